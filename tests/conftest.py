@@ -1,0 +1,15 @@
+"""What every test shares: repeatable examples, and no window system."""
+
+import os
+
+from hypothesis import settings
+
+# Pictures are drawn through Figure objects; this is for code of other people that asks for the default backend.
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# The same examples on every run and every machine: a failure can be repeated, and a slow host is not a failure.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
+
+# Run by `make bench` with another interpreter beside it; importing it for doctests would need the peers.
+collect_ignore = ["benchmarks"]
