@@ -1,0 +1,56 @@
+"""Every exception class the package raises; each is also the built-in class that callers would expect.
+
+Messages say what was given (shapes, dtypes, names), where in the caller's code, and what to write instead.
+"""
+
+
+class AutogradError(Exception):
+    """Base of all errors of this package: ``except AutogradError`` catches them and nothing else."""
+
+
+class ShapeError(AutogradError, ValueError):
+    """Shapes that do not fit together, or that would broadcast into something nobody meant."""
+
+
+class DTypeError(AutogradError, TypeError):
+    """A dtype that cannot carry a gradient, or an object that is no array."""
+
+
+class ArgumentError(AutogradError, ValueError):
+    """An option, label, name or value outside what the function accepts."""
+
+
+class GraphError(AutogradError, RuntimeError):
+    """A backward pass that the recorded graph does not allow."""
+
+
+class InplaceError(AutogradError, RuntimeError):
+    """A write into an array that a recorded operation still needs."""
+
+
+class NonFiniteError(AutogradError, ArithmeticError):
+    """``detect_anomaly`` met the first nan or inf."""
+
+
+class TraceError(AutogradError, RuntimeError):
+    """Code that needs a number while only a trace of the computation exists."""
+
+
+class RenderError(AutogradError, RuntimeError):
+    """A picture that cannot be drawn: too large, no engine, unknown format."""
+
+
+class DivergenceError(AutogradError, RuntimeError):
+    """Training left the finite numbers; the last good weights have been restored."""
+
+
+class CorruptFileError(AutogradError, ValueError):
+    """A file that is truncated or contradicts itself; nothing was loaded."""
+
+
+class UnsafeFileError(AutogradError, ValueError):
+    """A file whose loading would run code; nothing was loaded."""
+
+
+class MissingDependencyError(AutogradError, ImportError):
+    """An optional dependency is not installed; the message names the command that installs it."""

@@ -1,0 +1,116 @@
+"""What recording means right now, per thread and task: gradients on or off, the trace in progress, the nn scope."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Mode:
+    """An immutable setting of the recorder; `plain` is true where nothing but the tape is wanted (the fast path)."""
+
+    __slots__ = ("_variants", "anomaly", "keep", "plain", "record", "scope", "trace")
+
+    def __init__(
+        self, record: bool = True, keep: bool = False, scope: str = "", trace: Any = None, anomaly: Any = None
+    ) -> None:
+        self.record, self.keep, self.scope, self.trace, self.anomaly = record, keep, scope, trace, anomaly
+        self.plain = record and trace is None and anomaly is None
+        self._variants: dict[tuple[str, Any], Mode] = {}
+
+    def replace(self, field: str, value: Any) -> Mode:
+        """This mode with one field changed; remembered for flags and scopes, so that entering a scope is one look-up."""
+        key = (field, value)
+        variant = self._variants.get(key)
+        if variant is None:
+            fields = {name: getattr(self, name) for name in ("record", "keep", "scope", "trace", "anomaly")}
+            variant = Mode(**{**fields, field: value})
+            if isinstance(value, (bool, str)):
+                self._variants[key] = variant
+        return variant
+
+
+MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode())
+current = MODE.get
+
+
+class switch:
+    """Context manager and decorator that changes one field of the mode."""
+
+    __slots__ = ("_field", "_tokens", "_value")
+
+    def __init__(self, field: str, value: Any) -> None:
+        self._field, self._value = field, value
+        self._tokens: list[Token[Mode]] = []
+
+    def __enter__(self) -> Any:
+        self._tokens.append(MODE.set(MODE.get().replace(self._field, self._value)))
+        return self._value
+
+    def __exit__(self, *exception: object) -> None:
+        MODE.reset(self._tokens.pop())
+
+    def __call__(self, function: Function) -> Function:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with switch(self._field, self._value):
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+
+def no_grad() -> switch:
+    """Record nothing inside: results do not require gradients and hold no graph.
+
+    >>> from autograd import Tensor, no_grad
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+    return switch("record", False)
+
+
+def keep_grads() -> switch:
+    """Let a backward pass inside also leave ``.grad`` on interior tensors, not only on leaves.
+
+    >>> from autograd import Tensor, keep_grads
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> with keep_grads():
+    ...     y = x * x
+    ...     (2 * y).backward()
+    >>> float(y.grad)
+    2.0
+    """
+    return switch("keep", True)
+
+
+class scope:
+    """Name the operations recorded inside, for pictures and for the compiled source; scopes nest with a slash.
+
+    >>> from autograd import Tensor, scope
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> with scope("encoder"):
+    ...     with scope("square"):
+    ...         y = x * x
+    >>> y.scope
+    'encoder/square'
+    """
+
+    __slots__ = ("_name", "_tokens")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tokens: list[Token[Mode]] = []
+
+    def __enter__(self) -> None:
+        mode = MODE.get()
+        self._tokens.append(MODE.set(mode.replace("scope", f"{mode.scope}/{self._name}" if mode.scope else self._name)))
+
+    def __exit__(self, *exception: object) -> None:
+        MODE.reset(self._tokens.pop())

@@ -1,0 +1,1 @@
+"""The operations: one record per primitive, by family; composites have no rules of their own."""

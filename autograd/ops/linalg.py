@@ -1,0 +1,251 @@
+"""Contractions and linear algebra.  Matrices are the last two axes; leading axes broadcast as in NumPy.
+
+Adjoints of the matrix functions: M. B. Giles, "Collected matrix derivative results for forward and reverse mode
+algorithmic differentiation" (2008); Cholesky: I. Murray, "Differentiation of the Cholesky decomposition" (2016).
+"""
+
+from __future__ import annotations
+
+import functools
+import string
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..primitive import Array, Primitive, Rule, Spec, result_dtype
+from .elementwise import stop_gradient
+from .shape import expand_dims, reshape, swapaxes, tril
+
+
+def _t(x: Array) -> Array:
+    return swapaxes(x, -1, -2)
+
+
+def _matmul_vjp_a(g: Array, y: Array, a: Array, b: Array) -> Array:
+    if a.ndim == b.ndim == 2:
+        return g @ b.T
+    if b.ndim == 1:
+        return g * b if a.ndim == 1 else expand_dims(g, -1) * b
+    if a.ndim == 1:
+        return reshape(b @ expand_dims(g, -1), b.shape[:-1])
+    return g @ _t(b)
+
+
+def _matmul_vjp_b(g: Array, y: Array, a: Array, b: Array) -> Array:
+    if a.ndim == b.ndim == 2:
+        return a.T @ g
+    if a.ndim == 1:
+        return g * a if b.ndim == 1 else expand_dims(a, -1) * expand_dims(g, -2)
+    if b.ndim == 1:
+        return reshape(_t(a) @ expand_dims(g, -1), (*a.shape[:-2], a.shape[-1]))
+    return _t(a) @ g
+
+
+def _matmul_shape(a: Spec, b: Spec) -> Spec:
+    (left, right) = (s if len(s) > 1 else ((1, *s) if i == 0 else (*s, 1)) for i, s in enumerate((a[0], b[0])))
+    if not a[0] or not b[0] or left[-1] != right[-2]:
+        raise ArgumentError(f"shapes {a[0]} and {b[0]} do not multiply: the last axis of a must equal the rows of b")
+    batch = np.broadcast_shapes(left[:-2], right[:-2])
+    rows = left[-2:-1] if len(a[0]) > 1 else ()
+    columns = right[-1:] if len(b[0]) > 1 else ()
+    return (*batch, *rows, *columns), np.result_type(a[1], b[1])
+
+
+matmul = Primitive(
+    "matmul",
+    np.matmul,
+    (_matmul_vjp_a, _matmul_vjp_b),
+    kind="contraction",
+    shape=_matmul_shape,
+    symbol="@",
+    doc="Matrix product a @ b by NumPy's rules: vectors are rows on the left, columns on the right; leading axes broadcast.",
+    ufunc=np.matmul,
+)
+
+
+# ----- einsum -----
+@functools.cache
+def _einsum_rule(index: int) -> Rule:
+    def rule(g: Array, y: Array, *arrays: Array, subscripts: str) -> Array:
+        terms, result = _terms(subscripts)
+        fresh = iter(c for c in string.ascii_letters if c not in subscripts)
+        wanted, operands, letters = "", [g], [result]
+        x = arrays[index]
+        for i, (term, array) in enumerate(zip(terms, arrays, strict=True)):
+            if i != index:
+                operands.append(array)
+                letters.append(term)
+        for axis, letter in enumerate(terms[index]):
+            length = x.shape[axis]
+            if letter in wanted:  # a repeated index reads a diagonal: its gradient goes back onto the diagonal
+                other = next(fresh)
+                operands.append(np.eye(length, dtype=x.dtype))
+                letters.append(letter + other)
+                letter = other
+            elif not any(letter in term for term in letters):  # summed over by this operand alone
+                operands.append(np.ones(length, x.dtype))
+                letters.append(letter)
+            wanted += letter
+        return einsum_p(*operands, subscripts=",".join(letters) + "->" + wanted)
+
+    return rule
+
+
+def _terms(subscripts: str) -> tuple[list[str], str]:
+    left, right = subscripts.split("->")
+    return left.split(","), right
+
+
+def _einsum_shape(*specs: Spec, subscripts: str) -> Spec:
+    terms, result = _terms(subscripts)
+    lengths: dict[str, int] = {}
+    for term, spec in zip(terms, specs, strict=True):
+        for letter, n in zip(term, spec[0], strict=True):
+            lengths[letter] = n if lengths.get(letter, 1) == 1 else lengths[letter]
+    return tuple(lengths[c] for c in result), np.result_type(*(s[1] for s in specs))
+
+
+einsum_p = Primitive(
+    "einsum",
+    lambda *arrays, subscripts: np.einsum(subscripts, *arrays, optimize=len(arrays) > 2),
+    _einsum_rule,
+    kind="contraction",
+    shape=_einsum_shape,
+)
+
+
+def einsum(subscripts: str, *operands: Array) -> Array:
+    """Einstein summation: multiply, then sum over the indices that the result does not name.
+
+    Args:
+        subscripts: as for NumPy, "ij,jk->ik"; with "..." and without "->" too.
+        operands: one array per term.
+
+    >>> import autograd as ag
+    >>> ag.einsum("ij,j->i", ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([1.0, 1.0])).data
+    array([3., 7.])
+    """
+    text = subscripts.replace(" ", "")
+    left, arrow, result = text.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(operands):
+        raise ArgumentError(f"einsum {subscripts!r} names {len(terms)} operands, but {len(operands)} were given")
+    if not arrow:
+        named = left.replace(",", "").replace("...", "")
+        result = ("..." if "..." in left else "") + "".join(sorted(c for c in set(named) if named.count(c) == 1))
+    if "..." in text:
+        free = [c for c in string.ascii_letters if c not in text]
+        extra = [np.ndim(x) - len(term.replace("...", "")) if "..." in term else 0 for term, x in zip(terms, operands, strict=True)]
+        most = max(extra)
+        terms = [term.replace("...", "".join(free[most - n : most])) for term, n in zip(terms, extra, strict=True)]
+        result = result.replace("...", "".join(free[:most]))
+    for term, x in zip(terms, operands, strict=True):
+        if len(term) != np.ndim(x):
+            raise ArgumentError(f"einsum {subscripts!r}: the term {term!r} names {len(term)} axes, its operand has shape {np.shape(x)}")
+    return einsum_p(*operands, subscripts=",".join(terms) + "->" + result)
+
+
+# ----- solving and decompositions -----
+def _matrix_shape(spec: Spec) -> Spec:
+    if len(spec[0]) < 2 or spec[0][-1] != spec[0][-2]:
+        raise ArgumentError(f"a square matrix is needed, got shape {spec[0]}")
+    return spec[0], result_dtype(np.sqrt, spec)
+
+
+def _scalar_shape(spec: Spec) -> Spec:
+    shape, dtype = _matrix_shape(spec)
+    return shape[:-2], dtype
+
+
+def _solve_shape(a: Spec, b: Spec) -> Spec:
+    dtype = result_dtype(np.true_divide, a, b)
+    if len(b[0]) == 1:
+        return (*a[0][:-2], a[0][-1]), dtype
+    return (*np.broadcast_shapes(a[0][:-2], b[0][:-2]), *b[0][-2:]), dtype
+
+
+def _solve_vjp_a(g: Array, y: Array, a: Array, b: Array) -> Array:
+    back = _back_solved(g, a, b)
+    if b.ndim == 1:
+        return -expand_dims(back, -1) * expand_dims(y, -2)
+    return -back @ _t(y)
+
+
+def _back_solved(g: Array, a: Array, b: Array) -> Array:
+    """a.T⁻¹ g, where g may be a stack of vectors (b a single vector, a a stack of matrices)."""
+    if b.ndim == 1 and a.ndim > 2:
+        return reshape(solve(_t(a), expand_dims(g, -1)), g.shape)
+    return solve(_t(a), g)
+
+
+def _cholesky_vjp(g: Array, y: Array, x: Array) -> Array:
+    size = y.shape[-1]
+    half = np.tril(np.ones((size, size), y.dtype)) - 0.5 * np.eye(size, dtype=y.dtype)
+    inner = solve(_t(y), (_t(y) @ tril(g)) * half)
+    outer = _t(solve(_t(y), _t(inner)))
+    return 0.5 * (outer + _t(outer))
+
+
+def _column(g: Array) -> Array:
+    return expand_dims(expand_dims(g, -1), -1)
+
+
+solve = Primitive(
+    "solve",
+    np.linalg.solve,
+    (_solve_vjp_a, lambda g, y, a, b: _back_solved(g, a, b)),
+    kind="linalg",
+    shape=_solve_shape,
+    doc="x with a @ x = b, for square matrices a and vectors or matrices b.",
+)
+inv = Primitive(
+    "inv",
+    np.linalg.inv,
+    (lambda g, y, x: -(_t(y) @ g @ _t(y)),),
+    kind="linalg",
+    shape=_matrix_shape,
+    doc="Inverse of square matrices.",
+)
+det = Primitive(
+    "det",
+    np.linalg.det,
+    (lambda g, y, x: _column(g * y) * _t(inv(x)),),
+    kind="linalg",
+    shape=_scalar_shape,
+    doc="Determinant of square matrices (gradient: invertible ones only).",
+)
+logabsdet = Primitive(
+    "logabsdet",
+    lambda x: np.linalg.slogdet(x)[1],
+    (lambda g, y, x: _column(g) * _t(inv(x)),),
+    kind="linalg",
+    shape=_scalar_shape,
+    doc="log |det x|, without overflow.",
+)
+cholesky = Primitive(
+    "cholesky",
+    np.linalg.cholesky,
+    (_cholesky_vjp,),
+    kind="linalg",
+    shape=_matrix_shape,
+    doc="Lower triangular L with L @ L.T = x, for symmetric positive definite x (the gradient is symmetric).",
+)
+detsign = Primitive(
+    "detsign",
+    lambda x: np.linalg.slogdet(x)[0],
+    kind="linalg",
+    shape=_scalar_shape,
+    doc="Sign of the determinant; no gradient.",
+)
+
+
+def slogdet(x: Array) -> tuple[Array, Array]:
+    """Sign (no gradient) and logarithm of the absolute value of the determinant.
+
+    >>> import autograd as ag
+    >>> sign, logarithm = ag.slogdet(ag.Tensor([[1.0, 0.0], [0.0, -1.0]]))
+    >>> float(sign), float(logarithm)
+    (-1.0, 0.0)
+    """
+    return detsign(stop_gradient(x)), logabsdet(x)
+

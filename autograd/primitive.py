@@ -1,0 +1,162 @@
+"""The Primitive record: what an operation computes and how gradients flow back through it, in one place.
+
+A primitive is called like a NumPy function: arrays positional, settings by keyword.  Dispatch is by the arrays:
+
+* raw arrays and numbers: NumPy computes, nothing is recorded;
+* a `Box` among them (a Tensor, a Tracer): the box with the highest level decides what the call means.
+
+Because vjp rules are written with the same primitives, one rule serves arrays (first order at NumPy speed),
+Tensors (higher order) and Tracers (the backward program).
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Array = Any  # an ndarray, a NumPy scalar, or a Box standing for one
+Rule = Callable[..., Array]  # rule(g, y, *arrays, **settings): cotangent of one input, given that of the output y
+Spec = tuple[tuple[int, ...], np.dtype[Any]]  # shape and dtype: all that is known of an array while tracing
+ShapeRule = Callable[..., Spec]
+
+
+class Box:
+    """Base of everything that stands for an array in a recorded computation."""
+
+    __slots__ = ()
+    level = 0
+    requires_grad = False
+    apply_op: Callable[[Primitive, Sequence[Array], dict[str, Any]], Array]
+
+
+class Primitive:
+    """One operation: its name, its value, its gradients.
+
+    `vjps` holds one rule per array argument (None: no gradient flows), or a function from the argument's index to its
+    rule where the number of arguments varies.  A rule gets the output's cotangent g, the output y, then the arguments.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Array],
+        vjps: Sequence[Rule | None] | Callable[[int], Rule | None] = (),
+        *,
+        kind: str,
+        shape: ShapeRule,
+        symbol: str = "",
+        doc: str = "",
+        ufunc: Callable[..., Any] | None = None,
+    ) -> None:
+        if name in REGISTRY:
+            raise KeyError(f"a primitive named {name!r} exists already")
+        self.name = name
+        self.forward = forward
+        self.vjps = vjps if callable(vjps) else tuple(vjps)
+        self.kind = kind
+        self.shape = shape
+        self.symbol = symbol or name
+        self.ufunc = ufunc
+        self.__doc__ = doc or inspect.getdoc(forward)
+        self.__name__ = name
+        self.differentiable = callable(vjps) or any(rule is not None for rule in vjps)
+        REGISTRY[name] = self
+
+    def __call__(self, *arrays: Array, **settings: Any) -> Array:
+        box: Box | None = None
+        for array in arrays:
+            if isinstance(array, Box) and (box is None or array.level > box.level):
+                box = array
+        if box is None:
+            return self.forward(*arrays, **settings)
+        return box.apply_op(self, arrays, settings)
+
+    def rule(self, index: int) -> Rule | None:
+        """The vjp rule of argument number `index`."""
+        if callable(self.vjps):
+            return self.vjps(index)
+        return self.vjps[index] if index < len(self.vjps) else None
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+REGISTRY: dict[str, Primitive] = {}
+
+
+def reads(rule: Rule) -> frozenset[int] | None:
+    """Which values a rule looks at: 0 is g, 1 the output, 2 the first argument, ...; None when that cannot be told.
+
+    Read off the rule's own code, so that a write to a value no rule needs is no error and the answer cannot drift.
+    """
+    code = getattr(rule, "__code__", None)
+    if code is None or code.co_flags & inspect.CO_VARARGS:
+        return None
+    if rule not in _READS:
+        loaded: set[str] = set()
+        for instruction in dis.get_instructions(rule):
+            if instruction.opname.startswith("LOAD"):
+                names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+                loaded.update(name for name in names if isinstance(name, str))
+        arguments = code.co_varnames[: code.co_argcount]
+        _READS[rule] = frozenset(i for i, name in enumerate(arguments) if name in loaded)
+    return _READS[rule]
+
+
+_READS: dict[Rule, frozenset[int]] = {}
+
+
+def spec_of(array: Array) -> Spec | type:
+    """Shape and dtype of an array; of a Python number its type, which is all that dtype promotion looks at."""
+    if isinstance(array, (bool, int, float, complex)) and not isinstance(array, np.generic):
+        return type(array)
+    return tuple(array.shape), np.dtype(array.dtype)
+
+
+def shape_of(spec: Spec | type) -> tuple[int, ...]:
+    """The shape part of a spec; Python numbers have shape ()."""
+    return () if isinstance(spec, type) else spec[0]
+
+
+def example(spec: Spec | type) -> Array:
+    """A size-one array (or Python number) of the spec's dtype and rank, to ask NumPy for the dtype of a result."""
+    if isinstance(spec, type):
+        return spec(1)
+    return np.ones((1,) * len(spec[0]), spec[1]) if spec[0] else spec[1].type(1)
+
+
+_DTYPES: dict[tuple[Any, ...], np.dtype[Any]] = {}
+
+
+def result_dtype(forward: Callable[..., Array], *specs: Spec | type) -> np.dtype[Any]:
+    """The dtype that NumPy gives `forward` on arrays of these dtypes; asked once per combination."""
+    kinds = (s if isinstance(s, type) else (s[1], len(s[0]) == 0) for s in specs)
+    key = (forward, *kinds)
+    if key not in _DTYPES:
+        with np.errstate(all="ignore"):
+            _DTYPES[key] = np.asarray(forward(*(example(s) for s in specs))).dtype
+    return _DTYPES[key]
+
+
+def elementwise(
+    name: str,
+    forward: Callable[..., Array],
+    vjps: Sequence[Rule | None] = (),
+    *,
+    symbol: str = "",
+    doc: str = "",
+    ufunc: Callable[..., Any] | None = None,
+) -> Primitive:
+    """A primitive that works element by element and broadcasts its arguments."""
+
+    def shape(*specs: Spec | type) -> Spec:
+        return np.broadcast_shapes(*(shape_of(s) for s in specs)), result_dtype(forward, *specs)
+
+    numpy_function = ufunc or (forward if isinstance(forward, np.ufunc) else None)
+    return Primitive(
+        name, forward, vjps, kind="elementwise", shape=shape, symbol=symbol, doc=doc, ufunc=numpy_function
+    )

@@ -1,0 +1,512 @@
+"""Tensor: a value and how it was made.  Nothing here knows any particular operation."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import operator
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from .engine import pull, toposort
+from .errors import DTypeError, GraphError, InplaceError, ShapeError, TraceError
+from .mode import Mode, current
+from .ops import elementwise, linalg
+from .ops.methods import ArrayMethods
+from .primitive import REGISTRY, Array, Box, Primitive
+
+Site = tuple[str, int]
+
+_new = object.__new__
+_frame = sys._getframe
+_next_serial = itertools.count(1).__next__
+_NO_SETTINGS: dict[str, Any] = {}
+# Frames of these files are ours: a recorded operation is blamed on the first frame outside them.
+_OWN_FILES = {str(path) for package in ("autograd", "nn") for path in (Path(__file__).parents[1] / package).rglob("*.py")}
+
+
+class Tensor(ArrayMethods):
+    """An array (or a single number) that remembers how it was computed, so that gradients can flow back.
+
+    Args:
+        data: numbers, nested lists, or an array; copied.
+        requires_grad: whether ``backward`` shall leave a gradient here.
+        dtype: dtype of the copy; by default that of the data (Python integers that require a gradient become float).
+        name: what pictures, error messages and generated programs call it.
+
+    Raises:
+        DTypeError: the data is no numeric array, or an integer array is asked to carry a gradient.
+
+    >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    array([2., 4., 6.])
+    """
+
+    __slots__ = (
+        "__weakref__", "_code", "_grad", "_lasti", "changed", "creator", "inputs", "name", "requires_grad", "scope",
+        "serial", "settings", "value",
+    )  # fmt: skip
+    level = 1
+
+    def __init__(
+        self,
+        data: ArrayLike | Tensor,
+        requires_grad: bool = False,
+        *,
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.value = _checked(data, requires_grad, dtype)
+        self._grad: Any = None
+        self.requires_grad = requires_grad
+        self.name = name
+        self.creator: Primitive | None = None
+        self.inputs: tuple[Any, ...] | None = ()
+        self.settings: dict[str, Any] = _NO_SETTINGS
+        self.scope = current().scope
+        self.serial = _next_serial()
+        self.changed = 0
+        self._code: Any = None
+        self._lasti = 0
+
+    # ----- value -----
+    @property
+    def data(self) -> Any:
+        """The value: an ndarray, or a NumPy scalar where the shape is ().  Setting it replaces the value.
+
+        The new value must have the same shape and is cast to the same dtype; a later backward pass that would have
+        needed the old value raises `InplaceError`.
+        """
+        mode = current()
+        value = self.value if mode.trace is None else mode.trace.value_of(self)
+        if isinstance(value, np.ndarray) and value.base is not None:
+            value = value.view()  # it shares memory with another tensor: written through, the tape would not notice
+            value.flags.writeable = False
+        return value
+
+    @data.setter
+    def data(self, new: ArrayLike) -> None:
+        trace = current().trace
+        if isinstance(new, Tensor):
+            new = new.data
+        if not isinstance(new, (np.ndarray, np.generic, Box)):
+            new = np.asarray(new)
+        if new.shape != self.value.shape:
+            raise ShapeError(f"cannot put shape {new.shape} into {self._label()}: make a new Tensor for another shape")
+        dtype = self.value.dtype
+        if new.dtype != dtype:
+            if not np.can_cast(new.dtype, dtype, "same_kind"):
+                raise DTypeError(f"cannot put {new.dtype} into {self._label()} of {dtype}: use .astype({dtype}) first")
+            new = elementwise.astype(new, dtype)
+        if trace is not None:
+            trace.write(self, new)
+        else:
+            self.value = new[()] if new.ndim == 0 and isinstance(new, np.ndarray) else new
+            self.changed = _next_serial()
+
+    def assign(self, new: ArrayLike | Tensor) -> Tensor:
+        """Replace the value by a copy of `new` (same shape, cast to the same dtype); returns the tensor.
+
+        >>> x = Tensor([1.0, 2.0])
+        >>> x.assign([3.0, 4.0]).data
+        array([3., 4.])
+        """
+        source = new.data if isinstance(new, Tensor) else new
+        self.data = source if isinstance(source, Box) else np.array(source)
+        return self
+
+    def numpy(self) -> Any:
+        """A copy of the value as an ndarray."""
+        return np.array(self._concrete("numpy()"))
+
+    def item(self) -> float | int | bool:
+        """The value of a one-element tensor as a Python number."""
+        value = self._concrete("item()")
+        if value.size != 1:
+            raise ShapeError(f"item() needs a single element, {self._label()} has {value.size}: use .numpy()")
+        number: float | int | bool = value.item()
+        return number
+
+    def detach(self) -> Tensor:
+        """The same value with no history: no gradient flows back through the result."""
+        return elementwise.stop_gradient(self)  # type: ignore[no-any-return]
+
+    @property
+    def traced(self) -> bool:
+        """True while the tensor stands for a value that a trace does not know yet."""
+        trace = current().trace
+        return isinstance(self.value, Box) or (trace is not None and trace.knows(self))
+
+    shape = property(lambda self: self.value.shape, doc="Lengths of the axes.")
+    dtype = property(lambda self: self.value.dtype, doc="NumPy dtype of the elements.")
+    ndim = property(lambda self: self.value.ndim, doc="Number of axes.")
+    size = property(lambda self: self.value.size, doc="Number of elements.")
+
+    # ----- gradient -----
+    @property
+    def grad(self) -> Any:
+        """What ``backward`` has accumulated here: None or a plain array of the tensor's shape and dtype."""
+        trace = current().trace
+        grad = self._grad if trace is None else trace.grad_of(self)
+        if callable(grad):
+            grad = self._grad = grad()  # left behind by a compiled step: copied out when somebody looks
+        if grad is None and self.creator is not None and self.requires_grad:
+            warnings.warn(
+                "reading .grad of a tensor that is a result, not a leaf: gradients stay on leaves only. "
+                "Run backward inside `with autograd.keep_grads():` to keep those of results too",
+                stacklevel=2,
+            )
+        return grad
+
+    @grad.setter
+    def grad(self, new: Any) -> None:
+        trace = current().trace
+        if new is not None and new.shape != self.value.shape:
+            raise ShapeError(f"a gradient of shape {new.shape} does not fit {self._label()}")
+        if trace is None:
+            self._grad = new
+        else:
+            trace.write_grad(self, new)
+
+    def zero_grad(self) -> None:
+        """Forget the accumulated gradient."""
+        self.grad = None
+
+    def backward(self, gradient: ArrayLike | None = None, retain_graph: bool = False) -> None:
+        """Add to ``.grad`` of every leaf that requires a gradient the derivative of this tensor by that leaf.
+
+        By the chain rule, from this tensor back to the leaves: ḡ(input) += vjp(ḡ(output)).
+
+        Args:
+            gradient: cotangent of this tensor, of its shape; may be left out for a single element, where it is 1.
+            retain_graph: keep the graph for another backward pass instead of freeing it.
+
+        Raises:
+            GraphError: nothing asked for a gradient, the tensor is no scalar, or its graph has been freed.
+            InplaceError: a value that is needed was changed after it was recorded.
+
+        >>> x = Tensor(3.0, requires_grad=True)
+        >>> (x ** 2).backward()
+        >>> float(x.grad)
+        6.0
+        """
+        if not self.requires_grad:
+            raise GraphError(
+                f"{self._label()} does not depend on anything that requires a gradient: "
+                "make an input with Tensor(..., requires_grad=True), and record outside of no_grad()"
+            )
+        mode = current()
+        if gradient is None:
+            if self.value.size != 1:
+                raise GraphError(
+                    f"backward needs a scalar: the output has shape {self.shape}. Call .sum() or .mean() first, "
+                    "or pass gradient= of that shape"
+                )
+            seed = np.ones(self.shape, self.dtype)[()]
+        else:
+            seed = raw_value(gradient)
+            if np.shape(seed) != self.shape:
+                raise ShapeError(f"gradient has shape {np.shape(seed)}, {self._label()} needs the same shape")
+            seed = elementwise.astype(seed, self.dtype)
+        freed = None if retain_graph else {"freed_at": here()}
+
+        def free(tensor: Tensor) -> None:
+            tensor.inputs = None
+            tensor.settings = freed  # type: ignore[assignment]
+
+        def keep(tensor: Tensor, g: Array) -> None:
+            tensor.grad = g.copy() if isinstance(g, np.ndarray) else g
+
+        with np.errstate(all="ignore"):
+            leaves = pull([self], [seed], free=free if freed else None, visit=keep if mode.keep else None)
+        given = {id(seed)}
+        for leaf, g in leaves.items():
+            before = leaf.grad
+            if before is not None:
+                leaf.grad = before + g
+                continue
+            if isinstance(g, np.ndarray) and (g.base is not None or id(g) in given):
+                g = g.copy()  # rules may hand one array to several owners
+            given.add(id(g))
+            leaf.grad = g
+
+    @property
+    def freed_at(self) -> Site | None:
+        """Where the backward pass was called that freed this tensor's graph."""
+        return self.settings.get("freed_at") if self.inputs is None else None
+
+    # ----- recording -----
+    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
+        """Compute a primitive on the values and record how the result was made."""
+        mode = current()
+        if mode.trace is None:
+            values = [a.value if isinstance(a, Tensor) else a for a in arrays]
+        else:
+            values = [mode.trace.value_of(a) if isinstance(a, Tensor) else a for a in arrays]
+        try:
+            value = primitive(*values, **settings)
+        except (ValueError, TypeError) as error:
+            raise _explained(error, primitive, arrays) from error
+        return record(mode, primitive, tuple(arrays), settings, value)
+
+    @property
+    def site(self) -> Site | None:
+        """File and line of the caller's code that recorded this tensor; None for leaves."""
+        return _resolve(self._code, self._lasti)
+
+    # ----- the rest -----
+    def __setitem__(self, key: Any, new: Any) -> None:
+        user = _consumer(self)
+        if self.creator is not None or user is not None:
+            needs = f"{user.creator.name!r} at {_where(user.site)}" if user else f"{self.creator.name!r}, which made it,"  # type: ignore[union-attr]
+            raise InplaceError(
+                f"cannot assign into {self._label()}: {needs} needs its old value. Use x.at[index].set(value), "
+                "or write before the computation"
+            )
+        fresh = np.array(self._concrete("x[i] = v"))
+        fresh[key] = raw_value(new)
+        self.data = fresh
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise DTypeError("a tensor of shape () has no length")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self._concrete("a condition (if, while, and, or, not)"))
+
+    def __float__(self) -> float:
+        return float(self._concrete("float()").item())
+
+    def __int__(self) -> int:
+        return int(self._concrete("int()").item())
+
+    def __index__(self) -> int:
+        return operator.index(self._concrete("an index")[()])
+
+    def __format__(self, spec: str) -> str:
+        return format(self._concrete("format()")[()], spec) if spec else str(self)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
+        return np.array(self._concrete("conversion to a NumPy array"), dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        primitive = _UFUNCS.get(ufunc)
+        if method == "__call__" and primitive is not None and not kwargs:
+            return primitive(*inputs)
+        raise DTypeError(
+            f"numpy.{ufunc.__name__} ({method}{', with ' + ', '.join(kwargs) if kwargs else ''}) has no gradient here: "
+            "use the function of that name in autograd, or x.numpy() to leave the graph"
+        )
+
+    def __repr__(self) -> str:
+        value = self.value if not isinstance(self.value, Box) else f"<{self.value!r}>"
+        text = np.array2string(value, separator=", ", prefix="Tensor(") if isinstance(value, np.ndarray) else str(value)
+        facts = [text, f"shape={self.shape}", f"dtype={self.dtype}"]
+        if self.name:
+            facts.append(f"name={self.name!r}")
+        if self.creator is not None:
+            facts.append(f"op={self.creator.name}")
+        elif self.requires_grad:
+            facts.append("requires_grad=True")
+        return f"Tensor({', '.join(facts)})"
+
+    def __reduce__(self) -> Any:
+        raise DTypeError("tensors are not pickled: save arrays with nn.save, or t.numpy()")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return Tensor(self.value, self.requires_grad, name=self.name)
+
+    def _label(self) -> str:
+        return f"tensor {self.name!r}, shape {self.shape}" if self.name else f"a tensor of shape {self.shape}"
+
+    def _concrete(self, what: str) -> Any:
+        """The value as an array; while it is being traced there is none."""
+        if self.traced:
+            trace = current().trace
+            source = f" It was computed at {_where(self.site)}." if self.site else ""
+            raise TraceError(
+                f"{_where(here())} needs the value of {trace.describe(self) if trace else self._label()} for {what}, "
+                f"but while tracing only its shape {self.shape} and dtype are known.{source} Use autograd.where(condition, a, b) "
+                "instead of a branch, keep the value a Tensor, or name the argument in compile(static=...)"
+            )
+        return self.value
+
+
+def record(mode: Mode, primitive: Primitive, arrays: tuple[Any, ...], settings: dict[str, Any], value: Array) -> Tensor:
+    """A tensor of the value that knows its creator, where some input asks for a gradient."""
+    out: Tensor = _new(Tensor)
+    out.value = value
+    out._grad = out.name = None
+    out.changed = 0
+    out.scope = mode.scope
+    frame = _frame(1)
+    while frame.f_code.co_filename in _OWN_FILES and frame.f_back is not None:
+        frame = frame.f_back
+    out._code, out._lasti = frame.f_code, frame.f_lasti
+    out.serial = _next_serial()
+    if mode.record and primitive.differentiable and any(isinstance(a, Box) and a.requires_grad for a in arrays):
+        out.requires_grad = True
+        out.creator, out.inputs, out.settings = primitive, tuple(map(_own_constant, arrays)), settings
+    else:
+        out.requires_grad = False
+        out.creator, out.inputs, out.settings = None, (), _NO_SETTINGS
+    if mode.anomaly is not None:
+        mode.anomaly.inspect(out, primitive, arrays)
+    return out
+
+
+def _own_constant(array: Array) -> Array:
+    """Arrays of the caller are copied onto the tape: a later write to them must not change a gradient."""
+    return array.copy() if isinstance(array, np.ndarray) and array.flags.writeable else array
+
+
+def _operator(compute: Callable[[Any, Any], Any], primitive: Primitive, reflected: bool = False) -> Callable[..., Any]:
+    """A binary operator on the fast path: what `apply_op` does, for two operands and plain recording."""
+    general = primitive.__call__
+
+    def method(self: Tensor, other: Any) -> Any:
+        mode = current()
+        if not mode.plain:
+            return general(other, self) if reflected else general(self, other)
+        if isinstance(other, Tensor):
+            right = other.value
+            needs = self.requires_grad or other.requires_grad
+        elif isinstance(other, (float, int)):
+            right, needs = other, self.requires_grad
+        else:
+            if not isinstance(other, (np.ndarray, np.generic, list, tuple)):
+                return NotImplemented
+            return general(np.asarray(other), self) if reflected else general(self, np.asarray(other))
+        try:
+            value = compute(right, self.value) if reflected else compute(self.value, right)
+        except (ValueError, TypeError) as error:
+            raise _explained(error, primitive, (other, self) if reflected else (self, other)) from error
+        out = _new(Tensor)
+        out.value = value
+        out._grad = out.name = None
+        out.changed = 0
+        out.scope = mode.scope
+        frame = _frame(1)
+        while frame.f_code.co_filename in _OWN_FILES and frame.f_back is not None:
+            frame = frame.f_back
+        out._code, out._lasti = frame.f_code, frame.f_lasti
+        out.serial = _next_serial()
+        out.settings = _NO_SETTINGS
+        if needs:
+            out.requires_grad = True
+            out.creator = primitive
+            out.inputs = (other, self) if reflected else (self, other)
+        else:
+            out.requires_grad = False
+            out.creator = None
+            out.inputs = ()
+        return out
+
+    return method
+
+
+for _name, _compute, _primitive in (
+    ("add", operator.add, elementwise.add),
+    ("sub", operator.sub, elementwise.sub),
+    ("mul", operator.mul, elementwise.mul),
+    ("truediv", operator.truediv, elementwise.div),
+    ("pow", operator.pow, elementwise.power),
+    ("matmul", operator.matmul, linalg.matmul),
+):
+    setattr(Tensor, f"__{_name}__", _operator(_compute, _primitive))
+    setattr(Tensor, f"__r{_name}__", _operator(_compute, _primitive, reflected=True))
+
+_UFUNCS = {primitive.ufunc: primitive for primitive in REGISTRY.values() if primitive.ufunc is not None}
+
+
+def raw_value(value: Any) -> Any:
+    """The array in a Tensor (in a trace: the tracer for it); anything else as an array."""
+    if isinstance(value, Tensor):
+        return value.data
+    return value if isinstance(value, Box) else np.asarray(value)
+
+
+def here() -> Site | None:
+    """File and line of the first caller outside this package."""
+    frame = _frame(1)
+    while frame.f_code.co_filename in _OWN_FILES and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def _resolve(code: Any, lasti: int) -> Site | None:
+    if code is None:
+        return None
+    lines = [line for start, end, line in code.co_lines() if start <= lasti < end and line]
+    return code.co_filename, lines[0] if lines else code.co_firstlineno
+
+
+def _where(site: Site | None) -> str:
+    return f"{site[0]}:{site[1]}" if site else "an unknown line"
+
+
+def _consumer(tensor: Tensor) -> Tensor | None:
+    """A recorded result that was computed from the tensor, if one is alive; asked of the garbage collector, since no
+    tensor knows its consumers (that would be a cycle) and only an error message wants to know."""
+    for holder in gc.get_referrers(tensor):
+        if isinstance(holder, tuple):
+            for user in gc.get_referrers(holder):
+                if isinstance(user, Tensor) and user.inputs is holder:
+                    return user
+    return None
+
+
+def _checked(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
+    """A fresh array, or NumPy scalar, of the data."""
+    if isinstance(data, Tensor):
+        data = data.data
+    if isinstance(data, Box):
+        return data
+    number = isinstance(data, (int, float)) and not isinstance(data, np.generic)
+    if dtype is None and number and requires_grad:
+        dtype = np.float64
+    try:
+        value = np.array(data, dtype=dtype)
+    except (ValueError, TypeError) as error:
+        raise DTypeError(f"a Tensor needs numbers in a regular shape, got {type(data).__name__}: {error}") from error
+    if value.dtype.kind not in "biufc":
+        raise DTypeError(f"a Tensor needs numbers, got dtype {value.dtype} from {type(data).__name__}")
+    if requires_grad and value.dtype.kind != "f":
+        raise DTypeError(f"gradients need a float dtype, got {value.dtype}. Use x.astype(float), or dtype=float")
+    return value if value.ndim else value[()]
+
+
+def _explained(error: Exception, primitive: Primitive, arrays: Sequence[Array]) -> Exception:
+    """NumPy's complaint about an operation, with both operands, the caller's line and our class."""
+    operands = ", ".join(_operand(a) for a in arrays)
+    kind = ShapeError if isinstance(error, ValueError) else DTypeError
+    return kind(f"{primitive.name!r} at {_where(here())} cannot take {operands}: {error}")
+
+
+def _operand(array: Any) -> str:
+    if not hasattr(array, "shape"):
+        return repr(array)
+    name = getattr(array, "name", None)
+    return f"{name + ' of ' if name else ''}shape {tuple(array.shape)} {array.dtype}"
+
+
+def tape(root: Tensor) -> list[Tensor]:
+    """Every recorded tensor that the root was computed from, in the order of recording, the root last.
+
+    Raises:
+        GraphError: the graph has been freed.
+    """
+    return toposort([root], check=False)
+
