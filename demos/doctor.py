@@ -36,10 +36,14 @@ def graphviz_engine() -> str:
     """The Graphviz program that `autograd.draw` runs, or what to install."""
     # Imported here: where another package owns the name, `doctor` must still be able to say so.
     try:
-        from autograd.render.dot import find_engine
+        from autograd.errors import RenderError
+        from autograd.render import find_engine
     except ImportError:
         return "unknown: the `autograd` that Python imports here is not tracegrad's"
-    engine = find_engine()
+    try:
+        engine = find_engine()
+    except RenderError as error:
+        return f"none: {error}"
     if engine is None:
         return 'none: `pip install "tracegrad[dot]"`, or install Graphviz so that `dot` is on PATH'
     return f"{engine.name} {engine.version} at {engine.path}"

@@ -33,7 +33,7 @@ LEVEL = {name: level for level, row in enumerate(LAYERS) for name in row}
 
 # Deliberate exceptions, each inside a function so that importing stays one way: (importing file, module): why.
 LAZY = {
-    ("demos/doctor.py", "autograd.render.dot"): "names the engine that draws; must run where another autograd is first",
+    ("demos/doctor.py", "autograd.render"): "names the engine that draws; must run where another autograd is first",
 }
 
 
