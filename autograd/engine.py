@@ -6,14 +6,14 @@ alone frees it.  Cotangents live in a dict local to the pass and are dropped as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from .errors import GraphError, InplaceError
-from .mode import current
+from .mode import clock, current
 from .ops.shape import reduce_to
 from .ops.elementwise import astype
 from .primitive import Array, Box, reads
@@ -21,59 +21,50 @@ from .primitive import Array, Box, reads
 _serial = attrgetter("serial")
 
 
-def toposort(roots: Iterable[Any], check: bool = True) -> list[Any]:
+def toposort(roots: Sequence[Any]) -> list[Any]:
     """Every recorded tensor the roots were computed from, in the order of recording (inputs before outputs).
 
     A tensor's serial number is larger than those of its inputs, so sorting by it is a topological order.  No recursion.
 
     Raises:
         GraphError: an earlier backward pass freed part of the graph.
-        InplaceError: a value that a rule needs was changed after it was recorded.
     """
-    stack = [root for root in roots if root.creator is not None]
-    seen = set(stack)
-    order = list(seen)
-    while stack:
-        tensor = stack.pop()
-        if tensor.inputs is None:
+    order = list(dict.fromkeys(root for root in roots if root.creator is not None))
+    seen = set(order)
+    for tensor in order:  # the list grows while it is walked
+        inputs = tensor.inputs
+        if inputs is None:
             raise GraphError(_freed_message(tensor, roots))
-        for index, parent in enumerate(tensor.inputs):
-            if isinstance(parent, Box) and parent.requires_grad:
-                if parent.creator is not None and parent not in seen:
-                    seen.add(parent)
-                    stack.append(parent)
-                    order.append(parent)
-                if check and parent.changed > tensor.serial:
-                    _check_unchanged(tensor, index, parent)
-            elif check and isinstance(parent, Box) and getattr(parent, "changed", 0) > tensor.serial:
-                _check_unchanged(tensor, index, parent)
-        if check and tensor.changed > tensor.serial:
-            _check_unchanged(tensor, -1, tensor)
+        for index in tensor.wrt:
+            parent = inputs[index]
+            if parent.creator is not None and parent not in seen:
+                seen.add(parent)
+                order.append(parent)
     order.sort(key=_serial)
     return order
 
 
-def _needs(tensor: Any, position: int) -> bool:
-    """Whether the rules of this operation look at the value in that position (-1: its output)."""
-    for i, parent in enumerate(tensor.inputs):
-        rule = tensor.creator.rule(i)
-        if rule is not None and isinstance(parent, Box) and parent.requires_grad:
-            read = reads(rule)
-            if read is None or position + 2 in read:
-                return True
-    return False
+def check_unchanged(order: Sequence[Any]) -> None:
+    """Refuse a backward pass that would read a value written to after it was recorded.
+
+    Raises:
+        InplaceError: names the tensor, the operation and its line.
+    """
+    for tensor in order:
+        needed: set[int] | None = set()
+        for index in tensor.wrt:
+            read = reads(tensor.creator.rule(index))
+            needed = None if read is None or needed is None else needed | read
+        for position, value in enumerate((tensor, *tensor.inputs), start=1):
+            if getattr(value, "changed", 0) > tensor.serial and (needed is None or position in needed):
+                raise InplaceError(
+                    f"{_called(value)} was changed in place after {tensor.creator.name!r} at {_at(tensor.site)} recorded "
+                    f"it (version {value.changed}, expected at most {tensor.serial}), and the gradient needs the old "
+                    "value. Compute a new tensor instead of writing into this one, or run backward before the write"
+                )
 
 
-def _check_unchanged(tensor: Any, index: int, changed: Any) -> None:
-    if _needs(tensor, index):
-        raise InplaceError(
-            f"{_called(changed)} was changed in place after {tensor.creator.name!r} at {_at(tensor.site)} recorded it "
-            f"(version {changed.changed}, recorded at {tensor.serial}), and its gradient needs the old value. "
-            "Compute a new tensor instead of writing into this one, or run backward before the write"
-        )
-
-
-def _freed_message(tensor: Any, roots: Iterable[Any]) -> str:
+def _freed_message(tensor: Any, roots: Sequence[Any]) -> str:
     if any(tensor is root for root in roots):
         shared = "recompute the forward pass before the second backward"
     else:
@@ -120,14 +111,16 @@ def pull(
         visit: called with each interior tensor and its cotangent.
         targets: interior tensors whose cotangents are kept; their inputs are still visited.
     """
-    mode = current()
     order = toposort(roots)
+    if order and clock.changed > order[0].serial:
+        check_unchanged(order)
     cotangents: dict[Any, Array] = {}
     owned: set[Any] = set()  # tensors whose cotangent is an array this pass made itself, so it may add in place
+    kept: dict[Any, Array] = {}
     for root, seed in zip(roots, seeds, strict=True):
         cotangents[root] = cotangents[root] + seed if root in cotangents else seed
-    value_of = _tensor if graph else (_plain if mode.trace is None else mode.trace.value_of)
-    kept: dict[Any, Array] = {}
+    trace = current().trace
+    value_of = _tensor if graph else (trace.value_of if trace is not None else _value)
     while order:
         tensor = order.pop()
         g = cotangents.pop(tensor, None)
@@ -137,26 +130,22 @@ def pull(
             visit(tensor, g)
         if targets is not None and tensor in targets:
             kept[tensor] = g
-        inputs = tensor.inputs
-        creator = tensor.creator
-        settings = tensor.settings
+        inputs, creator, settings = tensor.inputs, tensor.creator, tensor.settings
         values = [value_of(a) if isinstance(a, Box) else a for a in inputs]
         y = value_of(tensor)
         vjps = creator.vjps
-        for index, parent in enumerate(inputs):
-            if not (isinstance(parent, Box) and parent.requires_grad):
-                continue
-            rule = vjps(index) if callable(vjps) else vjps[index]
-            if rule is None:
-                continue
-            value = values[index]
+        for index in tensor.wrt:
+            parent, value = inputs[index], values[index]
+            rule = vjps(index) if creator.variadic else vjps[index]
             part = rule(g, y, *values, **settings) if settings else rule(g, y, *values)
-            if type(part) is not type(value) or isinstance(part, np.ndarray) or graph:
+            if not (type(part) is type(value) is np.float64) and (
+                part.shape != value.shape or part.dtype is not value.dtype
+            ):
                 part = fit(part, value)
             before = cotangents.get(parent)
             if before is None:
                 cotangents[parent] = part
-            elif parent in owned and isinstance(before, np.ndarray):
+            elif type(before) is np.ndarray and parent in owned:
                 before += part
             else:
                 cotangents[parent] = before + part
@@ -167,7 +156,7 @@ def pull(
     return cotangents
 
 
-def _plain(tensor: Any) -> Array:
+def _value(tensor: Any) -> Array:
     return tensor.value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any, TypeVar
@@ -34,6 +35,15 @@ class Mode:
         return variant
 
 
+class Clock:
+    """Numbers tensors in the order of their making, and remembers when a recorded value was last written to."""
+
+    def __init__(self) -> None:
+        self.tick = itertools.count(1).__next__
+        self.changed = 0
+
+
+clock = Clock()
 MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode())
 current = MODE.get
 

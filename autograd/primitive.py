@@ -30,6 +30,7 @@ class Box:
     __slots__ = ()
     level = 0
     requires_grad = False
+    creator: Primitive | None = None
     apply_op: Callable[[Primitive, Sequence[Array], dict[str, Any]], Array]
 
 
@@ -63,6 +64,7 @@ class Primitive:
         self.ufunc = ufunc
         self.__doc__ = doc or inspect.getdoc(forward)
         self.__name__ = name
+        self.variadic = callable(vjps)
         self.differentiable = callable(vjps) or any(rule is not None for rule in vjps)
         REGISTRY[name] = self
 

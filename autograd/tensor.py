@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import operator
 import sys
 import warnings
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .engine import pull, toposort
 from .errors import DTypeError, GraphError, InplaceError, ShapeError, TraceError
-from .mode import Mode, current
+from .mode import Mode, clock, current
 from .ops import elementwise, linalg
 from .ops.methods import ArrayMethods
 from .primitive import REGISTRY, Array, Box, Primitive
@@ -25,7 +24,7 @@ Site = tuple[str, int]
 
 _new = object.__new__
 _frame = sys._getframe
-_next_serial = itertools.count(1).__next__
+_next_serial = clock.tick
 _NO_SETTINGS: dict[str, Any] = {}
 # Frames of these files are ours: a recorded operation is blamed on the first frame outside them.
 _OWN_FILES = {str(path) for package in ("autograd", "nn") for path in (Path(__file__).parents[1] / package).rglob("*.py")}
@@ -52,7 +51,7 @@ class Tensor(ArrayMethods):
 
     __slots__ = (
         "__weakref__", "_code", "_grad", "_lasti", "changed", "creator", "inputs", "name", "requires_grad", "scope",
-        "serial", "settings", "value",
+        "serial", "settings", "value", "wrt",
     )  # fmt: skip
     level = 1
 
@@ -72,6 +71,7 @@ class Tensor(ArrayMethods):
         self.inputs: tuple[Any, ...] | None = ()
         self.settings: dict[str, Any] = _NO_SETTINGS
         self.scope = current().scope
+        self.wrt: tuple[int, ...] = ()
         self.serial = _next_serial()
         self.changed = 0
         self._code: Any = None
@@ -110,7 +110,7 @@ class Tensor(ArrayMethods):
             trace.write(self, new)
         else:
             self.value = new[()] if new.ndim == 0 and isinstance(new, np.ndarray) else new
-            self.changed = _next_serial()
+            self.changed = clock.changed = _next_serial()
 
     def assign(self, new: ArrayLike | Tensor) -> Tensor:
         """Replace the value by a copy of `new` (same shape, cast to the same dtype); returns the tensor.
@@ -255,7 +255,16 @@ class Tensor(ArrayMethods):
             value = primitive(*values, **settings)
         except (ValueError, TypeError) as error:
             raise _explained(error, primitive, arrays) from error
-        return record(mode, primitive, tuple(arrays), settings, value)
+        wrt: tuple[int, ...] = ()
+        if mode.record and primitive.differentiable:
+            wrt = tuple(
+                [i for i, a in enumerate(arrays) if isinstance(a, Box) and a.requires_grad and primitive.rule(i) is not None]
+            )
+        inputs = tuple([_own_constant(a) for a in arrays]) if wrt else ()
+        out = record(mode, primitive, inputs, wrt, settings, value)
+        if mode.anomaly is not None:
+            mode.anomaly.inspect(out, primitive, arrays)
+        return out
 
     @property
     def site(self) -> Site | None:
@@ -344,26 +353,27 @@ class Tensor(ArrayMethods):
         return self.value
 
 
-def record(mode: Mode, primitive: Primitive, arrays: tuple[Any, ...], settings: dict[str, Any], value: Array) -> Tensor:
-    """A tensor of the value that knows its creator, where some input asks for a gradient."""
+def record(
+    mode: Mode, primitive: Primitive, inputs: tuple[Any, ...], wrt: tuple[int, ...], settings: dict[str, Any], value: Array
+) -> Tensor:
+    """A tensor of the value that knows its creator; `wrt` lists the inputs that a gradient goes back to."""
     out: Tensor = _new(Tensor)
     out.value = value
     out._grad = out.name = None
     out.changed = 0
     out.scope = mode.scope
-    frame = _frame(1)
+    frame = _frame(2)
     while frame.f_code.co_filename in _OWN_FILES and frame.f_back is not None:
         frame = frame.f_back
     out._code, out._lasti = frame.f_code, frame.f_lasti
     out.serial = _next_serial()
-    if mode.record and primitive.differentiable and any(isinstance(a, Box) and a.requires_grad for a in arrays):
+    out.wrt = wrt
+    if wrt:
         out.requires_grad = True
-        out.creator, out.inputs, out.settings = primitive, tuple(map(_own_constant, arrays)), settings
+        out.creator, out.inputs, out.settings = primitive, inputs, settings
     else:
         out.requires_grad = False
         out.creator, out.inputs, out.settings = None, (), _NO_SETTINGS
-    if mode.anomaly is not None:
-        mode.anomaly.inspect(out, primitive, arrays)
     return out
 
 
@@ -382,40 +392,25 @@ def _operator(compute: Callable[[Any, Any], Any], primitive: Primitive, reflecte
             return general(other, self) if reflected else general(self, other)
         if isinstance(other, Tensor):
             right = other.value
-            needs = self.requires_grad or other.requires_grad
+            wrt = _WRT[self.requires_grad, other.requires_grad]
         elif isinstance(other, (float, int)):
-            right, needs = other, self.requires_grad
-        else:
-            if not isinstance(other, (np.ndarray, np.generic, list, tuple)):
-                return NotImplemented
+            right, wrt = other, _WRT[self.requires_grad, False]
+        elif isinstance(other, (np.ndarray, np.generic, list, tuple)):
             return general(np.asarray(other), self) if reflected else general(self, np.asarray(other))
+        else:
+            return NotImplemented
         try:
             value = compute(right, self.value) if reflected else compute(self.value, right)
         except (ValueError, TypeError) as error:
             raise _explained(error, primitive, (other, self) if reflected else (self, other)) from error
-        out = _new(Tensor)
-        out.value = value
-        out._grad = out.name = None
-        out.changed = 0
-        out.scope = mode.scope
-        frame = _frame(1)
-        while frame.f_code.co_filename in _OWN_FILES and frame.f_back is not None:
-            frame = frame.f_back
-        out._code, out._lasti = frame.f_code, frame.f_lasti
-        out.serial = _next_serial()
-        out.settings = _NO_SETTINGS
-        if needs:
-            out.requires_grad = True
-            out.creator = primitive
-            out.inputs = (other, self) if reflected else (self, other)
-        else:
-            out.requires_grad = False
-            out.creator = None
-            out.inputs = ()
-        return out
+        if reflected:
+            return record(mode, primitive, (other, self), (1,) if wrt else (), _NO_SETTINGS, value)
+        return record(mode, primitive, (self, other), wrt, _NO_SETTINGS, value)
 
     return method
 
+
+_WRT = {(True, True): (0, 1), (True, False): (0,), (False, True): (1,), (False, False): ()}
 
 for _name, _compute, _primitive in (
     ("add", operator.add, elementwise.add),
@@ -508,5 +503,5 @@ def tape(root: Tensor) -> list[Tensor]:
     Raises:
         GraphError: the graph has been freed.
     """
-    return toposort([root], check=False)
+    return toposort([root])
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..primitive import Array, Box
 from .elementwise import erf, exp, isfinite, log, sigmoid, sqrt, stop_gradient, where
 from .linalg import matmul
-from .reduce import Axis, count, max, sum
+from .reduce import Axis, max, sum
 from .shape import reshape, transpose
 
 
@@ -21,7 +21,8 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> float(ag.mean(ag.Tensor([1.0, 2.0, 6.0])))
     3.0
     """
-    return sum(x, axis, keepdims) / count(x, axis)
+    total = sum(x, axis, keepdims)
+    return total / (np.size(x) // (np.size(total) or 1))
 
 
 def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> Array:
@@ -32,7 +33,8 @@ def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) ->
     1.0
     """
     centred = x - mean(x, axis, keepdims=True)
-    return sum(centred * centred, axis, keepdims) / (count(x, axis) - ddof)
+    total = sum(centred * centred, axis, keepdims)
+    return total / (np.size(x) // (np.size(total) or 1) - ddof)
 
 
 def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> Array:

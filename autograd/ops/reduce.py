@@ -80,8 +80,8 @@ def products_of_others(x: Array, axis: tuple[int, ...] | None) -> Array:
 
 def _shifted(rows: Array, by: int) -> Array:
     """Rows moved `by` places to the right (left when negative), ones moving in."""
-    count, length = rows.shape
-    ones = np.ones((count, min(abs(by), length)), rows.dtype)
+    by = by if abs(by) < rows.shape[1] else rows.shape[1]
+    ones = np.ones((rows.shape[0], abs(by)), rows.dtype)
     rest = getitem(rows, (slice(None), slice(None, -by) if by > 0 else slice(-by, None)))
     return concatenate((ones, rest) if by > 0 else (rest, ones), axis=1)
 
@@ -197,9 +197,3 @@ def argmin(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
     axes = normal_axis(axis, np.ndim(x))
     return argmin_p(x, axis=axes and axes[0], keepdims=keepdims)
 
-
-def count(x: Array, axis: Axis) -> int:
-    """How many elements are reduced to one."""
-    axes = normal_axis(axis, np.ndim(x))
-    shape: Any = np.shape(x)
-    return math.prod(n for i, n in enumerate(shape) if axes is None or i in axes)
