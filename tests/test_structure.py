@@ -221,12 +221,14 @@ def text_files() -> list[Path]:
     return sorted(path for path in top + inner if path.suffix not in binary)
 
 
+# The letters in brackets keep this table from finding itself.
 @pytest.mark.parametrize(
     ("pattern", "meaning"),
     [
         (r"(?<![\w.*~{}$-])/(?:wor[k]|hom[e]|roo[t]|Use[r]s|tm[p]|op[t])/", "a path of one machine"),
         (r"\b(?:TO[D]O|FIX[M]E|XX[X])\b", "unfinished work"),
     ],
+    ids=["paths", "unfinished"],
 )
 def test_texts_are_clean(pattern, meaning):
     wrong = [
