@@ -1,0 +1,123 @@
+"""Activation functions as modules, to be put between layers.  Each is also a function of `autograd`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import autograd
+from nn.module import Module
+
+
+class Identity(Module):
+    """f(x) = x."""
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
+class Sigmoid(Module):
+    """f(x) = 1 / (1 + exp(-x)), between 0 and 1.
+
+    >>> float(Sigmoid()(0.0))
+    0.5
+    """
+
+    def forward(self, x: Any) -> Any:
+        return autograd.sigmoid(x)
+
+
+class Tanh(Module):
+    """f(x) = tanh(x), between -1 and 1.
+
+    >>> float(Tanh()(0.0))
+    0.0
+    """
+
+    def forward(self, x: Any) -> Any:
+        return autograd.tanh(x)
+
+
+class ReLU(Module):
+    """f(x) = max(x, 0), with f'(0) = 0.
+
+    >>> float(ReLU()(-2.0))
+    0.0
+    """
+
+    def forward(self, x: Any) -> Any:
+        return autograd.relu(x)
+
+
+class LeakyReLU(Module):
+    """f(x) = x where x > 0, else slope * x; f'(0) = slope.
+
+    >>> float(LeakyReLU(slope=0.1)(-2.0))
+    -0.2
+    """
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = slope
+
+    def forward(self, x: Any) -> Any:
+        return autograd.leaky_relu(x, self.slope)
+
+    def describe(self) -> str:
+        return f"slope={self.slope}"
+
+
+class Softplus(Module):
+    """f(x) = log(1 + exp(x)), a smooth ReLU.
+
+    >>> round(float(Softplus()(0.0)), 6)
+    0.693147
+    """
+
+    def forward(self, x: Any) -> Any:
+        return autograd.softplus(x)
+
+
+class GELU(Module):
+    """f(x) = x Phi(x), Phi being the normal distribution function (Hendrycks and Gimpel, 2016).
+
+    >>> round(float(GELU()(1.0)), 6)
+    0.841345
+    """
+
+    def forward(self, x: Any) -> Any:
+        return autograd.gelu(x)
+
+
+class Softmax(Module):
+    """f(x)_i = exp(x_i) / sum_j exp(x_j) along one axis.  Before `cross_entropy` leave it out: that takes logits.
+
+    >>> import numpy as np
+    >>> Softmax()(np.zeros((1, 4)))
+    array([[0.25, 0.25, 0.25, 0.25]])
+    """
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        return autograd.softmax(x, axis=self.axis)
+
+    def describe(self) -> str:
+        return f"axis={self.axis}"
+
+
+class Apply(Module):
+    """Any function of Tensors as a module.
+
+    >>> float(Apply(autograd.sin)(0.0))
+    0.0
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def forward(self, x: Any) -> Any:
+        return self.function(x)
+
+    def describe(self) -> str:
+        return getattr(self.function, "__name__", repr(self.function))

@@ -1,0 +1,139 @@
+"""What a training run leaves behind: the losses, and what recorders kept on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autograd.errors import ArgumentError
+from nn.module import Module, observe
+
+
+@dataclass
+class Record:
+    """What one recorder kept: `values[i]` was taken before the updates of epoch `epochs[i]`.
+
+    So 0 is the untrained model, and the last one, numbered as many epochs as were run, the trained one.
+    """
+
+    epochs: list[int] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def series(self, name: str | None = None) -> np.ndarray:
+        """The values stacked along a new first axis; of values by name (weights, activations) those of `name`.
+
+        >>> Record([0, 1], [{"w": np.zeros(2)}, {"w": np.ones(2)}]).series("w")
+        array([[0., 0.],
+               [1., 1.]])
+        """
+        if self.values and isinstance(self.values[0], dict) and name not in self.values[0]:
+            raise ArgumentError(f"no series is called {name!r}; there are {', '.join(self.values[0])}")
+        return np.array([value if name is None else value[name] for value in self.values])
+
+
+@dataclass
+class History:
+    """Loss per epoch (mean over the epoch's rows, each measured before the update it led to), and what else was asked.
+
+    validation_loss and metrics (of the validation rows, or else of the training rows): after each epoch.
+    records: one `Record` per recorder, by name.  interrupted: whether Ctrl-C ended the run.
+
+    >>> History(loss=[0.5, 0.25]).to_json()["loss"]
+    [0.5, 0.25]
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    interrupted: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were run."""
+        return len(self.loss)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists and numbers for `json.dump`; nan and inf, which JSON lacks, become None."""
+        return {
+            "loss": _plain(self.loss),
+            "validation_loss": _plain(self.validation_loss),
+            "metrics": _plain(self.metrics),
+            "records": {
+                name: {"epochs": list(record.epochs), "values": _plain(record.values)}
+                for name, record in self.records.items()
+            },
+            "interrupted": self.interrupted,
+        }
+
+    def __repr__(self) -> str:
+        last = f", loss {self.loss[0]:.4g} -> {self.loss[-1]:.4g}" if self.loss else ""
+        kept = f", records {', '.join(self.records)}" if self.records else ""
+        return f"History({self.epochs} epochs{last}{kept}{', interrupted' if self.interrupted else ''})"
+
+
+class Recorder:
+    """Keeps `function(model)` of chosen epochs: every so many, or those listed in `at`, and always the trained model.
+
+    The function must return something that later training does not change: copies of arrays, not the arrays.
+
+    >>> Recorder("norm", lambda model: 0.0, every=100)
+    Recorder('norm', every=100)
+    """
+
+    def __init__(
+        self, name: str, function: Callable[[Module], Any], *, every: int = 1, at: Iterable[int] | None = None
+    ) -> None:
+        if not isinstance(every, int) or every < 1:
+            raise ArgumentError(f"every must be a positive number of epochs, not {every!r}")
+        self.name, self.function, self.every = name, function, every
+        self.at = None if at is None else frozenset(at)
+
+    def wants(self, epoch: int) -> bool:
+        """Whether to record before the updates of this epoch."""
+        return epoch % self.every == 0 if self.at is None else epoch in self.at
+
+    def __repr__(self) -> str:
+        when = f"every={self.every}" if self.at is None else f"at={sorted(self.at)}"
+        return f"Recorder({self.name!r}, {when})"
+
+
+def record_weights(*, every: int = 1, at: Iterable[int] | None = None) -> Recorder:
+    """Recorder "weights": all parameters by path."""
+    return Recorder("weights", _weights, every=every, at=at)
+
+
+def record_predictions(X: Any, *, every: int = 1, at: Iterable[int] | None = None) -> Recorder:
+    """Recorder "predictions": the output for the rows of X, for example the points of a grid."""
+    points = np.array(X)
+    return Recorder("predictions", lambda model: model.predict(points), every=every, at=at)
+
+
+def record_activations(X: Any, *, every: int = 1, at: Iterable[int] | None = None) -> Recorder:
+    """Recorder "activations": what every layer returns for the rows of X, by path."""
+    points = np.array(X)
+
+    def activations(model: Module) -> dict[str, np.ndarray]:
+        with observe(model) as outputs:
+            model.predict(points)
+        return {path: np.array(output.data) for path, output in outputs.items() if path}
+
+    return Recorder("activations", activations, every=every, at=at)
+
+
+def _weights(model: Module) -> dict[str, np.ndarray]:
+    return {path: parameter.numpy() for path, parameter in model.named_parameters()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

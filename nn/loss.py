@@ -1,0 +1,269 @@
+"""Loss functions: the mean over all elements (or rows) of how wrong a prediction is.
+
+They refuse what would give a number that means something else: shapes that would broadcast, labels out of range,
+empty batches.  Contents are looked at only while there are any: inside a trace, shapes are all that is checked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import autograd
+from autograd import Tensor
+from autograd.errors import ArgumentError, DTypeError, ShapeError
+
+
+def mean_squared_error(prediction: Any, target: Any, *, broadcast: bool = False) -> Any:
+    """Mean of the squared differences, (1/N) sum_i (prediction_i - target_i)^2.
+
+    prediction, target: Tensors or arrays of one shape; broadcast=True allows shapes that NumPy would broadcast.
+    Returns a scalar.  Raises ShapeError for unequal shapes, ArgumentError for an empty batch.
+
+    >>> float(mean_squared_error([[1.0], [3.0]], [[1.0], [1.0]]))
+    2.0
+    """
+    prediction, target = _pair(prediction, target, broadcast)
+    difference = prediction - target
+    return autograd.mean(difference * difference)
+
+
+def binary_cross_entropy(prediction: Any, target: Any, *, broadcast: bool = False) -> Any:
+    """Mean of -(t log p + (1 - t) log(1 - p)) for probabilities p and targets t in [0, 1].
+
+    prediction, target: Tensors or arrays of one shape; broadcast=True allows shapes that NumPy would broadcast.
+    Probabilities are held at least one machine epsilon away from 0 and 1, so that a saturated sigmoid gives a large
+    loss and not an infinite one; `binary_cross_entropy_with_logits` needs no such limit: prefer it in training.
+    Returns a scalar.  Raises ShapeError, and ArgumentError for values that are no probabilities or an empty batch.
+
+    >>> round(float(binary_cross_entropy([[0.5], [0.5]], [[0.0], [1.0]])), 6)
+    0.693147
+    """
+    prediction, target = _pair(prediction, target, broadcast)
+    hint = "for the raw output of a network use binary_cross_entropy_with_logits"
+    _check_within(prediction, "prediction", 0.0, 1.0, hint)
+    _check_within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
+    epsilon = float(np.finfo(prediction.dtype).eps)
+    p = autograd.clip(prediction, epsilon, 1.0 - epsilon)
+    return -autograd.mean(target * autograd.log(p) + (1.0 - target) * autograd.log1p(-p))
+
+
+def binary_cross_entropy_with_logits(logits: Any, target: Any, *, broadcast: bool = False) -> Any:
+    """Binary cross-entropy of sigmoid(z), mean of log(1 + exp(z)) - t z: finite for every finite logit z.
+
+    logits, target: Tensors or arrays of one shape, targets in [0, 1]; broadcast=True allows shapes that NumPy would
+    broadcast.  The gradient is (sigmoid(z) - t) / N.
+    Returns a scalar.  Raises ShapeError, and ArgumentError for targets outside [0, 1] or an empty batch.
+
+    >>> float(binary_cross_entropy_with_logits([[1e4], [-1e4]], [[1.0], [1.0]]))
+    5000.0
+    """
+    logits, target = _pair(logits, target, broadcast, name="logits")
+    _check_within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
+    return autograd.mean(autograd.softplus(logits) - target * logits)
+
+
+def cross_entropy(logits: Any, target: Any) -> Any:
+    """Softmax cross-entropy, the mean over rows of log(sum_j exp(z_j)) - z_t.
+
+    logits: (..., classes), the raw outputs z.
+    target: integer labels (...) between 0 and classes - 1, or one probability per class (..., classes), such as one-hot
+    rows; then the loss is the mean over rows of -sum_j t_j log softmax(z)_j.
+    Returns a scalar.  Raises ShapeError, DTypeError for labels that are no integers, ArgumentError for a label out of
+    range, rows that are no probabilities, or an empty batch.
+
+    >>> round(float(cross_entropy([[0.0, 0.0], [0.0, 0.0]], [0, 1])), 6)
+    0.693147
+    """
+    logits = _array(logits)
+    target = target if isinstance(target, (Tensor, np.ndarray)) else np.asarray(target)
+    if not logits.ndim:
+        raise ShapeError("cross_entropy needs logits of shape (rows, classes), not a scalar")
+    classes = logits.shape[-1]
+    rows = logits.size // classes if classes else 0
+    if not rows:
+        raise ArgumentError(f"empty batch: the mean loss of 0 rows is undefined (logits have shape {logits.shape})")
+    log_probabilities = autograd.log_softmax(logits, axis=-1)
+    if target.ndim == logits.ndim - 1 and target.shape == logits.shape[:-1]:
+        _check_labels(target, classes)
+        # A comparison with 0..classes-1 instead of an index keeps labels an ordinary input of a traced step.
+        target = target[..., None] == np.arange(classes)
+        return -autograd.sum(autograd.where(target, log_probabilities, 0.0)) / rows
+    if target.shape != logits.shape:
+        raise ShapeError(_label_shape_text(logits.shape, target))
+    _check_rows(target)
+    return -autograd.sum(_cast(target, logits.dtype) * log_probabilities) / rows
+
+
+def hinge(score: Any, target: Any, *, broadcast: bool = False) -> Any:
+    """Mean of max(0, 1 - t s) for scores s and targets t of -1 or +1.
+
+    score, target: Tensors or arrays of one shape; broadcast=True allows shapes that NumPy would broadcast.
+    Returns a scalar.  Raises ShapeError, and ArgumentError for targets other than -1 and +1 or an empty batch.
+
+    >>> float(hinge([[2.0], [0.5]], [[1.0], [-1.0]]))
+    0.75
+    """
+    score, target = _pair(score, target, broadcast, name="score")
+    if not _traced(target):
+        values = _values(target)
+        if not (abs(values) == 1).all():
+            where, value = _first(values, abs(values) != 1)
+            raise ArgumentError(f"target{where} = {value}, but hinge needs targets -1 and +1; from 0 and 1: 2 * y - 1")
+    return autograd.mean(autograd.relu(1.0 - target * score))
+
+
+class Loss:
+    """A loss function as an object: call it with prediction and target; keyword settings are given once, here.
+
+    >>> MSE()
+    MSE()
+    >>> float(MSE()([[1.0]], [[3.0]]))
+    4.0
+    """
+
+    function: Any
+
+    def __init__(self, **settings: bool) -> None:
+        self.settings = settings
+
+    def __call__(self, prediction: Any, target: Any) -> Any:
+        """The loss, a scalar."""
+        return type(self).function(prediction, target, **self.settings)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in self.settings.items())})"
+
+
+class MSE(Loss):
+    """`mean_squared_error` as an object."""
+
+    function = staticmethod(mean_squared_error)
+
+
+class BinaryCrossEntropy(Loss):
+    """`binary_cross_entropy` as an object."""
+
+    function = staticmethod(binary_cross_entropy)
+
+
+class BCEWithLogits(Loss):
+    """`binary_cross_entropy_with_logits` as an object."""
+
+    function = staticmethod(binary_cross_entropy_with_logits)
+
+
+class CrossEntropy(Loss):
+    """`cross_entropy` as an object."""
+
+    function = staticmethod(cross_entropy)
+
+
+class Hinge(Loss):
+    """`hinge` as an object."""
+
+    function = staticmethod(hinge)
+
+
+# -- what is accepted --------------------------------------------------------------------------------------------------
+
+
+def _array(value: Any) -> Any:
+    """A Tensor or float array unchanged, anything else as a float array."""
+    if isinstance(value, Tensor):
+        return value
+    array = np.asarray(value)
+    return array if array.dtype.kind in "fc" else array.astype(np.float64)
+
+
+def _cast(target: Any, dtype: Any) -> Any:
+    """A raw target in the dtype of the prediction, so that labels never promote a float32 network."""
+    if isinstance(target, Tensor) or target.dtype == dtype:
+        return target
+    return target.astype(dtype)
+
+
+def _pair(prediction: Any, target: Any, broadcast: bool, name: str = "prediction") -> tuple[Any, Any]:
+    """Prediction and target, ready to be subtracted, once their shapes are known to agree."""
+    if not isinstance(prediction, Tensor):
+        prediction = _array(prediction)
+    if not isinstance(target, Tensor):
+        target = _cast(np.asarray(target), prediction.dtype)
+    shape = prediction.shape
+    if shape != target.shape and not broadcast:
+        raise ShapeError(_unequal_text(name, shape, target.shape))
+    if 0 in shape:
+        raise ArgumentError(f"empty batch: the mean loss of 0 rows is undefined ({name} has shape {shape})")
+    return prediction, target
+
+
+def _unequal_text(name: str, shape: tuple[int, ...], target: tuple[int, ...]) -> str:
+    text = f"{name} {shape} and target {target} differ"
+    try:
+        text += f"; they would broadcast to {np.broadcast_shapes(shape, target)}"
+    except ValueError:
+        return text + " and cannot be broadcast"
+    if np.prod(shape) == np.prod(target):
+        return text + f". Use target.reshape{shape}, or broadcast=True if that is meant"
+    return text + ". Give one target per element, or broadcast=True if that is meant"
+
+
+def _traced(array: Any) -> bool:
+    return isinstance(array, Tensor) and array.traced
+
+
+def _values(array: Any) -> Any:
+    return np.asarray(array.data if isinstance(array, Tensor) else array)
+
+
+def _first(values: Any, bad: Any) -> tuple[str, Any]:
+    """Where the first bad element stands, as "[3, 0]" ("" for a scalar), and its value."""
+    index = tuple(int(i) for i in np.argwhere(bad)[0])
+    return (str(list(index)) if index else ""), values[index].item()
+
+
+def _check_within(array: Any, name: str, low: float, high: float, hint: str) -> None:
+    if _traced(array):
+        return
+    values = _values(array)
+    if values.min() < low or values.max() > high:
+        where, value = _first(values, (values < low) | (values > high))
+        raise ArgumentError(f"{name}{where} = {value:g} is outside {low:g}..{high:g}; {hint}")
+
+
+def _check_labels(target: Any, classes: int) -> None:
+    if target.dtype.kind not in "iu":
+        hint = "use target.astype(int)" if target.dtype.kind in "fb" else "map the names to 0, 1, ..."
+        raise DTypeError(f"labels must be integers, got {target.dtype}; {hint}")
+    if _traced(target):
+        return
+    values = _values(target)
+    if values.min() < 0 or values.max() >= classes:
+        where, value = _first(values, (values < 0) | (values >= classes))
+        raise ArgumentError(f"target{where} = {value} is outside 0..{classes - 1} (logits have {classes} classes)")
+
+
+def _check_rows(target: Any) -> None:
+    if _traced(target):
+        return
+    values = _values(target)
+    if values.min() < 0:
+        where, value = _first(values, values < 0)
+        raise ArgumentError(f"target{where} = {value} is negative; rows of target must be probabilities")
+    sums = values.sum(axis=-1)
+    tolerance = 1e-3 if values.dtype.itemsize < 8 else 1e-6
+    if (abs(sums - 1) > tolerance).any():
+        where, value = _first(sums, abs(sums - 1) > tolerance)
+        raise ArgumentError(
+            f"target{where} sums to {value:g}; a row of target has one probability per class and sums to 1 "
+            "(for class numbers give labels without the class axis)"
+        )
+
+
+def _label_shape_text(logits: tuple[int, ...], target: Any) -> str:
+    rows = logits[:-1]
+    text = f"logits {logits} need labels of shape {rows} or one probability per class {logits}, got {target.shape}"
+    if target.size == np.prod(rows):
+        return text + f"; use target.reshape{rows}" if len(rows) != 1 else text + f"; use target.reshape({rows[0]})"
+    return text

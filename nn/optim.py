@@ -1,0 +1,260 @@
+"""Optimizers: rules that change parameters by their gradients.
+
+Whatever changes from step to step (momenta, running averages, the number of steps) lives in Tensors, so that a traced
+step carries it along; whatever stays (learning rates and other settings) is a plain number.  In the formulas w is a
+parameter, g its gradient, and lr the learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+import autograd
+from autograd import Tensor
+from autograd.errors import ArgumentError, DTypeError
+from nn.module import Module, ParameterList
+
+
+class Optimizer:
+    """Base class: holds the parameters; subclasses define `step`.
+
+    parameters: an iterable of Tensors, or a Module (its parameters).  learning_rate: lr, positive.
+    Raises ArgumentError when there are no parameters, one is given twice, or the learning rate is not positive.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor] | Module, learning_rate: float) -> None:
+        if isinstance(parameters, Module):
+            parameters = parameters.parameters()
+        if isinstance(parameters, Tensor):
+            raise ArgumentError("parameters must be a list of Tensors: write [tensor]")
+        origin = parameters.origin if isinstance(parameters, ParameterList) else None
+        self.parameters = list(parameters)
+        if not self.parameters:
+            raise ArgumentError(_no_parameters_text(type(self).__name__, origin))
+        for index, parameter in enumerate(self.parameters):
+            if not isinstance(parameter, Tensor):
+                raise DTypeError(f"parameters[{index}] is no Tensor but {type(parameter).__name__}")
+            if not parameter.requires_grad and origin is None:
+                raise ArgumentError(
+                    f"parameters[{index}] ({parameter.name or 'without a name'}) does not require a gradient and would "
+                    "never change: make it with requires_grad=True, or leave it out"
+                )
+        if len({id(parameter) for parameter in self.parameters}) < len(self.parameters):
+            raise ArgumentError("a parameter is in the list twice and would be changed twice per step")
+        self.learning_rate = _positive("learning_rate", learning_rate)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients, before the next backward pass adds new ones."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient, once."""
+        raise ArgumentError(f"{type(self).__name__} defines no step")
+
+    def state(self) -> dict[str, Tensor]:
+        """What the optimizer remembers from step to step, by name."""
+        return {}
+
+    def _slots(self) -> list[Tensor]:
+        """One Tensor of zeros per parameter."""
+        return [Tensor(np.zeros(p.shape, p.dtype)) for p in self.parameters]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.parameters)} parameters, learning_rate={self.learning_rate:g})"
+
+
+class SGD(Optimizer):
+    """(Stochastic) gradient descent, w <- w - lr g.
+
+    momentum: with m > 0, v <- m v + g and w <- w - lr v (Polyak, 1964), v starting at zero.
+    nesterov: step by g + m v instead of v (Sutskever et al., 2013).
+    weight_decay: with d > 0, g + d w takes the place of g.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> SGD([w], learning_rate=0.25).step()
+    >>> w.data
+    array([0.5, 1. ])
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor] | Module,
+        learning_rate: float = 0.1,
+        *,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        self.momentum = _fraction("momentum", momentum)
+        self.weight_decay = _not_negative("weight_decay", weight_decay)
+        if nesterov and not momentum:
+            raise ArgumentError("nesterov=True needs a momentum, for example momentum=0.9")
+        self.nesterov = nesterov
+        self.velocities = self._slots() if momentum else []
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient, once."""
+        if self.momentum:
+            return self._step_with_momentum()
+        rate, decay = self.learning_rate, self.weight_decay
+        for p in self.parameters:
+            g = p.grad
+            if g is not None:
+                if decay:
+                    g = g + decay * p.data
+                p.data = p.data - rate * g
+        return None
+
+    def _step_with_momentum(self) -> None:
+        rate, momentum, decay = self.learning_rate, self.momentum, self.weight_decay
+        for p, velocity in zip(self.parameters, self.velocities):
+            g = p.grad
+            if g is None:
+                continue
+            if decay:
+                g = g + decay * p.data
+            v = velocity.data = momentum * velocity.data + g
+            p.data = p.data - rate * (g + momentum * v if self.nesterov else v)
+
+    def state(self) -> dict[str, Tensor]:
+        """The velocities."""
+        return {f"velocity.{i}": velocity for i, velocity in enumerate(self.velocities)}
+
+
+class RMSProp(Optimizer):
+    """Steps divided by a running root mean square of the gradients (Hinton, lecture 6e of his 2012 course).
+
+    s <- a s + (1 - a) g^2,  w <- w - lr g / (sqrt(s) + epsilon), s starting at zero; `decay` is a.
+
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> (3.0 * w).sum().backward()
+    >>> RMSProp([w], learning_rate=0.1, decay=0.75, epsilon=0.0).step()
+    >>> w.data.round(6)
+    array([0.8])
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor] | Module,
+        learning_rate: float = 1e-2,
+        *,
+        decay: float = 0.9,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        self.decay = _fraction("decay", decay)
+        self.epsilon = _not_negative("epsilon", epsilon)
+        self.squares = self._slots()
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient, once."""
+        rate, decay, epsilon = self.learning_rate, self.decay, self.epsilon
+        for p, square in zip(self.parameters, self.squares):
+            g = p.grad
+            if g is not None:
+                s = square.data = decay * square.data + (1.0 - decay) * (g * g)
+                p.data = p.data - rate * g / (autograd.sqrt(s) + epsilon)
+
+    def state(self) -> dict[str, Tensor]:
+        """The running mean squares."""
+        return {f"square.{i}": square for i, square in enumerate(self.squares)}
+
+
+class Adam(Optimizer):
+    """Adaptive moment estimation (Kingma and Ba, 2015).
+
+    m <- b1 m + (1 - b1) g,  s <- b2 s + (1 - b2) g^2,  both starting at zero, and at step t
+    w <- w - lr m / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + epsilon); `betas` is (b1, b2).
+
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> (3.0 * w).sum().backward()
+    >>> Adam([w], learning_rate=0.1).step()
+    >>> w.data.round(6)
+    array([0.9])
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor] | Module,
+        learning_rate: float = 1e-3,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        self.betas = _fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1])
+        self.epsilon = _not_negative("epsilon", epsilon)
+        self.means, self.squares = self._slots(), self._slots()
+        self.powers = Tensor(1.0), Tensor(1.0)  # b1^t and b2^t
+        # 1 / (1 - b^t) in each dtype in use: a float64 scalar would turn float32 parameters into float64.
+        dtypes = {p.dtype: None for p in self.parameters}
+        self.corrections = {d: (Tensor(1.0, dtype=d), Tensor(1.0, dtype=d)) for d in dtypes}
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient, once."""
+        rate, (b1, b2), epsilon = self.learning_rate, self.betas, self.epsilon
+        for which, beta in enumerate(self.betas):
+            power = self.powers[which].data = self.powers[which].data * beta
+            for correction in self.corrections.values():
+                correction[which].data = 1.0 / (1.0 - power)
+        for p, mean, square in zip(self.parameters, self.means, self.squares):
+            g = p.grad
+            if g is not None:
+                c1, c2 = self.corrections[p.dtype]
+                m = mean.data = b1 * mean.data + (1.0 - b1) * g
+                s = square.data = b2 * square.data + (1.0 - b2) * (g * g)
+                p.data = p.data - rate * (c1.data * m) / (autograd.sqrt(c2.data * s) + epsilon)
+
+    def state(self) -> dict[str, Tensor]:
+        """The running means and mean squares, and the powers of the betas."""
+        state = {"power.0": self.powers[0], "power.1": self.powers[1]}
+        state.update((f"mean.{i}", mean) for i, mean in enumerate(self.means))
+        state.update((f"square.{i}", square) for i, square in enumerate(self.squares))
+        return state
+
+
+# -- what is accepted --------------------------------------------------------------------------------------------------
+
+
+def _positive(name: str, value: float) -> float:
+    if not 0.0 < value < float("inf"):
+        raise ArgumentError(f"{name} must be a positive number, not {value!r}")
+    return float(value)
+
+
+def _not_negative(name: str, value: float) -> float:
+    if not 0.0 <= value < float("inf"):
+        raise ArgumentError(f"{name} must be zero or positive, not {value!r}")
+    return float(value)
+
+
+def _fraction(name: str, value: float) -> float:
+    if not 0.0 <= value < 1.0:
+        raise ArgumentError(f"{name} must be at least 0 and below 1, not {value!r}")
+    return float(value)
+
+
+def _no_parameters_text(optimizer: str, origin: Module | None) -> str:
+    if origin is None:
+        return f"{optimizer} got an empty list of parameters"
+    kind = type(origin).__name__
+    seen = [
+        f"{name} ({type(value).__name__})"
+        for name, value in vars(origin).items()
+        if not name.startswith("_") and name != "training"
+    ]
+    if not seen:
+        typos = [name for name in dir(type(origin)) if name != "__init__" and name.strip("_") in ("init", "int")]
+        text = f"{optimizer} got no parameters: {kind} has set no attributes"
+        if typos:
+            return f"{text}; its method {typos[0]} is never called, name it __init__"
+        return f"{text}; was its __init__ called, and does it assign layers to self?"
+    return (
+        f"{optimizer} got no parameters: {kind} has the attributes {', '.join(seen)}, and none of them is a Parameter, "
+        "a module with parameters, or a list, tuple or dict of these (arrays become trainable as nn.Parameter(array))"
+    )

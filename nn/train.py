@@ -1,0 +1,350 @@
+"""The training loop behind `Module.fit` and `NeuralNetwork.train`."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from autograd import Tensor, no_grad, tape
+from autograd.errors import ArgumentError, DivergenceError, DTypeError, ShapeError
+from nn.history import History, Record, Recorder
+from nn.module import Module
+from nn.optim import Adam, Optimizer
+
+LossFunction = Callable[[Any, Any], Any]
+Metric = Callable[[np.ndarray, np.ndarray], float]
+Callback = Callable[["Trainer"], Any]
+
+
+def fit(
+    model: Module,
+    X: Any,
+    y: Any,
+    *,
+    loss: LossFunction,
+    epochs: int = 100,
+    batch_size: int | None = 32,
+    optimizer: Optimizer | None = None,
+    learning_rate: float | None = None,
+    **settings: Any,
+) -> History:
+    """Train a model on the rows of X (n, ...) and their targets y (n, ...).
+
+    loss: function of (prediction, target); epochs: how often to go through the rows; batch_size: rows per step, None
+    for all of them; optimizer: by default Adam with `learning_rate` (0.001); the other settings are those of
+    `Trainer.run`.  Returns a `History`.
+
+    Raises ArgumentError for nan in the data, no rows or a bad setting, ShapeError for targets that do not fit the
+    output, DivergenceError when the loss becomes infinite or nan.
+
+    >>> import nn
+    >>> X, y = nn.data.two_moons(100)
+    >>> model = nn.MLP([2, 16, 1])
+    >>> history = fit(model, X, y, loss=nn.binary_cross_entropy_with_logits, epochs=100, learning_rate=0.05, verbose=0)
+    >>> nn.accuracy(model.predict(X), y, threshold=0)
+    1.0
+    """
+    if optimizer is not None and learning_rate is not None:
+        raise ArgumentError("give the learning rate to the optimizer, or leave the optimizer out")
+    if optimizer is None:
+        optimizer = Adam(model.parameters(), learning_rate=1e-3 if learning_rate is None else learning_rate)
+    return Trainer(model, loss, optimizer).run(X, y, epochs=epochs, batch_size=batch_size, **settings)
+
+
+def predict(model: Module, X: Any, *, batch_size: int | None = None) -> np.ndarray:
+    """The output of a model for the rows of X; see `Module.predict`."""
+    X = _rows(X, "X", _dtype(model))
+    training = model.training
+    Module.eval(model)
+    try:
+        with no_grad():
+            size = batch_size or max(len(X), 1)
+            parts = [_array(model(Tensor(X[i : i + size]))) for i in range(0, max(len(X), 1), size)]
+    finally:
+        Module.train(model, training)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class Trainer:
+    """A model, a loss and an optimizer, and the loop over epochs and batches.
+
+    `epoch`, `model`, `optimizer` and `history` are there for callbacks to read.
+    """
+
+    def __init__(self, model: Module, loss: LossFunction, optimizer: Optimizer) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.history = History()
+        self.epoch = 0
+        self._check_parameters()
+
+    def step(self, x: Tensor, y: Tensor) -> Tensor:
+        """One training step on one batch: forward, backward, update.  Returns the loss before the update."""
+        self.optimizer.zero_grad()
+        loss: Tensor = self.loss(self.model(x), y)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def run(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        validation: tuple[Any, Any] | None = None,
+        metrics: dict[str, Metric] | None = None,
+        recorders: Sequence[Recorder] = (),
+        callbacks: Iterable[Callback] = (),
+        verbose: int = 1,
+    ) -> History:
+        """Train for some epochs.
+
+        X (n, ...), y (n, ...): the data, cast to the dtype of the parameters (labels stay integers).
+        batch_size: rows per step, None for all; shuffle: a new order of the rows in every epoch, drawn from `seed`.
+        validation: (X, y) whose loss is measured after each epoch; metrics: functions of (prediction, target) by name,
+        of the validation rows, or without these of the training rows.
+        recorders: what to keep on the way; callbacks: called with this trainer after each epoch, one that returns True
+        ends the run.
+        verbose: 0 is silent; 1 shows a bar, and nothing where standard error is no terminal; 2 prints ten lines.
+
+        Ctrl-C ends the run after the current step and returns the history; a second one interrupts at once.
+        Raises as `fit` does; after a DivergenceError the parameters are those of the last finite loss, and the error's
+        attribute `history` holds what came before.
+        """
+        X, y = self._check_data(X, y)
+        held_out = None if validation is None else self._check_data(*validation, names=("validation X", "validation y"))
+        n = len(X)
+        size = n if batch_size is None else batch_size
+        for name, value in (("epochs", epochs), ("batch_size", size)):
+            if not isinstance(value, (int, np.integer)) or value < (name == "batch_size"):
+                raise ArgumentError(f"{name} must be a positive integer, not {value!r}")
+        self.history = history = History(records={recorder.name: Record() for recorder in recorders})
+        self._state = [*self.model.state().values(), *self.optimizer.state().values()]
+        self._good = self._values()
+        rng = np.random.default_rng(seed)
+        order = np.arange(n)
+        callbacks = list(callbacks)
+        Module.train(self.model)
+        # Overflow on the way to a divergence is reported once, by the error, not by a stream of NumPy warnings.
+        with np.errstate(all="ignore"), _interruptible() as interrupt, _Progress(epochs, verbose) as progress:
+            for self.epoch in range(epochs):
+                self._record(recorders, self.epoch)
+                if shuffle:
+                    order = rng.permutation(n)
+                history.loss.append(self._run_epoch(X[order], y[order], size, interrupt))
+                if held_out or metrics:
+                    self._measure(*(held_out or (X, y)), metrics or {}, held_out is not None)
+                progress.show(self.epoch + 1, history)
+                stop = [callback(self) for callback in callbacks]
+                if interrupt.is_set() or any(result is True for result in stop):
+                    break
+            self._check_finite()
+            history.interrupted = interrupt.is_set()
+            self._record(recorders, history.epochs, last=True)
+        Module.eval(self.model)
+        return history
+
+    # -- one epoch -----------------------------------------------------------------------------------------------------
+
+    def _run_epoch(self, X: np.ndarray, y: np.ndarray, size: int, interrupt: threading.Event) -> float:
+        """Step through rows in their order; the mean loss of the rows."""
+        total = 0.0
+        done = 0
+        for first in range(0, len(X), size):
+            batch = X[first : first + size]
+            x, t = Tensor(batch), Tensor(y[first : first + size])
+            before = self._values()
+            loss = float(self.step(x, t).data)
+            if not math.isfinite(loss):
+                self._restore(before)
+                self._fail(f"step {first // size}: the loss is {loss}", _first_nonfinite(self.loss(self.model(x), t)))
+            self._good = before
+            total += loss * len(batch)
+            done += len(batch)
+            if interrupt.is_set():
+                break
+        return total / done
+
+    def _measure(self, X: np.ndarray, y: np.ndarray, metrics: dict[str, Metric], held_out: bool) -> None:
+        prediction = predict(self.model, X)
+        if held_out:
+            with no_grad():
+                self.history.validation_loss.append(float(_array(self.loss(Tensor(prediction), Tensor(y)))))
+        for name, metric in metrics.items():
+            self.history.metrics.setdefault(name, []).append(float(metric(prediction, y)))
+
+    def _record(self, recorders: Sequence[Recorder], epoch: int, last: bool = False) -> None:
+        for recorder in recorders:
+            if last or recorder.wants(epoch):
+                record = self.history.records[recorder.name]
+                record.epochs.append(epoch)
+                record.values.append(recorder.function(self.model))
+
+    # -- divergence ----------------------------------------------------------------------------------------------------
+
+    def _values(self) -> list[Any]:
+        """All values that training changes, by reference: updates replace arrays, they do not write into them."""
+        return [tensor.data for tensor in self._state]
+
+    def _restore(self, values: list[Any]) -> None:
+        for tensor, value in zip(self._state, values):
+            tensor.data = value
+
+    def _check_finite(self) -> None:
+        """The last update is followed by no loss that could show what it did."""
+        for path, parameter in self.model.named_parameters():
+            if not np.isfinite(parameter.data).all():
+                self._fail("last step: the update is not finite", f"the parameter {path}")
+
+    def _fail(self, what: str, where: str) -> None:
+        self._restore(self._good)
+        rate = self.optimizer.learning_rate
+        error = DivergenceError(
+            f"epoch {self.epoch} {what}; the first non-finite value is {where}. The parameters of the last finite loss "
+            f"are restored. Try a learning rate below {rate:g}, for example {rate / 10:g}"
+        )
+        error.history = self.history  # type: ignore[attr-defined]
+        raise error
+
+    # -- what is accepted ----------------------------------------------------------------------------------------------
+
+    def _check_parameters(self) -> None:
+        given = {id(parameter) for parameter in self.optimizer.parameters}
+        trainable = {path: p for path, p in self.model.named_parameters() if p.requires_grad}
+        left_out = [path for path, parameter in trainable.items() if id(parameter) not in given]
+        if trainable and len(left_out) == len(trainable):
+            raise ArgumentError("the optimizer holds no parameter of this model: make it from model.parameters()")
+        if left_out:
+            warnings.warn(
+                f"the optimizer was not given {', '.join(left_out)}, which will not be trained "
+                "(set requires_grad=False there if that is meant)",
+                stacklevel=4,
+            )
+
+    def _check_data(self, X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> tuple[np.ndarray, np.ndarray]:
+        """X and y as arrays, once a forward pass and the loss have accepted them."""
+        dtype = _dtype(self.model)
+        X, y = _rows(X, names[0], dtype), _rows(y, names[1], None)
+        if len(X) != len(y):
+            raise ShapeError(f"{names[0]} has {len(X)} rows and {names[1]} has {len(y)}")
+        if not len(X):
+            raise ArgumentError(f"empty batch: {names[0]} has shape {X.shape}, no rows to train on")
+        output = (len(X), *predict(self.model, X[:1]).shape[1:])
+        if y.shape != output and y.size == math.prod(output):
+            raise ShapeError(
+                f"{names[1]} has shape {y.shape}, but the output for these rows has shape {output}. "
+                f"Use {names[1]}.reshape{output}"
+            )
+        if y.dtype.kind == "f" or y.shape == output:
+            y = y.astype(dtype)
+        # The loss looks at all rows once, so that what it finds wrong is named by its position in y, not in a batch.
+        rows = len(X) if X.size <= 1_000_000 else 1000
+        with no_grad(), np.errstate(all="ignore"):
+            result = self.loss(Tensor(predict(self.model, X[:rows])), Tensor(y[:rows]))
+        if np.shape(_array(result)) != ():
+            raise ShapeError(f"the loss must be a scalar, but has shape {np.shape(_array(result))}: use its mean()")
+        return X, y
+
+
+def _dtype(model: Module) -> np.dtype[Any]:
+    """The dtype that data are cast to: that of the first parameter."""
+    return next((np.dtype(parameter.dtype) for _, parameter in model.named_parameters()), np.dtype(np.float64))
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value.data if isinstance(value, Tensor) else value)
+
+
+def _rows(values: Any, name: str, dtype: np.dtype[Any] | None) -> np.ndarray:
+    """Data as an array of finite numbers with a row axis, cast to `dtype` where one is given."""
+    array = _array(values)
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"{name} has dtype {array.dtype}, but must hold real numbers")
+    if array.ndim == 0:
+        raise ShapeError(f"{name} is a scalar; it must have one row per sample: use an array of shape (1, ...)")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        index = np.argwhere(~np.isfinite(array))[0].tolist()
+        raise ArgumentError(f"{name}{index} is {array[tuple(index)]}; remove or replace such values first")
+    return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def _first_nonfinite(output: Any) -> str:
+    """Names the earliest operation in forward order that made nan or inf out of finite numbers."""
+    if not isinstance(output, Tensor):
+        return "the loss"
+    for tensor in tape(output):
+        for value in (*tensor.inputs, tensor):
+            if isinstance(value, Tensor) and not np.isfinite(value.data).all():
+                return _describe(value)
+    return "the loss"
+
+
+def _describe(tensor: Tensor) -> str:
+    if tensor.creator is None:
+        return f"the tensor {tensor.name or 'without a name'} of shape {tensor.shape}"
+    largest = max((float(np.abs(_array(item)).max(initial=0.0)) for item in tensor.inputs), default=0.0)
+    where = f" in {tensor.scope}" if tensor.scope else ""
+    line = f" at {tensor.site[0]}:{tensor.site[1]}" if tensor.site else ""
+    return f"made by {tensor.creator.name!r}{where}{line} from inputs up to {largest:.3g}"
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Within, Ctrl-C sets the event that is yielded; the second one is the usual KeyboardInterrupt."""
+    asked = threading.Event()
+
+    def handle(number: int, frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler  # leave a handler of the caller's alone
+    )
+    if ours:
+        signal.signal(signal.SIGINT, handle)
+    try:
+        yield asked
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _Progress:
+    """A bar on a terminal, redrawn at most ten times a second, or a few lines."""
+
+    def __init__(self, epochs: int, verbose: int) -> None:
+        self.epochs, self.verbose = epochs, verbose
+        self.bar: Any = tqdm(total=epochs, unit="epoch", disable=None if verbose == 1 else True)
+        self.drawn = 0.0
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def show(self, done: int, history: History) -> None:
+        """Called after every epoch."""
+        if self.verbose >= 2 and (done % max(self.epochs // 10, 1) == 0 or done == self.epochs):
+            held_out = f"  validation {history.validation_loss[-1]:.6g}" if history.validation_loss else ""
+            print(f"epoch {done}/{self.epochs}  loss {history.loss[-1]:.6g}{held_out}", flush=True)
+        now = time.perf_counter()
+        if not self.bar.disable and (now - self.drawn >= 0.1 or done == self.epochs):
+            self.drawn = now
+            self.bar.n = done
+            self.bar.set_postfix_str(f"loss {history.loss[-1]:.4g}", refresh=False)
+            self.bar.refresh()
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.close()
