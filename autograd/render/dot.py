@@ -1,0 +1,207 @@
+"""A diagram as text in the DOT language.
+
+Only what both known engines draw alike is used: HTML-like labels on boxes, one font name, six-digit colours, generated
+ids. Everything a user wrote (names, scopes, source lines) goes through `text` or `tooltip` on its way in.
+"""
+from __future__ import annotations
+
+import html
+import re
+
+from .model import CONSTANT, FOLDED, INPUT, OPERATION, OUTPUT, PARAMETER, Diagram, Edge, Group, Node
+from .summary import Summary
+from .theme import FLOW_STEPS, Colour, colours
+
+FONT = "Arial"
+CLASS = "tracegrad"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_STYLES = {OPERATION: ("rounded,filled", 1.0), INPUT: ("filled", 1.2), PARAMETER: ("filled", 2.2),
+           CONSTANT: ("filled,dashed", 1.0), FOLDED: ("rounded,filled,dashed", 1.5), OUTPUT: ("rounded,filled", 2.2)}
+_BAR_WIDTH, _BAR_HEIGHT, _CELL = 6, 14, 8
+
+
+def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB") -> str:
+    """The DOT text of a diagram, the same for the same diagram."""
+    colour = colours(theme)
+    lines = [
+        "digraph computation {",
+        f'  graph [rankdir={direction}, bgcolor="{colour("paper")}", fontname="{FONT}", fontsize=11, '
+        f'fontcolor="{colour("quiet")}", class="{CLASS}", nodesep=0.25, ranksep=0.35, pad=0.15{_heading(diagram)}];',
+        f'  node [shape=box, fontname="{FONT}", fontsize=11, fontcolor="{colour("ink")}", margin="0.09,0.05", '
+        'height=0.3, width=0.4];',
+        f'  edge [fontname="{FONT}", fontsize=9, fontcolor="{colour("quiet")}", color="{colour("edge")}", '
+        'arrowsize=0.6];',
+    ]
+    _group_lines(diagram.group(), colour, lines, "  ")
+    lines += [_edge_line(edge, colour) for edge in diagram.edges]
+    return "\n".join([*lines, "}", ""])
+
+
+def printable(words: str) -> str:
+    """The text on one line, with a mark in place of what no file may hold (control characters, halves of pairs)."""
+    return _CONTROL.sub("\ufffd", words.replace("\n", " "))
+
+
+def text(words: str, limit: int = 40) -> str:
+    """Any text as it must stand inside an HTML-like label: one line, no longer than the limit, nothing special in it.
+
+    >>> text('a<b> & "c"')
+    'a&lt;b&gt; &amp; &quot;c&quot;'
+    """
+    words = printable(words)
+    words = words if len(words) <= limit else words[:limit - 1] + "…"
+    return html.escape(words).replace("\\", "\\\\")
+
+
+def tooltip(words: str, limit: int = 1000) -> str:
+    """Any text as a quoted tooltip. Backslashes go through two rounds of escapes in Graphviz, entities through one."""
+    words = words if len(words) <= limit else words[:limit - 1] + "…"
+    words = "\n".join(printable(line) for line in words.split("\n"))
+    words = html.escape(words, quote=False).replace("\\", "\\" * 4).replace("\n", "\\n").replace('"', '\\"')
+    return f'"{words}"'
+
+
+def _heading(diagram: Diagram) -> str:
+    if not diagram.notes:
+        return ""
+    rows = '<BR ALIGN="LEFT"/>'.join(text(note, 160) for note in diagram.notes)
+    return f', labelloc=t, labeljust=l, label=<{rows}<BR ALIGN="LEFT"/>>'
+
+
+def _group_lines(root: Group, colour: Colour, lines: list[str], indent: str) -> None:
+    stack: list[tuple[Group | None, str]] = [(root, indent)]  # None closes a cluster
+    while stack:
+        group, space = stack.pop()
+        if group is None:
+            lines.append(f"{space}}}")
+            continue
+        if group.path:
+            lines += [f"{space}subgraph cluster_{group.id} {{",
+                      f'{space}  graph [id="{group.id}", label=<<B>{text(group.label)}</B>>, labeljust=l, '
+                      f'style="rounded,filled", fillcolor="{colour("group")}", color="{colour("group line")}", '
+                      f'tooltip={tooltip(group.path)}, margin=10];']
+            stack.append((None, space))
+            space += "  "
+        lines += [f"{space}{_node_line(node, colour)}" for node in group.nodes]
+        stack += [(inner, space) for inner in reversed(group.groups)]
+
+
+def _node_line(node: Node, colour: Colour) -> str:
+    role = OUTPUT if node.output else node.kind
+    style, width = _STYLES[role]
+    fill = colour("paper" if role == CONSTANT else role)
+    line = colour("operation line" if role == CONSTANT else f"{role} line")
+    return (f'{node.id} [id="{node.id}", style="{style}", penwidth={width:g}, fillcolor="{fill}", color="{line}", '
+            f"tooltip={tooltip(_hint(node))}, label=<{_label(node, colour)}>];")
+
+
+def _hint(node: Node) -> str:
+    shape = f"{node.shape} {node.dtype}" if node.shape is not None else ""
+    lines = [node.name[:400], node.symbol, node.scope[:200], f"{shape} {node.settings}".strip(), node.source]
+    return "\n".join(line for line in lines if line)
+
+
+def _label(node: Node, colour: Colour) -> str:
+    rows = [_title(node, colour)]
+    facts = "" if node.shape in (None, ()) else f"{node.shape} {node.dtype}"
+    facts = "  ".join(part for part in (facts, node.settings) if part)
+    if facts:
+        rows.append(_font(text(facts, 60), colour("quiet"), 9))
+    rows += [_font(text(note, 60), colour("quiet"), 9) for note in node.notes[:6]]
+    for what, summary, role in (("value", node.value, "ink"), ("grad", node.grad, "grad")):
+        if summary is not None and not summary.numbers:
+            words = f"{what} norm {summary.norm}" if what == "grad" and not summary.scalar else (
+                f"{what} {summary.text}" if what == "grad" or not summary.scalar else summary.text)
+            words = words.removeprefix("value ")
+            rows.append(_font(text(words, 60), colour(role), 11 if summary.scalar else 9))
+    drawings = [(what, drawn, role) for what, summary, role in
+                (("value", node.value, "ink"), ("grad", node.grad, "grad"))
+                if summary is not None and (drawn := _drawing(summary, colour))]
+    if drawings:
+        both = len(drawings) == 2
+        cells = "".join(f"<TD>{_column(drawn, what if both or what == 'grad' else '', colour(role))}</TD>"
+                        for what, drawn, role in drawings)
+        rows.append(f'{_TABLE.format(space=4)}<TR>{cells}</TR></TABLE>')
+    return _TABLE.format(space=0) + "".join(f"<TR><TD>{row}</TD></TR>" for row in rows) + "</TABLE>"
+
+
+_TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="{space}" CELLPADDING="1">'
+
+
+def _title(node: Node, colour: Colour) -> str:
+    words = []
+    if node.symbol:
+        words.append(f"<B>{_font(text(node.formula, 60), colour('ink'), 13)}</B>")
+    if node.name:
+        words.append(f"<B>{text(node.name)}</B>")
+    tag = "output" if node.output else "" if node.kind in (OPERATION, FOLDED) else node.kind
+    if tag:
+        words.append(_font(tag, colour("quiet"), 9))
+    return "  ".join(words)
+
+
+def _font(words: str, colour: str, size: int) -> str:
+    return f'<FONT COLOR="{colour}" POINT-SIZE="{size}">{words}</FONT>'
+
+
+def _column(drawn: str, caption: str, colour: str) -> str:
+    if not caption:
+        return drawn
+    return (f"{_TABLE.format(space=0)}<TR><TD>{drawn}</TD></TR>"
+            f"<TR><TD>{_font(caption, colour, 8)}</TD></TR></TABLE>")
+
+
+def _drawing(summary: Summary, colour: Colour) -> str:
+    """The heat map or sparkline as a table of coloured cells."""
+    if summary.bars:
+        return _sparkline(summary.bars, colour)
+    if not summary.cells:
+        return ""
+    rows = []
+    for index, row in enumerate(summary.cells):
+        cells = []
+        for place, step in enumerate(row):
+            fill = colour("nan" if step is None else f"heat {step}")
+            if summary.numbers:
+                words = _font(text(summary.numbers[index][place]), colour("ink"), 9)
+                cells.append(f'<TD BGCOLOR="{fill}" CELLPADDING="3">{words}</TD>')
+            else:
+                cells.append(f'<TD BGCOLOR="{fill}" FIXEDSIZE="TRUE" WIDTH="{_CELL}" HEIGHT="{_CELL}"></TD>')
+        rows.append(f"<TR>{''.join(cells)}</TR>")
+    size = "" if summary.numbers else _fixed(_CELL * len(summary.cells[0]), _CELL * len(summary.cells))
+    space = 1 if summary.numbers else 0
+    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="{space}" CELLPADDING="0"{size}>{"".join(rows)}</TABLE>'
+
+
+def _fixed(width: int, height: int) -> str:
+    return f' FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"'
+
+
+def _sparkline(bars: tuple[float | None, ...], colour: Colour) -> str:
+    """Bars up for positive entries and down for negative ones; a full one of another colour for nan."""
+    halves = [sign for sign in (1, -1) if any(bar is None or bar * sign > 0 for bar in bars)] or [1]
+    rows = []
+    for sign in halves:
+        cells = []
+        for bar in bars:
+            height = _BAR_HEIGHT if bar is None else max(0, round(bar * sign * _BAR_HEIGHT))
+            fill = colour("nan" if bar is None else f"heat {5 * sign}")
+            drawn = (f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" BGCOLOR="{fill}" '
+                     f'VALIGN="{"BOTTOM" if sign > 0 else "TOP"}"{_fixed(_BAR_WIDTH - 1, height)}>'
+                     "<TR><TD></TD></TR></TABLE>") if height else ""
+            cells.append(f"<TD{_fixed(_BAR_WIDTH, _BAR_HEIGHT)}>{drawn}</TD>")
+        rows.append(f"<TR>{''.join(cells)}</TR>")
+    size = _fixed(_BAR_WIDTH * len(bars), _BAR_HEIGHT * len(halves))
+    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"{size}>{"".join(rows)}</TABLE>'
+
+
+def _edge_line(edge: Edge, colour: Colour) -> str:
+    attributes = [f'id="{edge.id}"']
+    if edge.flow is not None:
+        stroke = colour(f"flow {round(edge.flow * FLOW_STEPS)}")
+        attributes.append(f'color="{stroke}", penwidth={1 + 2 * edge.flow:.2f}')
+    if edge.derivative:
+        attributes.append(f"label=<&#160;{text(edge.derivative, 60)}&#160;>")
+    hint = f"{edge.tail.name or edge.tail.symbol or edge.tail.kind} to {edge.head.name or edge.head.symbol}"
+    attributes.append(f"tooltip={tooltip(hint, 200)}")
+    return f"  {edge.tail.id} -> {edge.head.id} [{', '.join(attributes)}];"

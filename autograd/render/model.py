@@ -1,0 +1,286 @@
+"""One walk over a recorded computation, giving the nodes, edges and groups that every picture is drawn from.
+
+`from_tape` reads the tape behind eager Tensors. Whatever else can be drawn brings a walk of its own that returns the
+same `Diagram`; folding, colours, DOT text and pages never look behind it.
+"""
+from __future__ import annotations
+
+import linecache
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import RenderError
+from ..primitive import Box, Primitive
+from .derivative import contribution, kept_gradient, local_derivative
+from .summary import Summary, number, summarise
+
+INPUT, PARAMETER, CONSTANT = "input", "parameter", "constant"
+OPERATION, OUTPUT, FOLDED = "operation", "output", "folded"
+_DISPLAY = {"*": "×", "-": "−", "/": "÷"}  # how a Primitive's symbol looks in print
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A value: `kind` one of the constants above, `symbol` the operation as written, `operands` what it was given
+    (a Node, or the text of a number that is shown inside), `thing` what it stands for, `notes` lines below."""
+
+    id: str
+    kind: str
+    symbol: str = ""
+    name: str = ""
+    shape: tuple[int, ...] | None = None
+    dtype: str = ""
+    settings: str = ""
+    scope: str = ""
+    operands: tuple[Node | str, ...] = ()
+    thing: Any = None
+    output: bool = False
+    notes: list[str] = field(default_factory=list)
+    count: int = 1
+    value: Summary | None = None
+    grad: Summary | None = None
+
+    @property
+    def inputs(self) -> list[Node]:
+        """The operands that are nodes of their own."""
+        return [operand for operand in self.operands if isinstance(operand, Node)]
+
+    @property
+    def formula(self) -> str:
+        """The operation with the numbers it was given, and a dot for every operand that an edge leads to."""
+        symbol, operands = _DISPLAY.get(self.symbol, self.symbol), self.operands
+        if all(isinstance(operand, Node) for operand in operands):
+            return symbol
+        words = [operand if isinstance(operand, str) else "·" for operand in operands]
+        if len(words) == 2 and not self.symbol.isidentifier():
+            return f"{words[0]} {symbol} {words[1]}"
+        return f"{symbol}({', '.join(words)})"
+
+    @property
+    def source(self) -> str:
+        """The user's line that made this value: file, line number and text as far as the file can be read."""
+        site = getattr(self.thing, "site", None)
+        if site is None:
+            return ""
+        name, line = site
+        return f"{os.path.basename(name)}:{line}  {linecache.getline(name, line).strip()}".rstrip()
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """Data flowing from `tail` into `head` as its argument number `position` (-1: several at once).
+
+    `derivative` is the text of the vjp rule and `flow` the size of the gradient coming back, 0 to 1 of the largest."""
+
+    id: str
+    tail: Node
+    head: Node
+    position: int
+    derivative: str = ""
+    flow: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """The nodes of one scope, in walk order, and the groups inside it."""
+
+    id: str
+    path: str
+    nodes: list[Node] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """The last part of the path: what the scope was called."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(slots=True, eq=False)
+class Diagram:
+    """Everything a picture shows; nodes stand after the nodes they were computed from, `notes` say what was folded."""
+
+    title: str
+    nodes: list[Node]
+    edges: list[Edge] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def group(self) -> Group:
+        """The nodes as a tree of their scopes."""
+        root = Group("", "")
+        known: dict[str, Group] = {"": root}
+        for node in self.nodes:
+            parts, parent = node.scope.split("/") if node.scope else [], root
+            for depth in range(1, len(parts) + 1):
+                path = "/".join(parts[:depth])
+                if path not in known:
+                    known[path] = Group(f"g{len(known)}", path)
+                    parent.groups.append(known[path])
+                parent = known[path]
+            parent.nodes.append(node)
+        return root
+
+
+def from_tape(outputs: Sequence[Any]) -> Diagram:
+    """The diagram of everything that eager Tensors were computed from: nodes only, in a reproducible order.
+
+    Numbers become part of the operation that uses them. Leaves that want a gradient are parameters, and belong to the
+    scope that uses them. Iterative, because a tape can be a million operations deep.
+    """
+    nodes: dict[int, Node] = {}
+    stack: list[tuple[Any, bool]] = [(output, False) for output in reversed(outputs)]
+    while stack:
+        thing, ready = stack.pop()
+        if id(thing) in nodes:
+            continue
+        creator = getattr(thing, "creator", None)
+        if creator is None:
+            nodes[id(thing)] = _leaf(thing, f"n{len(nodes)}")
+        elif ready:
+            nodes[id(thing)] = _operation(thing, f"n{len(nodes)}", nodes)
+        else:
+            stack.append((thing, True))
+            stack.extend((operand, False) for operand in reversed(thing.inputs or ()) if not _is_number(operand))
+    for output in outputs:
+        nodes[id(output)].output = True
+        if getattr(output, "inputs", ()) is None:
+            raise RenderError(f"the graph of {output.name or 'this tensor'} was freed by the backward pass at "
+                              f"{_place(output.freed_at)}; draw before it, or call backward(retain_graph=True)")
+    found = list(nodes.values())
+    _adopt_leaves(found)
+    names = ", ".join(output.name for output in outputs if getattr(output, "name", None))
+    return Diagram(f"Computation graph of {names}" if names else "Computation graph", found)
+
+
+def count(outputs: Sequence[Any]) -> int:
+    """How many nodes `from_tape` would return, found much sooner."""
+    seen: set[int] = set()
+    stack = list(outputs)
+    while stack:
+        thing = stack.pop()
+        if id(thing) not in seen:
+            seen.add(id(thing))
+            stack.extend(operand for operand in getattr(thing, "inputs", None) or () if not _is_number(operand))
+    return len(seen)
+
+
+def _is_number(operand: Any) -> bool:
+    return type(operand) in (float, int) or (not isinstance(operand, Box) and np.ndim(operand) == 0)
+
+
+def _leaf(thing: Any, id: str) -> Node:
+    boxed = isinstance(thing, Box)
+    kind = PARAMETER if boxed and thing.requires_grad else INPUT if boxed else CONSTANT
+    array = thing if boxed else np.asarray(thing)
+    return Node(id, kind, "", getattr(thing, "name", None) or "", tuple(array.shape), array.dtype.name,
+                thing=thing)
+
+
+def _operation(thing: Any, id: str, nodes: dict[int, Node]) -> Node:
+    freed = thing.inputs is None
+    operands = tuple(number(operand) if _is_number(operand) else nodes[id_(operand)] for operand in thing.inputs or ())
+    return Node(id, OPERATION, thing.creator.symbol, thing.name or "", tuple(thing.shape), thing.dtype.name,
+                "" if freed else settings_text(thing.settings), thing.scope, operands, thing,
+                notes=["inputs freed by backward"] if freed else [])
+
+
+def _place(site: tuple[str, int] | None) -> str:
+    return f"{site[0]}:{site[1]}" if site else "an unknown line"
+
+
+id_ = id  # the built-in, where a parameter is called id
+
+
+def settings_text(settings: dict[str, Any]) -> str:
+    """The settings of an operation as they would be written, leaving out those that say None or False.
+
+    >>> settings_text({"axis": 0, "keepdims": False})
+    'axis=0'
+    """
+    words = []
+    for name, setting in settings.items():
+        if setting is None or setting is False:
+            continue
+        words.append(f"{name}={_setting(setting)}")
+    text = ", ".join(words)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _setting(setting: Any) -> str:
+    if isinstance(setting, np.ndarray):
+        return f"array{setting.shape}" if setting.size > 4 else str(setting.tolist())
+    if isinstance(setting, (tuple, list)):
+        inside = ", ".join(_setting(part) for part in setting[:8]) + (", …" if len(setting) > 8 else "")
+        return f"({inside}{',' if len(setting) == 1 else ''})"
+    if isinstance(setting, slice):
+        start, stop, step = ("" if part is None else str(part) for part in (setting.start, setting.stop, setting.step))
+        return f"{start}:{stop}" + (f":{step}" if step else "")
+    if setting is Ellipsis:
+        return "..."
+    if isinstance(setting, type):
+        return setting.__name__
+    return str(setting)
+
+
+def _adopt_leaves(nodes: Iterable[Node]) -> None:
+    """Parameters and constants made outside every scope belong where they are used: to what all their users share."""
+    shared: dict[Node, list[str]] = {}
+    for node in nodes:
+        for operand in node.inputs:
+            if operand.kind in (PARAMETER, CONSTANT):
+                parts = node.scope.split("/") if node.scope else []
+                before = shared.setdefault(operand, parts)
+                same = 0
+                while same < min(len(before), len(parts)) and before[same] == parts[same]:
+                    same += 1
+                shared[operand] = before[:same]
+    for leaf, parts in shared.items():
+        leaf.scope = "/".join(parts)
+
+
+def connect(diagram: Diagram) -> None:
+    """Add the edges that the operands of the nodes mean."""
+    for head in diagram.nodes:
+        for position, tail in enumerate(head.operands):
+            if isinstance(tail, Node):
+                place = -1 if head.kind == FOLDED else position
+                diagram.edges.append(Edge(f"e{len(diagram.edges)}", tail, head, place))
+
+
+def describe(diagram: Diagram, *, values: bool = True, grads: bool = True, derivatives: bool = False) -> None:
+    """Fill in what is asked for: summaries of values and gradients, and the local derivatives and flow on the edges.
+
+    A value that is only being traced has no numbers yet, and a tensor that kept no gradient shows none.
+    """
+    for node in diagram.nodes:
+        if node.thing is None or getattr(node.thing, "traced", False):
+            continue
+        if values:
+            node.value = summarise(getattr(node.thing, "value", node.thing))
+        gradient = kept_gradient(node.thing)
+        if grads and gradient is not None:
+            node.grad = summarise(gradient)
+    names = {node.name for node in diagram.nodes}
+    for edge in diagram.edges:
+        creator = getattr(edge.head.thing, "creator", None)
+        if derivatives and edge.position >= 0 and isinstance(creator, Primitive):
+            edge.derivative = local_derivative(edge.head.thing, edge.position, names)
+    if grads:
+        _flows(diagram)
+
+
+def _flows(diagram: Diagram) -> None:
+    """Measure what comes back along each edge whose head kept its gradient, on a logarithmic scale of three decades."""
+    sizes: dict[Edge, float] = {}
+    for edge in diagram.edges:
+        thing = edge.head.thing
+        if edge.position >= 0 and isinstance(getattr(thing, "creator", None), Primitive) and not thing.traced:
+            size = contribution(thing, edge.position)
+            if size is not None and np.isfinite(size):
+                sizes[edge] = size
+    largest = max(sizes.values(), default=0.0)
+    for edge, size in sizes.items():
+        edge.flow = max(0.0, 1 + np.log10(size / largest) / 3) if size > 0 else 0.0
