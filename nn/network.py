@@ -129,7 +129,8 @@ class MLP(Sequential):
 def _module(activation: Activation) -> Module:
     """The module that a class, an object or a function stands for."""
     if isinstance(activation, type):
-        return activation()
+        module: Module = activation()
+        return module
     return activation if isinstance(activation, Module) else Apply(activation)
 
 

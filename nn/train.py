@@ -145,7 +145,7 @@ class Trainer:
                     order = rng.permutation(n)
                 history.loss.append(self._run_epoch(X[order], y[order], size, interrupt))
                 if held_out or metrics:
-                    self._measure(*(held_out or (X, y)), metrics or {}, held_out is not None)
+                    self._measure(held_out or (X, y), metrics or {}, held_out is not None)
                 progress.show(self.epoch + 1, history)
                 stop = [callback(self) for callback in callbacks]
                 if interrupt.is_set() or any(result is True for result in stop):
@@ -177,7 +177,8 @@ class Trainer:
                 break
         return total / done
 
-    def _measure(self, X: np.ndarray, y: np.ndarray, metrics: dict[str, Metric], held_out: bool) -> None:
+    def _measure(self, rows: tuple[np.ndarray, np.ndarray], metrics: dict[str, Metric], held_out: bool) -> None:
+        X, y = rows
         prediction = predict(self.model, X)
         if held_out:
             with no_grad():
@@ -285,7 +286,7 @@ def _first_nonfinite(output: Any) -> str:
     if not isinstance(output, Tensor):
         return "the loss"
     for tensor in tape(output):
-        for value in (*tensor.inputs, tensor):
+        for value in (*(tensor.inputs or ()), tensor):
             if isinstance(value, Tensor) and not np.isfinite(value.data).all():
                 return _describe(value)
     return "the loss"
@@ -294,7 +295,7 @@ def _first_nonfinite(output: Any) -> str:
 def _describe(tensor: Tensor) -> str:
     if tensor.creator is None:
         return f"the tensor {tensor.name or 'without a name'} of shape {tensor.shape}"
-    largest = max((float(np.abs(_array(item)).max(initial=0.0)) for item in tensor.inputs), default=0.0)
+    largest = max((float(np.abs(_array(item)).max(initial=0.0)) for item in tensor.inputs or ()), default=0.0)
     where = f" in {tensor.scope}" if tensor.scope else ""
     line = f" at {tensor.site[0]}:{tensor.site[1]}" if tensor.site else ""
     return f"made by {tensor.creator.name!r}{where}{line} from inputs up to {largest:.3g}"

@@ -20,7 +20,7 @@ def network(seed: int) -> nn.NeuralNetwork:
 
 
 def train_together(seeds: int, epochs: int, order_seed: int = 0) -> tuple[list[Tensor], np.ndarray]:
-    """Many networks as one batched model on stacked weights, all seeing the rows in one order; their errors (seed, row)."""
+    """Many networks as one model on stacked weights, all seeing the rows in one order; with errors (seed, row)."""
     models = [network(seed) for seed in range(seeds)]
     stacked = [np.stack([model.parameters()[i].data for model in models]) for i in range(4)]
     parameters = w1, b1, w2, b2 = [

@@ -1,0 +1,416 @@
+"""The training loop: what it computes, keeps and refuses, and how it ends."""
+
+import json
+import signal
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd import Tensor
+from autograd.errors import ArgumentError, DivergenceError, DTypeError, ShapeError
+
+X, Y = nn.data.xor()
+MOONS, LABELS = nn.data.two_moons(40)
+
+
+def xor_network(seed=0):
+    layers = [nn.Dense(2, 3), nn.Sigmoid(), nn.Dense(3, 1), nn.Sigmoid()]
+    network = nn.NeuralNetwork(loss_function=nn.MSE(), seed=seed)
+    for layer in layers:
+        network.add(layer)
+    return network
+
+
+def weights(model):
+    return [parameter.numpy() for parameter in model.parameters()]
+
+
+def assert_equal(first, second):
+    for a, b in zip(first, second):
+        np.testing.assert_array_equal(a, b)
+
+
+# -- what it computes --------------------------------------------------------------------------------------------------
+
+
+def test_train_is_stochastic_gradient_descent_one_row_at_a_time():
+    network = xor_network()
+    w1, b1, w2, b2 = weights(network)
+    history = network.train(X, Y, epochs=20, learning_rate=0.1)
+    rng = np.random.default_rng(0)
+    losses = []
+    for _ in range(20):
+        total = 0.0
+        for i in rng.permutation(4):
+            x, t = X[i : i + 1], Y[i : i + 1]
+            h = 1 / (1 + np.exp(-(x @ w1 + b1)))
+            p = 1 / (1 + np.exp(-(h @ w2 + b2)))
+            total += ((p - t) ** 2).item()
+            d2 = 2 * (p - t) * p * (1 - p)
+            d1 = d2 @ w2.T * h * (1 - h)
+            w2, b2 = w2 - 0.1 * h.T @ d2, b2 - 0.1 * d2[0]
+            w1, b1 = w1 - 0.1 * x.T @ d1, b1 - 0.1 * d1[0]
+        losses.append(total / 4)
+    for ours, theirs in zip(weights(network), (w1, b1, w2, b2)):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(history.loss, losses, rtol=1e-12)
+
+
+def test_the_loss_of_an_epoch_counts_rows_not_batches():
+    model = nn.Dense(2, 1, seed=0)
+    optimizer = nn.optim.SGD(model, learning_rate=1e-300)  # so small that nothing moves
+    history = model.fit(MOONS[:5], LABELS[:5], loss=nn.MSE(), optimizer=optimizer, epochs=1, batch_size=3)
+    assert history.loss[0] == pytest.approx(((model.predict(MOONS[:5]) - LABELS[:5]) ** 2).mean(), rel=1e-12)
+
+
+def test_same_seed_same_history_and_weights():
+    first, second, third = xor_network(), xor_network(), xor_network()
+    runs = [first.train(X, Y, 30, 0.5), second.train(X, Y, 30, 0.5), third.train(X, Y, 30, 0.5, seed=1)]
+    assert runs[0].loss == runs[1].loss
+    assert runs[0].loss != runs[2].loss
+    assert_equal(weights(first), weights(second))
+
+
+def test_without_shuffling_the_order_is_that_of_the_rows():
+    first, second = xor_network(), xor_network()
+    first.train(X, Y, 10, 0.5, shuffle=False, seed=1)
+    second.train(X, Y, 10, 0.5, shuffle=False, seed=2)
+    assert_equal(weights(first), weights(second))
+
+
+def test_training_again_goes_on():
+    whole, parts = xor_network(), xor_network()
+    whole.train(X, Y, 20, 0.5, batch_size=None)
+    parts.train(X, Y, 10, 0.5, batch_size=None, shuffle=True)
+    parts.train(X, Y, 10, 0.5, batch_size=None)
+    np.testing.assert_allclose(parts.predict(X), whole.predict(X), rtol=1e-12)
+
+
+def test_integers_and_lists_will_do():
+    first, second = xor_network(), xor_network()
+    first.train(X, Y, 5, 0.5)
+    second.train(X.astype(int).tolist(), Y.astype(int).tolist(), 5, 0.5)
+    assert_equal(weights(first), weights(second))
+    np.testing.assert_array_equal(first.predict(X), first.predict(X.astype(int)))
+
+
+def test_float32_models_stay_float32():
+    model = nn.MLP([2, 3, 1], dtype=np.float32)
+    model.fit(X, Y, loss=nn.MSE(), epochs=2, verbose=0)
+    assert {p.data.dtype for p in model.parameters()} == {np.dtype(np.float32)}
+    assert {p.grad.dtype for p in model.parameters()} == {np.dtype(np.float32)}
+
+
+def test_a_trainer_step_is_one_function_of_tensors():
+    network = xor_network()
+    before = weights(network)
+    trainer = nn.Trainer(network, nn.MSE(), nn.optim.SGD(network, learning_rate=0.5))
+    loss = trainer.step(Tensor(X), Tensor(Y))
+    assert loss.item() == pytest.approx(((xor_network().predict(X) - Y) ** 2).mean(), rel=1e-12)
+    for start, parameter in zip(before, network.parameters()):
+        np.testing.assert_array_equal(parameter.data, start - 0.5 * parameter.grad)
+
+
+def test_predict():
+    model = nn.MLP([2, 3, 1])
+    np.testing.assert_array_equal(model.predict(MOONS, batch_size=7), model.predict(MOONS))
+    assert isinstance(model.predict(MOONS), np.ndarray)
+    assert model.predict(np.zeros((0, 2))).shape == (0, 1)
+    assert model.training
+
+
+def test_fit_uses_the_networks_own_loss():
+    history = xor_network().fit(X, Y, epochs=3)
+    assert history.epochs == 3
+
+
+# -- what it keeps -----------------------------------------------------------------------------------------------------
+
+
+def test_recorders():
+    network = xor_network()
+    start = weights(network)
+    recorders = [
+        nn.record_weights(every=4),
+        nn.record_predictions(X, at=[0, 3, 9]),
+        nn.record_activations(X, every=100),
+        nn.Recorder("norm", lambda model: float(sum((p.data**2).sum() for p in model.parameters())), every=5),
+    ]
+    history = network.train(X, Y, 10, 0.5, recorders=recorders)
+    records = history.records
+    assert {name: record.epochs for name, record in records.items()} == {
+        "weights": [0, 4, 8, 10],
+        "predictions": [0, 3, 9, 10],
+        "activations": [0, 10],
+        "norm": [0, 5, 10],
+    }
+    assert records["weights"].series("layers.0.weight").shape == (4, 2, 3)
+    np.testing.assert_array_equal(records["weights"].values[0]["layers.0.weight"], start[0])
+    np.testing.assert_array_equal(records["weights"].values[-1]["layers.0.weight"], network[0].weight.data)
+    assert records["predictions"].series().shape == (4, 4, 1)
+    np.testing.assert_array_equal(records["predictions"].values[-1], network.predict(X))
+    assert records["activations"].series("layers.1").shape == (2, 4, 3)
+    np.testing.assert_array_equal(records["activations"].values[-1]["layers.3"], network.predict(X))
+    with pytest.raises(ArgumentError, match=r"no series is called 'layers.9'; there are layers.0.weight"):
+        records["weights"].series("layers.9")
+
+
+def test_recording_does_not_change_the_training():
+    plain, watched = xor_network(), xor_network()
+    first = plain.train(X, Y, 10, 0.5)
+    second = watched.train(X, Y, 10, 0.5, recorders=[nn.record_activations(X), nn.record_weights()])
+    assert first.loss == second.loss
+
+
+def test_validation_and_metrics():
+    model = nn.MLP([2, 8, 1])
+    history = model.fit(
+        MOONS[:30],
+        LABELS[:30],
+        loss=nn.binary_cross_entropy_with_logits,
+        epochs=5,
+        validation=(MOONS[30:], LABELS[30:]),
+        metrics={"accuracy": lambda p, t: nn.accuracy(p, t, threshold=0)},
+    )
+    assert [len(values) for values in (history.loss, history.validation_loss, history.metrics["accuracy"])] == [5, 5, 5]
+    held_out = model.predict(MOONS[30:])
+    assert history.metrics["accuracy"][-1] == nn.accuracy(held_out, LABELS[30:], threshold=0)
+    loss = nn.binary_cross_entropy_with_logits(held_out, LABELS[30:])
+    assert history.validation_loss[-1] == pytest.approx(float(loss), rel=1e-12)
+
+
+def test_history_is_json():
+    history = xor_network().train(X, Y, 4, 0.5, recorders=[nn.record_weights(every=2)])
+    plain = json.loads(json.dumps(history.to_json(), allow_nan=False))
+    assert plain["loss"] == history.loss
+    assert plain["records"]["weights"]["epochs"] == [0, 2, 4]
+    assert np.shape(plain["records"]["weights"]["values"][0]["layers.0.weight"]) == (2, 3)
+    assert nn.History(loss=[float("nan"), 1.0]).to_json()["loss"] == [None, 1.0]
+    assert repr(history).startswith("History(4 epochs, loss 0.")
+
+
+def test_callbacks_see_each_epoch_and_may_stop():
+    seen = []
+
+    def stop_at_three(trainer):
+        seen.append((trainer.epoch, trainer.history.epochs))
+        return trainer.epoch == 3
+
+    history = xor_network().train(X, Y, 10, 0.5, callbacks=[stop_at_three])
+    assert seen == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert history.epochs == 4
+    assert not history.interrupted
+
+
+# -- how it ends -------------------------------------------------------------------------------------------------------
+
+
+class CtrlC(nn.MSE):
+    """A loss that sends Ctrl-C on its calls with certain numbers; call 0 is the check before training."""
+
+    def __init__(self, *calls):
+        super().__init__()
+        self.calls, self.count = calls, -1
+
+    def __call__(self, prediction, target):
+        self.count += 1
+        if self.count in self.calls:
+            signal.raise_signal(signal.SIGINT)
+        return super().__call__(prediction, target)
+
+
+def test_ctrl_c_ends_after_the_step_and_training_can_go_on():
+    network, reference = xor_network(), xor_network()
+    network.loss_function = CtrlC(10)  # the second step of the third epoch
+    history = network.train(X, Y, 100, 0.5, shuffle=False)
+    assert history.interrupted
+    assert history.epochs == 3
+    assert network.loss_function.count == 10
+    reference.train(X, Y, 2, 0.5, shuffle=False)
+    reference.train(X[:2], Y[:2], 1, 0.5, shuffle=False)
+    assert_equal(weights(network), weights(reference))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert network.train(X, Y, 2, 0.5).epochs == 2
+
+
+def test_a_second_ctrl_c_interrupts_at_once():
+    class Twice(CtrlC):
+        def __call__(self, prediction, target):
+            result = super().__call__(prediction, target)
+            if self.count in self.calls:
+                signal.raise_signal(signal.SIGINT)
+                pytest.fail("the second Ctrl-C must not be swallowed")
+            return result
+
+    network = xor_network()
+    network.loss_function = Twice(5)
+    with pytest.raises(KeyboardInterrupt):
+        network.train(X, Y, 100, 0.5)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_threads_train_without_touching_signals():
+    results = []
+    thread = threading.Thread(target=lambda: results.append(xor_network().train(X, Y, 5, 0.5).loss))
+    thread.start()
+    thread.join()
+    assert results == [xor_network().train(X, Y, 5, 0.5).loss]
+
+
+def test_divergence_names_the_operation_and_restores_good_weights():
+    model = nn.MLP([2, 8, 1], activation=nn.ReLU)
+    with pytest.raises(DivergenceError) as caught:
+        model.fit(MOONS, LABELS, loss=nn.MSE(), optimizer=nn.optim.SGD(model, learning_rate=1e9), batch_size=None)
+    text = str(caught.value)
+    assert text.startswith("epoch ")
+    assert "step 0: the loss is " in text
+    assert "the first non-finite value is made by " in text
+    assert "Try a learning rate below 1e+09, for example 1e+08" in text
+    assert np.isfinite(((model.predict(MOONS) - LABELS) ** 2).mean())
+    assert all(np.isfinite(loss) for loss in caught.value.history.loss)
+
+
+def test_the_restored_weights_are_those_of_the_last_finite_loss():
+    class Sudden(nn.Module):
+        """A parameter that grows by one per step, through a function that ends at three."""
+
+        def __init__(self):
+            self.w = nn.Parameter(0.0)
+
+        def forward(self, x):
+            return ag.log(3.5 - self.w) + 0.0 * x
+
+    def loss(prediction, target):
+        return prediction.sum()
+
+    model = Sudden()
+    seen = []
+
+    class Plus(nn.Optimizer):
+        def step(self):
+            seen.append(float(model.w.data))
+            model.w.data = model.w.data + 1.0
+
+    with pytest.raises(DivergenceError, match=r"epoch 4 step 0: the loss is nan; .* made by 'log' .*up to 0.5"):
+        model.fit([[0.0]], [[0.0]], loss=loss, optimizer=Plus(model, 1.0), epochs=10)
+    assert seen == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert model.w.item() == 3.0
+
+
+def test_an_update_that_is_not_finite_is_noticed_though_no_loss_follows():
+    model = nn.Dense(1, 1, seed=0)
+
+    def steep(prediction, target):
+        return ag.sqrt(prediction * 0.0).sum()  # a finite loss whose gradient is not
+
+    before = weights(model)
+    with pytest.raises(DivergenceError, match="the update is not finite; .* the parameter weight"):
+        model.fit([[1.0]], [[1.0]], loss=steep, epochs=1)
+    assert_equal(weights(model), before)
+
+
+# -- what it refuses, before anything is changed -----------------------------------------------------------------------
+
+
+def bad(array, index, value):
+    array = array.copy()
+    array[index] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    "rows, targets, error, text",
+    [
+        (bad(MOONS, (17, 1), np.nan), LABELS, ArgumentError, r"^X\[17, 1\] is nan; remove or replace"),
+        (MOONS, bad(LABELS, (3, 0), np.inf), ArgumentError, r"^y\[3, 0\] is inf"),
+        (MOONS, LABELS[:-1], ShapeError, "X has 40 rows and y has 39"),
+        (
+            MOONS, LABELS[:, 0], ShapeError,
+            r"y has shape \(40,\), but the output for these rows has shape \(40, 1\). Use y.reshape\(40, 1\)",
+        ),
+        (MOONS[:0], LABELS[:0], ArgumentError, r"empty batch: X has shape \(0, 2\)"),
+        (MOONS.astype(object), LABELS, DTypeError, "X has dtype object, but must hold real numbers"),
+        (MOONS * 1j, LABELS, DTypeError, "X has dtype complex128"),
+        (3.0, LABELS, ShapeError, "X is a scalar"),
+        (MOONS[:, :1], LABELS, ShapeError, "its last axis must be 2"),
+        (MOONS, np.hstack([LABELS, LABELS]), ShapeError, "prediction .40, 1. and target .40, 2. differ"),
+    ],
+)  # fmt: skip
+def test_bad_data(rows, targets, error, text):
+    model = nn.MLP([2, 3, 1])
+    before = weights(model)
+    with pytest.raises(error, match=text):
+        model.fit(rows, targets, loss=nn.MSE(), epochs=1)
+    assert_equal(weights(model), before)
+
+
+def test_bad_labels_are_named_by_their_position_in_y():
+    X4, y4 = nn.data.blobs(40, classes=4)
+    with pytest.raises(ArgumentError, match=r"target\[21\] = 9 is outside 0..3 \(logits have 4 classes\)"):
+        nn.MLP([2, 4]).fit(X4, bad(y4, 21, 9), loss=nn.cross_entropy, epochs=1, batch_size=4)
+
+
+def test_bad_settings():
+    model = nn.MLP([2, 3, 1])
+    for settings, text in (
+        ({"epochs": -1}, "epochs must be a positive integer, not -1"),
+        ({"epochs": 2.5}, "epochs must be a positive integer, not 2.5"),
+        ({"batch_size": 0}, "batch_size must be a positive integer, not 0"),
+        ({"optimizer": nn.optim.SGD(model), "learning_rate": 0.1}, "give the learning rate to the optimizer"),
+        ({"learning_rate": -1.0}, "learning_rate must be a positive number"),
+        ({"optimizer": nn.optim.SGD(nn.MLP([2, 1]))}, "holds no parameter of this model"),
+    ):
+        with pytest.raises(ArgumentError, match=text):
+            model.fit(X, Y, loss=nn.MSE(), **settings)
+    with pytest.raises(ShapeError, match=r"the loss must be a scalar, but has shape \(4, 1\)"):
+        model.fit(X, Y, loss=lambda p, t: p - t)
+    with pytest.raises(ArgumentError, match="every must be a positive number of epochs, not 0"):
+        nn.record_weights(every=0)
+
+
+def test_an_incomplete_network_says_what_it_lacks():
+    with pytest.raises(ArgumentError, match=r"no loss: make it with NeuralNetwork\(loss_function=MSE\(\)\)"):
+        nn.NeuralNetwork().add(nn.Dense(2, 1)).train(X, Y)
+    with pytest.raises(ArgumentError, match="the network has no layers"):
+        nn.NeuralNetwork(nn.MSE()).train(X, Y)
+
+
+def test_parameters_left_out_of_the_optimizer_are_warned_of():
+    model = nn.MLP([2, 3, 1])
+    optimizer = nn.optim.SGD(model[0].parameters())
+    with pytest.warns(UserWarning, match=r"was not given layers.2.weight, layers.2.bias, which will not be trained"):
+        model.fit(X, Y, loss=nn.MSE(), optimizer=optimizer, epochs=1)
+    for parameter in model[2].parameters():
+        parameter.requires_grad = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, Y, loss=nn.MSE(), optimizer=optimizer, epochs=1)
+
+
+# -- what it prints ----------------------------------------------------------------------------------------------------
+
+
+def test_off_terminal_it_is_silent_unless_asked(capsys):
+    xor_network().train(X, Y, 30, 0.5)
+    xor_network().train(X, Y, 30, 0.5, verbose=0)
+    assert capsys.readouterr() == ("", "")
+    xor_network().train(X, Y, 30, 0.5, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert lines[-1].startswith("epoch 30/30  loss 0.")
+
+
+def test_on_a_terminal_the_bar_is_redrawn_at_most_ten_times_a_second(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    clock = iter(np.arange(0.0, 100.0, 0.01))  # every epoch takes a hundredth of a second
+    monkeypatch.setattr("nn.train.time.perf_counter", lambda: next(clock))
+    drawn = []
+    monkeypatch.setattr("nn.train.tqdm.refresh", lambda bar, *args, **kwargs: drawn.append(bar.n))
+    xor_network().train(X, Y, 100, 0.5)
+    capsys.readouterr()
+    assert 10 <= len([n for n in drawn if n]) <= 13
+    assert drawn[-1] == 100
