@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Array, Primitive, elementwise, shape_of
-from .special import erf_forward
+from . import kernels
 
 # ----- arithmetic -----
 add = elementwise("add", np.add, (lambda g, y, a, b: g, lambda g, y, a, b: g), symbol="+", doc="a + b")
@@ -81,7 +81,7 @@ softplus = elementwise(
 )
 erf = elementwise(
     "erf",
-    erf_forward,
+    kernels.erf,
     (lambda g, y, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x),),
     doc="error function 2/√π ∫₀ˣ exp(-t²) dt",
 )
@@ -173,10 +173,15 @@ mod = elementwise(
     symbol="%",
     doc="a - b * floor(a / b)",
 )
-stop_gradient = elementwise(
-    "stop_gradient", np.positive, doc="x itself, through which no gradient flows: a constant as far as backward can see"
-)
 
+
+def _copied(x: Array) -> Array:
+    return np.array(x) if np.ndim(x) else np.asarray(x)[()]
+
+
+stop_gradient = elementwise(
+    "stop_gradient", _copied, doc="x itself, through which no gradient flows: a constant as far as backward can see"
+)
 
 
 def _cast_shape(spec: Array, *, dtype: np.dtype[Any]) -> Array:
@@ -193,10 +198,11 @@ astype_p = Primitive(
 
 
 def astype(x: Array, dtype: np.typing.DTypeLike) -> Array:
-    """x cast to a dtype; the engine casts the gradient back to the dtype of x.
+    """x cast to a dtype; the gradient is cast back to the dtype of x (none flows through integers and bools).
 
     >>> import autograd as ag
     >>> ag.astype(ag.Tensor([1, 2]), float).data
     array([1., 2.])
     """
-    return astype_p(x, dtype=np.dtype(dtype))
+    target = np.dtype(dtype)
+    return astype_p(x if target.kind == "f" else stop_gradient(x), dtype=target)

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..primitive import Array, Primitive, Rule, Spec, result_dtype
 from .elementwise import stop_gradient
-from .shape import expand_dims, reshape, swapaxes, tril
+from .shape import broadcast_to, expand_dims, reshape, swapaxes, tril
 
 
 def _t(x: Array) -> Array:
@@ -86,7 +86,9 @@ def _einsum_rule(index: int) -> Rule:
                 operands.append(np.ones(length, x.dtype))
                 letters.append(letter)
             wanted += letter
-        return einsum_p(*operands, subscripts=",".join(letters) + "->" + wanted)
+        part = einsum_p(*operands, subscripts=",".join(letters) + "->" + wanted)
+        # An axis that is of length one in all other operands is repeated over by this one.
+        return part if part.shape == x.shape else broadcast_to(part, np.broadcast_shapes(part.shape, x.shape))
 
     return rule
 
