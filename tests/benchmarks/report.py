@@ -27,6 +27,7 @@ def machine() -> dict[str, str]:
         "processor": name,
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
+        "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
@@ -39,16 +40,16 @@ def table(name: str, rows: list[Row]) -> str:
     lines = [
         f"### {name}: {workload.title}",
         "",
-        f"| contestant | {unit} | spread | / best peer | first call, ms | memory, MB | NumPy memory, MB | threads |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        f"| contestant | {unit} | fastest | spread | / best peer | first call, ms | MB | NumPy, MB | threads |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in sorted(rows, key=lambda row: row.median or float("inf")):
         if row.median is None:
-            lines.append(f"| {row.label} | {row.status}: {row.why.replace('|', '/')} | | | | | | |")
+            lines.append(f"| {row.label} | {row.status}: {row.why.replace('|', '/')} | | | | | | | |")
             continue
         relative = row.median / best.median if best and best.median else None
         cells = [
-            _number(row.median * scale), f"{row.spread:.0%}" if row.spread is not None else "",
+            _number(row.median * scale), _number(min(row.times) * scale), _number(row.spread, 100, "%"),
             _number(relative), _number(row.first_seconds, 1e3), _number(row.peak), _number(row.traced_peak),
             str(row.threads or ""),
         ]
@@ -72,14 +73,14 @@ def figures_table(results: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def _number(value: float | None, scale: float = 1.0) -> str:
+def _number(value: float | None, scale: float = 1.0, unit: str = "") -> str:
     """Three significant digits, with thousands separated."""
     if value is None:
         return ""
     value *= scale
     if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+        return f"{value:,.0f}{unit}"
+    return f"{value:.3g}{unit}"
 
 
 def all_versions(tables: Tables) -> dict[str, str]:
@@ -99,12 +100,13 @@ def document(tables: Tables) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in all_versions(tables).items())
     head = [
         "# Benchmarks", "",
-        f"Measured {facts['date']} on {facts['processor']}, {facts['cores']} cores, {facts['system']}; {libraries}.",
+        f"Measured {facts['date']} on {facts['processor']}, {facts['cores']} cores, {facts['system']},",
+        f"load average {facts['load']}; {libraries}.",
         "",
         "Every contestant runs in its own process with its default number of threads, rounds interleaved, on the same",
         "data and first weights; results are compared before any timing. Times are medians over rounds, spread is",
-        "the distance between the quartiles, the first call includes compilation, cold. Memory: the peak of what the",
-        "process grew by since its imports, and of what NumPy's arrays held beside the parameters.",
+        "the distance between the quartiles, the first call includes compilation, cold. MB: the peak of what the",
+        "process grew by since its imports; NumPy, MB: the peak of what NumPy's arrays held beside the parameters.",
     ]
     results = outcomes(tables, {name: workload.per_step for name, workload in WORKLOADS.items()})
     parts = ["\n".join(head), *(table(name, rows) for name, rows in tables.items())]

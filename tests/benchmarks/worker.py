@@ -5,7 +5,7 @@ never sees this project's packages (one of them has the name of the HIPS distrib
 
     {"do": "start"}                    build, run the first call and the steps to compare -> results, first_seconds
     {"do": "calibrate", "seconds": s}  choose the steps of one round so that it takes about s seconds
-    {"do": "round"}                    one timed round -> seconds per step
+    {"do": "round"}                    one timed round -> seconds, steps
     {"do": "usage"}                    peak memory and threads so far
     {"do": "traced_peak"}              instead of start: peak bytes held by NumPy during a step
 """
@@ -71,7 +71,7 @@ class Worker:
         warm_up = self.steps // 10 // self.multiple * self.multiple
         if warm_up:  # the caches belong to somebody else's round
             self.timed(warm_up)
-        return {"seconds": self.timed(self.steps) / self.steps}
+        return {"seconds": self.timed(self.steps), "steps": self.steps}
 
     def timed(self, steps: int) -> float:
         begin = time.perf_counter()

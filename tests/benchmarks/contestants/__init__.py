@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..workloads import Function, Network
+
 Run = Callable[[int], Callable[[], Sequence[float]]]
 
 EVERYTHING = ("network", "scalars", "chain", "elementwise", "vector")
@@ -28,7 +30,12 @@ class Contestant:
     peer: bool = True
     own_environment: bool = True  # runs in the peers' interpreter, out of sight of this project's packages
     chunked: bool = False  # the loop over steps is inside one call, `workload.chunk` steps long
+    longest: int = 1_000_000  # the longest chain worth waiting for
     numpy_memory: bool = False  # NumPy holds its arrays, so that tracemalloc sees its peak
+
+    def takes_part(self, workload: Network | Function) -> bool:
+        """Whether it is meant for this workload."""
+        return workload.kind in self.kinds and (workload.kind != "chain" or workload.per_step <= self.longest)
 
 
 def _ours(label: str, kinds: tuple[str, ...], **options: bool) -> Contestant:
@@ -44,11 +51,13 @@ CONTESTANTS = [
     # For a chain of scalars NumPy by hand is a loop over Python floats and no peer of anybody.
     Contestant("NumPy by hand", "numpy_by_hand", ("network", "scalars", "elementwise", "vector"),
                own_environment=False, numpy_memory=True),
-    Contestant("PyTorch eager", "torch_", ("network", "chain", "elementwise", "vector")),
+    Contestant("PyTorch eager", "torch_", ("network", "chain", "elementwise", "vector"), longest=100_000),
     Contestant("torch.compile", "torch_", ("network", "elementwise", "vector")),
     Contestant("jax.jit", "jax_", ("network", "elementwise", "vector")),
     Contestant("jax.lax.scan", "jax_", ("network",), chunked=True),
-    Contestant("HIPS autograd", "hips", ("network", "chain", "elementwise", "vector"), numpy_memory=True),
-    Contestant("MyGrad", "mygrad_", ("network", "chain", "elementwise", "vector"), numpy_memory=True),
-    Contestant("micrograd", "micrograd_", ("scalars", "chain")),
+    Contestant("HIPS autograd", "hips", ("network", "chain", "elementwise", "vector"), longest=10_000,
+               numpy_memory=True),
+    Contestant("MyGrad", "mygrad_", ("network", "chain", "elementwise", "vector"), longest=10_000,
+               numpy_memory=True),
+    Contestant("micrograd", "micrograd_", ("scalars", "chain"), longest=1_000),  # its recursion ends there
 ]
