@@ -37,7 +37,8 @@ class Record:
 
 @dataclass
 class History:
-    """Loss per epoch (mean over the epoch's rows, each measured before the update it led to), and what else was asked.
+    """Loss per epoch (mean over the epoch's rows, each measured before the update it led to; after Ctrl-C, of
+    the rows there was time for), and what else was asked.
 
     validation_loss and metrics (of the validation rows, or else of the training rows): after each epoch.
     records: one `Record` per recorder, by name.  interrupted: whether Ctrl-C ended the run.

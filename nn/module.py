@@ -325,7 +325,7 @@ def observe(model: Module) -> Iterator[dict[str, Any]]:
             module.__dict__.pop("forward", None)
 
 
-def class_labels(child: Module, siblings: Sequence[Module]) -> str:
+def class_label(child: Module, siblings: Sequence[Module]) -> str:
     """Scope name of a module in a sequence: its class and how many of that class came before, as in ``Dense_1``."""
     kind = type(child)
     return f"{kind.__name__}_{sum(type(other) is kind for other in siblings)}"

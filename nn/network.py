@@ -13,7 +13,7 @@ from nn.activations import GELU, Apply, Identity, LeakyReLU, ReLU, Sigmoid, Soft
 from nn.history import History
 from nn.init import Initializer, generator
 from nn.layers import Dense
-from nn.module import Module, class_labels
+from nn.module import Module, class_label
 from nn.optim import SGD, Optimizer
 from nn.train import LossFunction, Trainer
 
@@ -83,7 +83,7 @@ class Sequential(Module):
         return iter(self.layers)
 
     def _label(self, path: str, child: Module, siblings: list[Module]) -> str:
-        return class_labels(child, siblings) if path.startswith("layers.") else super()._label(path, child, siblings)
+        return class_label(child, siblings) if path.startswith("layers.") else super()._label(path, child, siblings)
 
 
 class MLP(Sequential):

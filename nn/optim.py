@@ -99,27 +99,17 @@ class SGD(Optimizer):
 
     def step(self) -> None:
         """Change every parameter that has a gradient, once."""
-        if self.momentum:
-            return self._step_with_momentum()
-        rate, decay = self.learning_rate, self.weight_decay
-        for p in self.parameters:
-            g = p.grad
-            if g is not None:
-                if decay:
-                    g = g + decay * p.data
-                p.data = p.data - rate * g
-        return None
-
-    def _step_with_momentum(self) -> None:
         rate, momentum, decay = self.learning_rate, self.momentum, self.weight_decay
-        for p, velocity in zip(self.parameters, self.velocities):
+        for index, p in enumerate(self.parameters):
             g = p.grad
             if g is None:
                 continue
             if decay:
                 g = g + decay * p.data
-            v = velocity.data = momentum * velocity.data + g
-            p.data = p.data - rate * (g + momentum * v if self.nesterov else v)
+            if momentum:
+                v = self.velocities[index].data = momentum * self.velocities[index].data + g
+                g = g + momentum * v if self.nesterov else v
+            p.data = p.data - rate * g
 
     def state(self) -> dict[str, Tensor]:
         """The velocities."""

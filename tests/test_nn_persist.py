@@ -232,6 +232,29 @@ def test_a_damaged_file_raises_only_our_errors(tmp_path_factory, data):
         assert list(values(model)) == list(before)
 
 
+@pytest.mark.slow
+def test_ten_thousand_damaged_files(tmp_path):
+    """As above, in bulk and of the reader alone: our errors, or arrays of the announced size."""
+    path = tmp_path / "p.npy"
+    nn.MLP([2, 3, 1], seed=0).save(path)
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(10_000):
+        damaged = bytearray(content)
+        for position in rng.integers(0, 200, size=rng.integers(1, 5)):  # the header
+            damaged[position] = rng.integers(0, 256)
+        del damaged[len(damaged) - rng.integers(0, 3) :]
+        path.write_bytes(damaged)
+        try:
+            arrays = persist.read(path)
+        except (CorruptFileError, UnsafeFileError):
+            refused += 1
+        else:
+            assert sum(array.nbytes for array in arrays.values()) <= len(content)
+    assert refused > 8000
+
+
 @given(st.binary(max_size=300))
 def test_random_headers_raise_only_our_errors(tmp_path_factory, header):
     path = tmp_path_factory.mktemp("fuzz") / "p.npy"
