@@ -80,12 +80,12 @@ def test_nodes_show_operation_name_shape_value_and_gradient() -> None:
     total = product.sum()
     with keep_grads():
         total.backward(retain_graph=True)
-    text = {node.thing is product and "product" or node.name or "total": words(elements(draw(total), "node")[node.id])
+    text = {node.name or node.formula: words(elements(draw(total), "node")[node.id])
             for node in draw(total).diagram.nodes}
     assert text["a"] == "a parameter 2 grad -2"
     assert text["b"] == "b parameter (2,) float64 1 -3 value 2 2 grad"
-    assert text["product"] == "× (2,) float64 2 -6 value 1 1 grad"
-    assert text["total"] == "Σ output -4 grad 1"
+    assert text["×"] == "× (2,) float64 2 -6 value 1 1 grad"
+    assert text["Σ"] == "Σ output -4 grad 1"
 
 
 def test_values_and_gradients_can_be_left_out() -> None:

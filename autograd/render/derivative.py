@@ -17,8 +17,8 @@ from ..errors import AutogradError
 from ..ops.methods import ArrayMethods
 from ..primitive import REGISTRY, Array, Box, Primitive, Rule, Spec, spec_of
 
-_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2, "**": 4}  # any other sign: 0, as comparisons
-_NEGATION = 3
+_PRECEDENCE = {"|": 1, "&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "@": 4, "**": 6}  # any other sign: 0, as comparisons
+_NEGATION = 5
 _ATOM = 9
 MAX_TEXT = 60
 MAX_NAME = 12
@@ -55,13 +55,14 @@ class Symbol(ArrayMethods):
         raise AutogradError("a formula has no truth value")
 
 
-def local_derivative(tensor: Any, position: int, names: Collection[str] = ()) -> str:
+def local_derivative(tensor: Any, position: int, names: Collection[str] = (), digits: int = 4) -> str:
     """The derivative of a recorded operation with respect to its argument number `position`.
 
     Args:
         tensor: a Tensor that has a creator.
         position: index into `tensor.inputs`.
         names: what else the picture calls something, so that no two things in it share a name.
+        digits: how many to write of numbers.
 
     Returns:
         The factor that its rule multiplies g with; where it does something else, the whole rule in terms of g, the
@@ -80,7 +81,7 @@ def local_derivative(tensor: Any, position: int, names: Collection[str] = ()) ->
     except (AutogradError, TypeError, ValueError, AttributeError):  # it asks for numbers: no formula to print
         return ""
     factor = _without(formula, g)
-    text = _text(formula if factor is None else factor)[0]
+    text = _text(formula if factor is None else factor, digits)[0]
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT - 1] + "…"
 
 
@@ -160,36 +161,36 @@ def _mentions(formula: Any, g: Symbol) -> bool:
     return isinstance(formula, Symbol) and any(_mentions(argument, g) for argument in formula.arguments)
 
 
-def _text(formula: Any) -> tuple[str, int]:
+def _text(formula: Any, digits: int) -> tuple[str, int]:
     """The formula as Python writes it, and how tightly its outermost operation binds."""
     if not isinstance(formula, Symbol):
         if np.ndim(formula):
             return f"array{np.shape(formula)}", _ATOM
-        text = f"{formula:.4g}" if isinstance(formula, (float, np.floating)) else str(formula)
+        text = f"{formula:.{digits}g}" if isinstance(formula, (float, np.floating)) else str(formula)
         return text, _NEGATION if text.startswith("-") else _ATOM
     if formula.primitive is None:
         return formula.name, _ATOM
     name, arguments = formula.primitive.name, formula.arguments
     if name == "power" and _is_one(arguments[1]):
-        return _text(arguments[0])
+        return _text(arguments[0], digits)
     sign = formula.primitive.symbol
     if len(arguments) == 2 and not sign.isidentifier():
         level, power = _PRECEDENCE.get(sign, 0), sign == "**"
-        left = _wrap(arguments[0], level + power)
-        right = _wrap(arguments[1], level + (sign in ("-", "/", "@") or level == 0))
+        left = _wrap(arguments[0], level + power, digits)
+        right = _wrap(arguments[1], level + (sign in ("-", "/", "@") or level == 0), digits)
         return f"{left}{sign}{right}" if power else f"{left} {sign} {right}", level
     if name == "neg":
-        return f"-{_wrap(arguments[0], _NEGATION)}", _NEGATION
+        return f"-{_wrap(arguments[0], _NEGATION, digits)}", _NEGATION
     if name in ("transpose", "swapaxes", "matrix_transpose") and _swaps_last(formula):
-        return f"{_wrap(arguments[0], _ATOM)}.T", _ATOM
-    words = [_text(argument)[0] for argument in arguments]
+        return f"{_wrap(arguments[0], _ATOM, digits)}.T", _ATOM
+    words = [_text(argument, digits)[0] for argument in arguments]
     words += [f"{key}={setting}" for key, setting in formula.settings.items() if setting is not None
               and setting is not False and key != "shape" and not isinstance(setting, np.ndarray)]
     return f"{name}({', '.join(words)})", _ATOM
 
 
-def _wrap(formula: Any, level: int) -> str:
-    text, own = _text(formula)
+def _wrap(formula: Any, level: int, digits: int) -> str:
+    text, own = _text(formula, digits)
     return text if own >= level else f"({text})"
 
 

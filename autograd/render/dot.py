@@ -33,7 +33,8 @@ def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB") -> 
         'arrowsize=0.6];',
     ]
     _group_lines(diagram.group(), colour, lines, "  ")
-    lines += [_edge_line(edge, colour) for edge in diagram.edges]
+    sideways = direction in ("LR", "RL")
+    lines += [_edge_line(edge, colour, sideways) for edge in diagram.edges]
     return "\n".join([*lines, "}", ""])
 
 
@@ -65,7 +66,7 @@ def _heading(diagram: Diagram) -> str:
     if not diagram.notes:
         return ""
     rows = '<BR ALIGN="LEFT"/>'.join(text(note, 160) for note in diagram.notes)
-    return f', labelloc=t, labeljust=l, label=<{rows}<BR ALIGN="LEFT"/>>'
+    return f', labelloc=t, labeljust=l, label=<{rows}<BR ALIGN="LEFT"/>&#160;>'
 
 
 def _group_lines(root: Group, colour: Colour, lines: list[str], indent: str) -> None:
@@ -195,13 +196,14 @@ def _sparkline(bars: tuple[float | None, ...], colour: Colour) -> str:
     return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"{size}>{"".join(rows)}</TABLE>'
 
 
-def _edge_line(edge: Edge, colour: Colour) -> str:
+def _edge_line(edge: Edge, colour: Colour, sideways: bool) -> str:
     attributes = [f'id="{edge.id}"']
     if edge.flow is not None:
         stroke = colour(f"flow {round(edge.flow * FLOW_STEPS)}")
         attributes.append(f'color="{stroke}", penwidth={1 + 2 * edge.flow:.2f}')
     if edge.derivative:
-        attributes.append(f"label=<&#160;{text(edge.derivative, 60)}&#160;>")
+        below = "<BR/>&#160;" if sideways else ""  # an empty line keeps the words above a line that runs sideways
+        attributes.append(f"label=<&#160;{text(edge.derivative, 60)}&#160;{below}>")
     hint = f"{edge.tail.name or edge.tail.symbol or edge.tail.kind} to {edge.head.name or edge.head.symbol}"
     attributes.append(f"tooltip={tooltip(hint, 200)}")
     return f"  {edge.tail.id} -> {edge.head.id} [{', '.join(attributes)}];"

@@ -153,7 +153,7 @@ def _chains(diagram: Diagram) -> Diagram:
                 inside = set(middle)
                 leaves = dict.fromkeys(operand for link in middle for operand in link.inputs
                                        if operand.kind in (PARAMETER, CONSTANT))
-                words = " → ".join(link.formula for link in middle[:3]) + " → …"
+                words = ", ".join(link.formula for link in middle[:3]) + ", ..."
                 groups.append((words, node.scope, [leaf for leaf in leaves if inside.issuperset(users[leaf])] + middle))
     if groups:
         diagram = _merge(diagram, groups)

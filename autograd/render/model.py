@@ -265,20 +265,24 @@ def describe(diagram: Diagram, *, values: bool = True, grads: bool = True, deriv
             node.grad = summarise(gradient)
     names = {node.name for node in diagram.nodes}
     for edge in diagram.edges:
-        creator = getattr(edge.head.thing, "creator", None)
-        if derivatives and edge.position >= 0 and isinstance(creator, Primitive):
+        if derivatives and _carries_gradient(edge):
             edge.derivative = local_derivative(edge.head.thing, edge.position, names)
     if grads:
         _flows(diagram)
+
+
+def _carries_gradient(edge: Edge) -> bool:
+    """Whether the edge is one argument of one operation, and a gradient is wanted there."""
+    one = edge.position >= 0 and isinstance(getattr(edge.head.thing, "creator", None), Primitive)
+    return one and getattr(edge.tail.thing, "requires_grad", False)
 
 
 def _flows(diagram: Diagram) -> None:
     """Measure what comes back along each edge whose head kept its gradient, on a logarithmic scale of three decades."""
     sizes: dict[Edge, float] = {}
     for edge in diagram.edges:
-        thing = edge.head.thing
-        if edge.position >= 0 and isinstance(getattr(thing, "creator", None), Primitive) and not thing.traced:
-            size = contribution(thing, edge.position)
+        if _carries_gradient(edge) and not edge.head.thing.traced:
+            size = contribution(edge.head.thing, edge.position)
             if size is not None and np.isfinite(size):
                 sizes[edge] = size
     largest = max(sizes.values(), default=0.0)

@@ -47,6 +47,7 @@ def number(value: Any, digits: int = 4) -> str:
 def summarise(value: Any) -> Summary:
     """The summary of an array or number of any numeric dtype and shape.
 
+    >>> import numpy as np
     >>> summarise(np.array([[1.0, -2.0]])).cells
     ((2, -5),)
     >>> summarise(np.arange(100.0)).text

@@ -40,7 +40,7 @@ _ROLES: dict[str, tuple[str, str]] = {
     "group line": ("#b9c2cc", "#465260"),
     "nan": ("#cc79a7", "#8f4a70"),
 }
-_HEAT_ENDS = {-1: ("#56b4e9", "#0072b2"), 0: ("#eef0f3", "#28303b"), 1: ("#e69f00", "#a85400")}
+_HEAT_ENDS = {-1: ("#56b4e9", "#006ca9"), 0: ("#eef0f3", "#232a34"), 1: ("#e69f00", "#a85400")}
 _FLOW_ENDS = (("#9aa3ad", "#6e7a87"), ("#d55e00", "#ff9d52"))
 FLOW_STEPS = 4
 
