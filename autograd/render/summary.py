@@ -49,7 +49,7 @@ def summarise(value: Any) -> Summary:
 
     >>> import numpy as np
     >>> summarise(np.array([[1.0, -2.0]])).cells
-    ((2, -5),)
+    ((3, -5),)
     >>> summarise(np.arange(100.0)).text
     'mean 49.5, std 28.87'
     """
