@@ -9,6 +9,8 @@
 """
 
 from . import errors, tree
+from .compile import compile, disable_compile
+from .ir.trace import trace
 from .mode import keep_grads, no_grad, scope
 from .ops.composite import (
     dot,
@@ -101,4 +103,4 @@ from .ops.shape import (
 )
 from .tensor import Tensor, tape
 
-__all__ = [name for name in dir() if not name.startswith("_") and name not in ("mode", "ops", "primitive", "engine", "tensor")]
+__all__ = [name for name in dir() if not name.startswith("_") and name not in ("mode", "ops", "primitive", "engine", "tensor", "ir", "name")]

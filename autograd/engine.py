@@ -6,6 +6,7 @@ alone frees it.  Cotangents live in a dict local to the pass and are dropped as 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -115,12 +116,30 @@ def pull(
     if order and clock.changed > order[0].serial:
         check_unchanged(order)
     cotangents: dict[Any, Array] = {}
-    owned: set[Any] = set()  # tensors whose cotangent is an array this pass made itself, so it may add in place
     kept: dict[Any, Array] = {}
     for root, seed in zip(roots, seeds, strict=True):
         cotangents[root] = cotangents[root] + seed if root in cotangents else seed
     trace = current().trace
     value_of = _tensor if graph else (trace.value_of if trace is not None else _value)
+    if trace is not None:
+        visit = trace.watch_cotangents(visit)
+    with trace.during("backward") if trace is not None else contextlib.nullcontext():
+        _walk(order, cotangents, kept, value_of, free, visit, targets)
+    cotangents.update(kept)
+    return cotangents
+
+
+def _walk(
+    order: list[Any],
+    cotangents: dict[Any, Array],
+    kept: dict[Any, Array],
+    value_of: Callable[[Any], Array],
+    free: Callable[[Any], None] | None,
+    visit: Callable[[Any, Array], None] | None,
+    targets: set[Any] | None,
+) -> None:
+    """Take tensors off the end of `order`, run their rules, and add what they give to `cotangents`."""
+    owned: set[Any] = set()  # tensors whose cotangent is an array this pass made itself, so it may add in place
     while order:
         tensor = order.pop()
         g = cotangents.pop(tensor, None)
@@ -152,8 +171,6 @@ def pull(
                 owned.add(parent)
         if free is not None:
             free(tensor)
-    cotangents.update(kept)
-    return cotangents
 
 
 def _value(tensor: Any) -> Array:

@@ -18,6 +18,7 @@ from .errors import DTypeError, GraphError, InplaceError, ShapeError, TraceError
 from .mode import Mode, clock, current
 from .ops import elementwise, linalg
 from .ops.methods import ArrayMethods
+from .ops.shape import reshape
 from .primitive import REGISTRY, Array, Box, Primitive
 
 Site = tuple[str, int]
@@ -27,7 +28,10 @@ _frame = sys._getframe
 _next_serial = clock.tick
 _NO_SETTINGS: dict[str, Any] = {}
 # Frames of these files are ours: a recorded operation is blamed on the first frame outside them.
-_OWN_FILES = {str(path) for package in ("autograd", "nn") for path in (Path(__file__).parents[1] / package).rglob("*.py")}
+_CORE_FILES, _NN_FILES = (
+    frozenset(str(path) for path in (Path(__file__).parents[1] / package).rglob("*.py")) for package in ("autograd", "nn")
+)
+_OWN_FILES = _CORE_FILES | _NN_FILES
 
 
 class Tensor(ArrayMethods):
@@ -152,12 +156,17 @@ class Tensor(ArrayMethods):
 
     # ----- gradient -----
     @property
+    def stored_grad(self) -> Any:
+        """The gradient outside of any trace; one left behind by a compiled step is copied out when somebody looks."""
+        if callable(self._grad):
+            self._grad = self._grad()
+        return self._grad
+
+    @property
     def grad(self) -> Any:
         """What ``backward`` has accumulated here: None or a plain array of the tensor's shape and dtype."""
         trace = current().trace
-        grad = self._grad if trace is None else trace.grad_of(self)
-        if callable(grad):
-            grad = self._grad = grad()  # left behind by a compiled step: copied out when somebody looks
+        grad = self.stored_grad if trace is None else trace.grad_of(self)
         if grad is None and self.creator is not None and self.requires_grad:
             warnings.warn(
                 "reading .grad of a tensor that is a result, not a leaf: gradients stay on leaves only. "
@@ -169,6 +178,8 @@ class Tensor(ArrayMethods):
     @grad.setter
     def grad(self, new: Any) -> None:
         trace = current().trace
+        if isinstance(new, int | float):  # a plain number, as in micrograd's ``p.grad = 0``
+            new = self.value.dtype.type(new)
         if new is not None and new.shape != self.value.shape:
             raise ShapeError(f"a gradient of shape {new.shape} does not fit {self._label()}")
         if trace is None:
@@ -210,7 +221,10 @@ class Tensor(ArrayMethods):
                     f"backward needs a scalar: the output has shape {self.shape}. Call .sum() or .mean() first, "
                     "or pass gradient= of that shape"
                 )
-            seed = np.ones(self.shape, self.dtype)[()]
+            one = self.dtype.type(1)
+            seed = one if mode.trace is None else mode.trace.number(one)
+            if self.shape:
+                seed = reshape(seed, self.shape)
         else:
             seed = raw_value(gradient)
             if np.shape(seed) != self.shape:
@@ -225,6 +239,8 @@ class Tensor(ArrayMethods):
         def keep(tensor: Tensor, g: Array) -> None:
             tensor.grad = g.copy() if isinstance(g, np.ndarray) else g
 
+        if mode.trace is not None:
+            mode.trace.name_locals()
         with np.errstate(all="ignore"):
             leaves = pull([self], [seed], free=free if freed else None, visit=keep if mode.keep else None)
         given = {id(seed)}
@@ -252,7 +268,11 @@ class Tensor(ArrayMethods):
         else:
             values = [mode.trace.value_of(a) if isinstance(a, Tensor) else a for a in arrays]
         try:
-            value = primitive(*values, **settings)
+            if mode.trace is None:
+                value = primitive(*values, **settings)
+            else:
+                with mode.trace.during("forward"):
+                    value = primitive(*values, **settings)
         except (ValueError, TypeError) as error:
             raise _explained(error, primitive, arrays) from error
         wrt: tuple[int, ...] = ()
@@ -260,7 +280,8 @@ class Tensor(ArrayMethods):
             wrt = tuple(
                 [i for i, a in enumerate(arrays) if isinstance(a, Box) and a.requires_grad and primitive.rule(i) is not None]
             )
-        inputs = tuple([_own_constant(a) for a in arrays]) if wrt else ()
+        own = _own_constant if mode.trace is None else _unchanged
+        inputs = tuple([own(a) for a in arrays]) if wrt else ()
         out = record(mode, primitive, inputs, wrt, settings, value)
         if mode.anomaly is not None:
             mode.anomaly.inspect(out, primitive, arrays)
@@ -335,7 +356,7 @@ class Tensor(ArrayMethods):
         raise DTypeError("tensors are not pickled: save arrays with nn.save, or t.numpy()")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return Tensor(self.value, self.requires_grad, name=self.name)
+        return type(self)(self.value, self.requires_grad, name=self.name)
 
     def _label(self) -> str:
         return f"tensor {self.name!r}, shape {self.shape}" if self.name else f"a tensor of shape {self.shape}"
@@ -377,9 +398,25 @@ def record(
     return out
 
 
+def constant(value: Any) -> Tensor:
+    """A tensor around a value that nobody else holds, with no history."""
+    out: Tensor = _new(Tensor)
+    out.value = value
+    out._grad = out.name = out.creator = out._code = None
+    out.requires_grad = False
+    out.inputs = out.wrt = ()
+    out.settings, out.scope = _NO_SETTINGS, ""
+    out.serial, out.changed, out._lasti = _next_serial(), 0, 0
+    return out
+
+
 def _own_constant(array: Array) -> Array:
     """Arrays of the caller are copied onto the tape: a later write to them must not change a gradient."""
     return array.copy() if isinstance(array, np.ndarray) and array.flags.writeable else array
+
+
+def _unchanged(array: Array) -> Array:
+    return array  # a trace refers to the caller's arrays, so that a compiled step reads what is in them at each call
 
 
 def _operator(compute: Callable[[Any, Any], Any], primitive: Primitive, reflected: bool = False) -> Callable[..., Any]:
@@ -433,6 +470,11 @@ def raw_value(value: Any) -> Any:
     return value if isinstance(value, Box) else np.asarray(value)
 
 
+def is_own_file(filename: str, core_only: bool = False) -> bool:
+    """Whether a frame of this file belongs to the package (with nn, unless `core_only`) and not to its user."""
+    return filename in (_CORE_FILES if core_only else _OWN_FILES)
+
+
 def here() -> Site | None:
     """File and line of the first caller outside this package."""
     frame = _frame(1)
@@ -467,8 +509,11 @@ def _checked(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
     """A fresh array, or NumPy scalar, of the data."""
     if isinstance(data, Tensor):
         data = data.data
+    trace = current().trace
+    if trace is not None and isinstance(data, np.ndarray) and data.ndim:
+        data = trace.constant(data)
     if isinstance(data, Box):
-        return data
+        return data if dtype is None else elementwise.astype(data, dtype)
     number = isinstance(data, (int, float)) and not isinstance(data, np.generic)
     if dtype is None and number and requires_grad:
         dtype = np.float64

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, TraceError
 from ..primitive import Array, Box, Primitive, Rule, Spec, shape_of
+from . import kernels
 
 Shape = tuple[int, ...]
 
@@ -323,15 +324,6 @@ def _index(template: tuple[Any, ...], arrays: Sequence[Array]) -> tuple[Any, ...
     return tuple(next(remaining) if part is ARRAY or part == ARRAY else part for part in template)
 
 
-def _scatter_forward(g: Array, *arrays: Array, index: tuple[Any, ...], shape: Shape) -> Array:
-    out = np.zeros(shape, g.dtype)
-    if arrays:
-        np.add.at(out, _index(index, arrays), g)
-    else:
-        out[index] = g  # slices and integers never name an element twice
-    return out
-
-
 def _getitem_shape(spec: Spec, *arrays: Spec, index: tuple[Any, ...]) -> Spec:
     view = np.broadcast_to(np.empty((), spec[1]), spec[0])  # zero strides: any shape at no cost
     indices = [np.broadcast_to(np.zeros((), s[1]), s[0]) for s in arrays]
@@ -348,7 +340,7 @@ getitem_p = Primitive(
 )
 scatter_add_p = Primitive(
     "scatter_add",
-    _scatter_forward,
+    lambda g, *arrays, index, shape: kernels.scatter_add(g, _index(index, arrays), shape),
     lambda i: _scatter_vjp if i == 0 else None,
     kind="indexing",
     shape=lambda spec, *arrays, index, shape: (shape, spec[1]),
@@ -462,14 +454,6 @@ def _diagonal_shape(x: Shape, *, offset: int, axes: tuple[int, int]) -> Shape:
     return (*rest, max(min(rows, columns), 0))
 
 
-def _make_diagonal(g: Array, *, offset: int, axes: tuple[int, int], shape: Shape) -> Array:
-    out = np.zeros(shape, g.dtype)
-    moved = np.moveaxis(out, axes, (-2, -1))
-    steps = np.arange(g.shape[-1])
-    moved[..., steps - min(offset, 0), steps + max(offset, 0)] = g
-    return out
-
-
 diagonal_p = _movement(
     "diagonal",
     lambda x, *, offset, axes: np.diagonal(x, offset, *axes),
@@ -478,7 +462,7 @@ diagonal_p = _movement(
 )
 make_diagonal_p = _movement(
     "make_diagonal",
-    _make_diagonal,
+    kernels.make_diagonal,
     (lambda g, y, x, *, offset, axes, shape: diagonal_p(g, offset=offset, axes=axes),),
     lambda x, *, offset, axes, shape: shape,
 )

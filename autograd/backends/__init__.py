@@ -1,0 +1,1 @@
+"""Backends: each turns an optimised graph into something that runs."""

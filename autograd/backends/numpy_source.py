@@ -1,0 +1,380 @@
+"""The NumPy backend: a graph as a NumPy program that a person can read, and the same program with buffers that runs.
+
+`source` writes the plain program: one line per equation, names from the user's variables, shapes as comments.
+`compile_graph` writes the same lines with every array that can be given a place put into one arena.
+"""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..ir.graph import Atom, Eqn, Graph, Literal, Var, type_text
+from ..ir.printer import place, preview, setting_text, unique_names
+from ..ops import kernels
+from ..ops.shape import ARRAY
+from ..passes.memory import Plan, plan_memory
+
+Args = list[str]
+_INFIX = {
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "floor_divide": "//", "mod": "%", "matmul": "@", "power": "**",
+    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+}  # fmt: skip
+# Primitives that are one ufunc: its name in NumPy, which also takes the place of the result.
+_UFUNCS = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide", "neg": "negative", "power": "power",
+    "floor_divide": "floor_divide", "mod": "mod", "abs": "absolute", "sign": "sign", "sqrt": "sqrt", "exp": "exp",
+    "expm1": "expm1", "log": "log", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "arcsin",
+    "arccos": "arccos", "arctan": "arctan", "arctan2": "arctan2", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
+    "maximum": "maximum", "minimum": "minimum", "equal": "equal", "not_equal": "not_equal", "less": "less",
+    "less_equal": "less_equal", "greater": "greater", "greater_equal": "greater_equal", "logical_and": "logical_and",
+    "logical_or": "logical_or", "logical_not": "logical_not", "isfinite": "isfinite", "isnan": "isnan", "floor": "floor",
+    "ceil": "ceil", "round": "rint", "stop_gradient": "positive",
+}  # fmt: skip
+_REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
+
+
+def _axis_text(eqn: Eqn) -> str:
+    axis, keepdims = eqn.settings["axis"], eqn.settings.get("keepdims")
+    if isinstance(axis, tuple) and len(axis) == 1:
+        axis = axis[0]
+    return ("" if axis is None else f", axis={axis}") + (", keepdims=True" if keepdims else "")
+
+
+def _reduce_to(args: Args, eqn: Eqn) -> str:
+    axes, tidy = reduced_axes(eqn)
+    summed = f"np.sum({args[0]}, axis={axes[0] if len(axes) == 1 else axes})" if axes else args[0]
+    return f"{summed}.reshape({eqn.out.shape})" if tidy or not axes else summed
+
+
+def reduced_axes(eqn: Eqn) -> tuple[tuple[int, ...], bool]:
+    """Axes that reduce_to sums over, and whether the sum still needs a reshape (length-one axes to put back)."""
+    before, after = eqn.inputs[0].shape, eqn.out.shape
+    extra = len(before) - len(after)
+    axes = tuple(i for i, n in enumerate(before) if i < extra or (after[i - extra] == 1 and n != 1))
+    return axes, any(i >= extra for i in axes)
+
+
+def _index(args: Args, eqn: Eqn) -> str:
+    arrays = iter(args[1:])
+    parts = [next(arrays) if part == ARRAY else setting_text(part) for part in eqn.settings["index"]]
+    return ", ".join(parts) + ("," if len(parts) == 1 and parts[0] == "..." else "")
+
+
+def _index_tuple(args: Args, eqn: Eqn) -> str:
+    arrays = iter(args[1:])
+    parts = [next(arrays) if part == ARRAY else repr(part) for part in eqn.settings["index"]]
+    return "(" + "".join(f"{part}, " for part in parts).rstrip() + ")"
+
+
+def _call(function: str) -> Callable[[Args, Eqn], str]:
+    return lambda args, eqn: f"{function}({', '.join(args)})"
+
+
+def _with_settings(function: str, **rename: str) -> Callable[[Args, Eqn], str]:
+    """A call that passes the settings by keyword, under NumPy's names for them."""
+
+    def write(args: Args, eqn: Eqn) -> str:
+        settings = [f"{rename.get(k, k)}={setting_text(v)}" for k, v in eqn.settings.items()]
+        return f"{function}({', '.join([*args, *settings])})"
+
+    return write
+
+
+def _joined(function: str) -> Callable[[Args, Eqn], str]:
+    return lambda args, eqn: f"{function}([{', '.join(args)}], axis={eqn.settings['axis']})"
+
+
+def _infix(symbol: str) -> Callable[[Args, Eqn], str]:
+    return lambda args, eqn: f"{args[0]} {symbol} {args[1]}"
+
+
+def _transpose(args: Args, eqn: Eqn) -> str:
+    axes = eqn.settings["axes"]
+    return f"{args[0]}.T" if axes == tuple(range(len(axes)))[::-1] else f"np.transpose({args[0]}, {axes})"
+
+
+def _draw(args: Args, eqn: Eqn) -> str:
+    s = eqn.settings
+    extra = [repr(a) for a in s["args"]] + [f"{k}={setting_text(v)}" for k, v in s["kwargs"]]
+    return f"generator.{s['method']}({', '.join(extra)})"
+
+
+EXPRESSIONS: dict[str, Callable[[Args, Eqn], str]] = {
+    **{name: _call(f"np.{ufunc}") for name, ufunc in _UFUNCS.items()},
+    **{name: _infix(symbol) for name, symbol in _INFIX.items()},
+    "neg": lambda args, eqn: f"-{args[0]}",
+    "where": _call("np.where"),
+    "clip": lambda args, eqn: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]})",
+    "relu": lambda args, eqn: f"np.maximum({args[0]}, 0)",
+    "sigmoid": lambda args, eqn: f"1 / (1 + np.exp(-{args[0]}))",
+    "softplus": lambda args, eqn: f"np.logaddexp({args[0]}, 0)",
+    "erf": _call("erf"),
+    "astype": lambda args, eqn: f"np.asarray({args[0]}).astype(np.{eqn.settings['dtype'].name})[()]",
+    **{name: lambda args, eqn, name=name: f"np.{name}({args[0]}{_axis_text(eqn)})" for name in _REDUCTIONS},
+    "cumsum": _with_settings("np.cumsum"),
+    "argmax": lambda args, eqn: f"np.argmax({args[0]}{_axis_text(eqn)})",
+    "argmin": lambda args, eqn: f"np.argmin({args[0]}{_axis_text(eqn)})",
+    "reshape": lambda args, eqn: f"np.reshape({args[0]}, {eqn.settings['shape']})",
+    "transpose": _transpose,
+    "broadcast_to": lambda args, eqn: f"np.broadcast_to({args[0]}, {eqn.settings['shape']})",
+    "reduce_to": _reduce_to,
+    "flip": _with_settings("np.flip"),
+    "roll": _with_settings("np.roll"),
+    "tril": _with_settings("np.tril"),
+    "triu": _with_settings("np.triu"),
+    "pad": _with_settings("np.pad", width="pad_width", value="constant_values"),
+    "concatenate": _joined("np.concatenate"),
+    "stack": _joined("np.stack"),
+    "getitem": lambda args, eqn: f"{args[0]}[{_index(args, eqn) or '()'}]",
+    "scatter_add": lambda args, eqn: f"scatter_add({args[0]}, {_index_tuple(args, eqn)}, {eqn.settings['shape']})",
+    "take_along_axis": _with_settings("np.take_along_axis"),
+    "diagonal": lambda args, eqn: f"np.diagonal({args[0]}, {eqn.settings['offset']}, *{eqn.settings['axes']})",
+    "make_diagonal": _with_settings("make_diagonal"),
+    "einsum": lambda args, eqn: f"np.einsum({eqn.settings['subscripts']!r}, {', '.join(args)}, optimize={len(args) > 2})",
+    "solve": _call("np.linalg.solve"),
+    "inv": _call("np.linalg.inv"),
+    "det": _call("np.linalg.det"),
+    "logabsdet": lambda args, eqn: f"np.linalg.slogdet({args[0]})[1]",
+    "detsign": lambda args, eqn: f"np.linalg.slogdet({args[0]})[0]",
+    "cholesky": _call("np.linalg.cholesky"),
+    "draw": _draw,
+}
+UNSUPPORTED: dict[str, str] = {}
+# Results that show the memory of their first argument.
+_VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "diagonal", "flip"})
+
+
+def shows_memory_of(eqn: Eqn) -> Atom | None:
+    """The argument whose memory NumPy's result may share, or None."""
+    name = eqn.primitive.name
+    if name in _VIEWS or (name == "getitem" and len(eqn.inputs) == 1) or (name == "reduce_to" and not reduced_axes(eqn)[0]):
+        return eqn.inputs[0]
+    return None
+
+
+def _literal(atom: Literal) -> str:
+    value = atom.value.item() if isinstance(atom.value, np.generic) else atom.value
+    text = repr(value) if not isinstance(value, float) or math.isfinite(value) else f"float('{value}')"
+    # A float64 or int64 scalar meets no narrower operand that it would not also widen as a Python number's type would not.
+    return text if atom.weak else f"np.{atom.dtype.name}({text})"
+
+
+def _expression(eqn: Eqn, show: Callable[[Atom], str]) -> str:
+    args = [show(atom) for atom in eqn.inputs]
+    if eqn.primitive.name in _INFIX or eqn.primitive.name in ("neg", "sigmoid"):
+        args = [f"({a})" if a.startswith("-") else a for a in args]
+    if eqn.primitive.name == "power" and isinstance(eqn.inputs[1], Var | Literal) and eqn.inputs[0].shape == ():
+        return f"{args[0]} ** {args[1]}"
+    if eqn.primitive.name == "getitem" and not isinstance(eqn.inputs[0], Var):
+        args[0] = f"np.asarray({args[0]})"
+    return EXPRESSIONS[eqn.primitive.name](args, eqn)
+
+
+def _user_primitive(eqn: Eqn) -> str | None:
+    return None if eqn.primitive.name in EXPRESSIONS else eqn.primitive.name
+
+
+_RESERVED = frozenset(keyword.kwlist) | {"np", "erf", "scatter_add", "make_diagonal", "generator", "buffer", "out"}
+
+
+def source(graph: Graph) -> str:
+    """The graph as a NumPy function that runs on its own: what a careful person would write as manual backprop."""
+    names = unique_names(graph, _RESERVED)
+
+    def show(atom: Atom) -> str:
+        return names[atom] if isinstance(atom, Var) else _literal(atom)
+
+    rows: list[tuple[str, str]] = []
+    phase = ""
+    for eqn in graph.eqns:
+        if eqn.phase != phase:
+            rows += [("", "")] * bool(phase) + [(f"# {eqn.phase}", "")]
+            phase = eqn.phase
+        comment = ", ".join(part for part in (_shape_text(eqn.out), eqn.scope, place(eqn)) if part)
+        rows.append((f"{names[eqn.out]} = {_expression(eqn, show)}", comment))
+    width = min(max((len(code) for code, comment in rows if comment), default=0), 72)
+    lines = [f"{code:<{width}}  # {comment}" if comment else code for code, comment in rows]
+    returned = [show(a) for a in graph.outputs]
+    updates = [f"{label}" for label in graph.labels if label != "return"]
+    lines += ["", f"return {', '.join(returned)}" + ("," if len(returned) == 1 else "")]
+    head = f"def {graph.name if graph.name.isidentifier() else 'step'}({', '.join(names[v] for v in graph.inputs)}):"
+    note = f'    """Returns the result{", then the new " + ", ".join(updates) if updates else ""}."""'
+    constants = [f"{names[v]} = {_array_text(value)}" for v, value in graph.constants.items()]
+    body = "\n".join(f"    {line}".rstrip() for line in lines)
+    parts = ["import numpy as np", *_helpers(graph), *constants, "\n".join([head, note, body])]
+    return "\n\n".join(parts).replace("\n\n\n", "\n\n") + "\n"
+
+
+def _shape_text(var: Var) -> str:
+    return type_text(var) if var.shape else var.dtype.name
+
+
+def _array_text(value: Any) -> str:
+    if value.size > 64:
+        return f"np.zeros({value.shape}, np.{value.dtype.name})  # put your array here: {preview(value)}"
+    text = repr(value.tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
+    return f"np.array({text}, np.{value.dtype.name})"
+
+
+def _helpers(graph: Graph) -> list[str]:
+    """Source of the functions that NumPy does not have and the graph uses."""
+    used = {eqn.primitive.name for eqn in graph.eqns}
+    return [inspect.getsource(f).strip() for name, f in kernels.HELPERS.items() if name in used]
+
+
+# ----- the program that runs -----
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """`run(inputs, out)` computes the outputs; `buffers` holds those that stay in the arena; `text` is its source.
+
+    `reuse` maps the number of an output to the number of the input whose array it may overwrite.
+    """
+
+    run: Callable[..., tuple[Any, ...]]
+    text: str
+    plan: Plan
+    buffers: Mapping[int, Any]
+    reuse: Mapping[int, int]
+
+
+def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None) -> Compiled:
+    """Write and load the program that runs.
+
+    Args:
+        graph: the optimised graph.
+        keep: outputs (by number) that may stay in the arena; the others are fresh arrays.
+        overwrite: output number -> input number whose array it replaces, and may be computed into where that is safe.
+    """
+    names = unique_names(graph, _RESERVED)
+    produced = {eqn.out: eqn for eqn in graph.eqns}
+    fresh = {a for i, a in enumerate(graph.outputs) if i not in keep}
+    last_read: dict[Atom, int] = {}
+    root: dict[Atom, Atom] = {}
+    for time, eqn in enumerate(graph.eqns):
+        for atom in eqn.inputs:
+            last_read[root.get(atom, atom)] = time
+        shown = shows_memory_of(eqn)
+        if shown is not None:
+            root[eqn.out] = root.get(shown, shown)
+    reuse: dict[int, int] = {}
+    target: dict[Atom, str] = {}
+    at = {eqn.out: time for time, eqn in enumerate(graph.eqns)}
+    held = {root.get(a, a) for a in graph.outputs}
+    for output, number in (overwrite or {}).items():
+        var, given = graph.outputs[output], graph.inputs[number]
+        out_eqn = produced.get(var)
+        if (
+            out_eqn is not None and graph.outputs.count(var) == 1 and out_eqn.primitive.name in _UFUNCS and var.shape
+            and given in out_eqn.inputs and last_read.get(given) == at[var] and given not in held
+            and (given.shape, given.dtype) == (var.shape, var.dtype) and all(a is given or a not in root for a in out_eqn.inputs)
+        ):  # fmt: skip
+            reuse[output] = number
+            target[var] = f"out_{names[given]}"
+
+    def wanted(eqn: Eqn) -> bool:
+        return bool(eqn.out.shape) and 0 not in eqn.out.shape and eqn.out not in fresh and has_place(eqn)
+
+    plan = plan_memory(
+        graph.eqns, wanted, shows_memory_of, [root.get(a, a) for a in graph.outputs], in_place=_may_overwrite
+    )
+    arena = np.empty(plan.size, np.uint8)
+    buffers: dict[Var, Any] = {
+        var: np.ndarray(var.shape, var.dtype, arena, offset) for var, offset in plan.offsets.items()
+    }
+
+    def show(atom: Atom) -> str:
+        return names[atom] if isinstance(atom, Var) else _literal(atom)
+
+    lines: list[str] = []
+    environment: dict[str, Any] = {"np": np, "dot": np.dot, **kernels.HELPERS}
+    for name in (*_UFUNCS.values(), "logaddexp", "matmul"):
+        environment[name] = getattr(np, name)
+    for name, ufunc in _REDUCTIONS.items():
+        environment[f"{ufunc}_reduce"] = getattr(np, ufunc).reduce
+    for var, value in graph.constants.items():
+        environment[names[var]] = value
+    for number, eqn in enumerate(graph.eqns):
+        name = names[eqn.out]
+        if eqn.out in buffers:
+            environment[f"b_{name}"] = buffers[eqn.out]
+            lines += _into(eqn, name, f"b_{name}", show)
+        elif eqn.out in target:
+            lines += _into(eqn, name, target[eqn.out], show)
+        elif eqn.primitive.kind == "random":
+            environment[f"g{number}"] = eqn.settings["generator"]
+            lines.append(f"{name} = {_draw([], eqn).replace('generator.', f'g{number}.', 1)}")
+        elif eqn.primitive.name not in EXPRESSIONS:
+            environment[f"f{number}"] = eqn.primitive.forward
+            environment[f"s{number}"] = dict(eqn.settings)
+            lines.append(f"{name} = f{number}({', '.join(show(a) for a in eqn.inputs)}, **s{number})")
+        else:
+            lines.append(f"{name} = {_expression(eqn, show)}")
+    inputs = [names[v] for v in graph.inputs] + [target[graph.outputs[i]] for i in reuse]
+    returned = [show(a) for i, a in enumerate(graph.outputs)]
+    body = "\n    ".join([*lines, f"return ({''.join(r + ', ' for r in returned)})"])
+    used = sorted(name for name in environment if name not in names.values() or name in environment)
+    text = f"def program({', '.join(inputs)}):\n    {body}\n"
+    # Bound as arguments of an outer function, the buffers and functions are found faster than as globals.
+    outer = f"def make({', '.join(used)}):\n" + "\n".join(f"    {line}" for line in text.splitlines()) + "\n    return program\n"
+    scope: dict[str, Any] = {}
+    exec(compile(outer, f"<autograd {graph.name}>", "exec"), scope)
+    run = scope["make"](**environment)
+    kept = {i: buffers[a] for i, a in enumerate(graph.outputs) if isinstance(a, Var) and a in buffers}
+    return Compiled(run, text, plan, kept, reuse)
+
+
+def has_place(eqn: Eqn) -> bool:
+    """Whether NumPy can be told where to put the result."""
+    name = eqn.primitive.name
+    if name in _UFUNCS or name in ("sigmoid", "relu", "softplus") or name in _REDUCTIONS:
+        return True
+    if name == "reduce_to":
+        return bool(reduced_axes(eqn)[0])
+    return name == "matmul" and eqn.inputs[0].dtype == eqn.inputs[1].dtype and min(len(a.shape) for a in eqn.inputs) == 2
+
+
+def _may_overwrite(eqn: Eqn, atom: Atom) -> bool:
+    """Ufuncs may write over an argument of the same shape and dtype, since they read each element before they write it."""
+    name = eqn.primitive.name
+    safe = name in _UFUNCS or name in ("sigmoid", "relu", "softplus")
+    return safe and (atom.shape, atom.dtype) == (eqn.out.shape, eqn.out.dtype)
+
+
+def _into(eqn: Eqn, name: str, place: str, show: Callable[[Atom], str]) -> list[str]:
+    """Statements that compute the equation into `place`."""
+    args = [show(a) for a in eqn.inputs]
+    op = eqn.primitive.name
+    if op == "power" and isinstance(eqn.inputs[1], Literal) and eqn.inputs[1].weak and eqn.inputs[1].value == 2:
+        return [f"{name} = multiply({args[0]}, {args[0]}, {place})"]
+    if op in _UFUNCS:
+        return [f"{name} = {_UFUNCS[op]}({', '.join(args)}, {place})"]
+    if op == "sigmoid":
+        return [
+            f"{name} = negative({args[0]}, {place})",
+            f"exp({name}, {name})",
+            f"add(1, {name}, {name})",
+            f"true_divide(1, {name}, {name})",
+        ]
+    if op == "relu":
+        return [f"{name} = maximum({args[0]}, 0, {place})"]
+    if op == "softplus":
+        return [f"{name} = logaddexp({args[0]}, 0, {place})"]
+    if op in _REDUCTIONS:
+        axis, keepdims = eqn.settings["axis"], eqn.settings["keepdims"]
+        return [f"{name} = {_REDUCTIONS[op]}_reduce({args[0]}, {axis}, None, {place}, {keepdims})"]
+    if op == "reduce_to":
+        axes, tidy = reduced_axes(eqn)
+        if tidy and len(eqn.inputs[0].shape) == len(eqn.out.shape):
+            return [f"{name} = add_reduce({args[0]}, {axes}, None, {place}, True)"]
+        if tidy:
+            return [f"{name} = {place}", f"{name}[...] = {_reduce_to(args, eqn)}"]
+        return [f"{name} = add_reduce({args[0]}, {axes[0] if len(axes) == 1 else axes}, None, {place})"]
+    two = all(len(a.shape) == 2 for a in eqn.inputs)
+    return [f"{name} = {'dot' if two else 'matmul'}({', '.join(args)}, {place})"]

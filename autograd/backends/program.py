@@ -1,0 +1,259 @@
+"""One compiled trace: the checks that say whether it may run, the program itself, and what it leaves behind.
+
+The whole entry is one generated Python function: at a few microseconds per step every attribute look-up counts.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import ArgumentError
+from ..ir import guards
+from ..ir.graph import Graph, type_text
+from ..ir.randomness import TracedGenerator, Watch
+from ..ir.trace import Outcome, Trace, argument_names, collect, name_of, stand_in
+from ..mode import clock, current
+from ..passes import optimise
+from ..tensor import Tensor, constant
+from . import numpy_source
+
+MISS = object()  # what `enter` returns when the program was made for other circumstances
+
+
+@dataclass(slots=True)
+class Program:
+    """A trace of one function for one kind of call."""
+
+    reason: str
+    stages: list[tuple[str, Graph]]
+    compiled: numpy_source.Compiled
+    enter: Callable[[tuple[Any, ...], dict[str, Any]], Any]
+    walk: guards.Walk
+    leaves: list[tuple[str, str, Any]]  # per argument leaf: name, kind, what it must be
+    structure: Any
+
+    @property
+    def graph(self) -> Graph:
+        """The optimised graph."""
+        return self.stages[-1][1]
+
+    def mismatches(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+        """Why the program does not fit this call."""
+        leaves, structure = tree.flatten((args, kwargs))
+        if structure != self.structure:
+            return ["the arguments have another structure"]
+        found = []
+        for leaf, (name, kind, expected) in zip(leaves, self.leaves, strict=True):
+            now = leaf_kind(leaf, kind == "static")
+            if now[0] != kind or (kind != "static" and now[1] != expected) or (kind == "static" and not guards.same(now[1], expected)):
+                found.append(f"{name}: {_leaf_text(kind, expected)} -> {_leaf_text(*now)}")
+        return found + guards.failures(self.walk)
+
+
+def leaf_kind(leaf: Any, static: bool) -> tuple[str, Any]:
+    """How a leaf of the arguments enters the key: as an array of some shape and dtype, a float, or a fixed value."""
+    if not static:
+        if isinstance(leaf, Tensor):
+            return "tensor", (leaf.shape, leaf.dtype, leaf.requires_grad)
+        if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
+            return "array", (leaf.shape, leaf.dtype)
+        if type(leaf) is float:
+            return "float", None
+    return "static", leaf
+
+
+def _leaf_text(kind: str, what: Any) -> str:
+    if kind in ("tensor", "array"):
+        text = f"{kind} {what[1]}{list(what[0])}"
+        return text + (" requires_grad" if kind == "tensor" and what[2] else "")
+    return kind if kind == "float" else repr(what)
+
+
+def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[str], reason: str) -> Program:
+    """Trace a call, optimise and compile it; nothing is computed yet and nothing outside changes."""
+    recorder = Trace(name_of(function))
+    values, structure = tree.flatten((args, kwargs))
+    names = argument_names(function, args, kwargs)
+    kinds = [leaf_kind(v, any(n == s or n.startswith(f"{s}_") for s in static)) for v, n in zip(values, names, strict=True)]
+    places = guards.collect(function, None).generators
+    given: list[Any] = []
+    for value, name, (kind, _) in zip(values, names, kinds, strict=True):
+        if isinstance(value, np.random.Generator):
+            given.append(TracedGenerator(value, recorder))
+        else:
+            given.append(value if kind == "static" else stand_in(recorder, value, name))
+    call_args, call_kwargs = tree.unflatten(structure, given)
+    with Watch(recorder, places):
+        result = recorder.run(function, call_args, call_kwargs)
+    walk = guards.collect(function, recorder.codes)
+    for tensor, var in recorder.captured.items():
+        var.name = var.name or walk.tensors.get(tensor, "")
+    outcome = collect(recorder, result)
+    stages = optimise(recorder.graph(outcome.outputs, outcome.labels))
+    graph = stages[-1][1]
+    position = {var: i for i, var in enumerate(graph.inputs)}
+    owners = {**recorder.arguments, **recorder.captured}
+    keep = frozenset(i for i in outcome.gradients.values() if i is not None)
+    overwrite = {number: position[owners[tensor]] for tensor, number in outcome.updates.items()}
+    compiled = numpy_source.compile_graph(graph, keep, overwrite)
+    enter = _entry(recorder, graph, outcome, compiled, walk, values, kinds, structure, given)
+    leaves = [(n, k, w) for n, (k, w) in zip(names, kinds, strict=True)]
+    return Program(reason, stages, compiled, enter, walk, leaves, structure)
+
+
+def _entry(
+    recorder: Trace,
+    graph: Graph,
+    outcome: Outcome,
+    compiled: numpy_source.Compiled,
+    walk: guards.Walk,
+    values: list[Any],
+    kinds: list[tuple[str, Any]],
+    structure: Any,
+    given: list[Any],
+) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+    """Generate `enter(args, kwargs)`: check, run, assign, return."""
+    mode = current()
+    names: dict[str, Any] = {
+        "MISS": MISS, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten, "unflatten": tree.unflatten,
+        "structure": structure, "same": guards.same, "current": current, "run": compiled.run, "errstate": np.errstate,
+        "lock": threading.Lock(), "constant": constant, "clock": clock, "refs": sys.getrefcount, "wanted": mode.record,
+        "keep": mode.keep,
+    }  # fmt: skip
+    simple = isinstance(structure[2][0], tuple) and not structure[2][1][1] and all(p == tree.LEAF for p in structure[2][0][2])
+    fails: list[str] = ["mode.record is not wanted or mode.keep is not keep"]
+    lines = ["mode = current()"]
+    if simple:
+        count = len(values)
+        lines.append(f"if kwargs or len(args) != {count}: return MISS")
+        if count:
+            lines.append(f"{', '.join(f'a{i}' for i in range(count))}, = args")
+    else:
+        lines += ["leaves, found = flatten((args, kwargs))", "if found != structure: return MISS"]
+        lines += [f"{', '.join(f'a{i}' for i in range(len(values)))}, = leaves"] if values else []
+    reach: dict[Any, str] = {}  # Var -> expression of its value
+    first: dict[int, int] = {}  # id of a tensor argument -> its first position
+    captured = frozenset(recorder.captured)
+    names["captured"] = captured
+    for i, (value, (kind, what)) in enumerate(zip(values, kinds, strict=True)):
+        if kind == "static":
+            names[f"s{i}"] = value
+            fails.append(f"a{i} is not s{i} and not same(a{i}, s{i})")
+        elif kind == "float":
+            fails.append(f"type(a{i}) is not float")
+            reach[recorder.arguments[given[i]]] = f"a{i}"
+        else:
+            names[f"s{i}"], names[f"d{i}"] = what[0], what[1]
+            held = f"v{i}"
+            if kind == "tensor":
+                names[f"c{i}"], names[f"q{i}"] = type(value), what[2]
+                fails.append(f"type(a{i}) is not c{i} or a{i}.requires_grad is not q{i} or a{i} in captured")
+                fails.append(f"({held} := a{i}.value).shape != s{i} or {held}.dtype != d{i}")
+                if id(value) in first:
+                    fails.append(f"a{i} is not a{first[id(value)]}")
+                else:
+                    fails += [f"a{i} is a{j}" for other, j in first.items() if _may_alias(recorder, values[j], value)]
+                    first[id(value)] = i
+            else:
+                names[f"c{i}"] = type(value)
+                held = f"a{i}"
+                fails.append(f"type(a{i}) is not c{i} or a{i}.shape != s{i} or a{i}.dtype != d{i}")
+            reach.setdefault(recorder.arguments[given[i]], held)
+    tensors = {tensor: f"a{i}" for i, tensor in ((j, values[j]) for j in first.values())}
+    loads: list[str] = []
+    for tensor, var in recorder.captured.items():
+        t = tensors[tensor] = f"t{len(tensors)}"
+        names[t], names[f"{t}_grad"] = tensor, tensor.requires_grad
+        fails.append(f"{t}.requires_grad is not {t}_grad")
+        loads.append(f"{t}_value = {t}.value")
+        reach[var] = f"{t}_value"
+    for tensor, start in recorder.captured_gradients.items():
+        t = tensors[tensor]
+        fails.append(f"{t}.stored_grad is {'not ' if start is None else ''}None")
+        if start is not None:
+            reach[start] = f"{t}.stored_grad"
+    conditions, roots = guards.checks(walk, "g_")
+    names.update(roots)
+    fails += conditions
+    lines.append("try:")
+    lines += [f"    if {condition}: return MISS" for condition in fails]
+    lines += ["except (LookupError, AttributeError, ValueError): return MISS", "with lock, errstate(all='ignore'):"]
+    inside = list(loads)
+    inputs = [reach[var] for var in graph.inputs]
+    owner = {number: tensor for tensor, number in outcome.updates.items()}
+    for number in compiled.reuse:
+        value = reach[graph.inputs[compiled.reuse[number]]]
+        # An array that only its tensor and this frame refer to may be written into: nobody can see the old value go.
+        inputs.append(f"({value} if refs({value}) == 3 and {value}.base is None else None)")
+        assert owner[number] in tensors
+    results = "".join(f"r{i}, " for i in range(len(graph.outputs)))
+    call = f"run({', '.join(inputs)})"
+    inside.append(f"{results.rstrip()} = {call}" if results else call)
+    for tensor, number in outcome.updates.items():
+        inside.append(f"{tensors[tensor]}.value = r{number}")
+    if outcome.updates:
+        inside.append(f"{' = '.join(f'{tensors[t]}.changed' for t in outcome.updates)} = clock.changed = clock.tick()")
+    for tensor, output in outcome.gradients.items():
+        if tensor not in tensors:
+            continue
+        if output is None:
+            inside.append(f"{tensors[tensor]}._grad = None")
+        elif output in compiled.buffers:
+            names[f"copy{output}"] = compiled.buffers[output].copy  # left in the arena until somebody looks
+            inside.append(f"{tensors[tensor]}._grad = copy{output}")
+        else:
+            inside.append(f"{tensors[tensor]}._grad = r{output}")
+    inside.append(f"return {_result(outcome, names, tensors)}")
+    lines += [f"    {line}" for line in inside]
+    text = f"def make({', '.join(names)}):\n    def enter(args, kwargs):\n"
+    text += "\n".join(f"        {line}" for line in lines) + "\n    return enter\n"
+    space: dict[str, Any] = {}
+    exec(compile(text, f"<autograd entry of {recorder.name}>", "exec"), space)
+    enter: Callable[[tuple[Any, ...], dict[str, Any]], Any] = space["make"](**names)
+    return enter
+
+
+def _may_alias(recorder: Trace, a: Tensor, b: Tensor) -> bool:
+    """Whether it would matter if both arguments were one tensor: it is written to, or carries a gradient."""
+    return any(t in recorder.written or t.requires_grad for t in (a, b))
+
+
+def _result(outcome: Outcome, names: dict[str, Any], tensors: dict[Tensor, str]) -> str:
+    """The expression that rebuilds what the function returned."""
+    parts = []
+    for i, (kind, what) in enumerate(outcome.leaves):
+        if kind == "tensor":
+            parts.append(f"constant(r{what})")
+        elif kind == "array":
+            parts.append(f"r{what}")
+        elif kind == "same" and what in tensors:
+            parts.append(tensors[what])
+        else:
+            names[f"fixed{i}"] = what
+            parts.append(f"fixed{i}")
+    if outcome.structure == tree.LEAF:
+        return parts[0]
+    names["returned"] = outcome.structure
+    return f"unflatten(returned, [{', '.join(parts)}])"
+
+
+def check_static(function: Callable[..., Any], static: frozenset[str]) -> None:
+    """Refuse names in `static` that are no parameters of the function."""
+    import inspect
+
+    parameters = inspect.signature(function).parameters
+    unknown = sorted(static - parameters.keys())
+    if unknown:
+        raise ArgumentError(f"static={unknown} names no argument of {name_of(function)}; it has {list(parameters)}")
+
+
+def summary(graph: Graph) -> str:
+    """Inputs of a graph with their types, for listings."""
+    return ", ".join(f"{v.name}: {type_text(v)}" for v in graph.inputs)

@@ -1,0 +1,327 @@
+"""The `compile` decorator: trace a step, optimise it, run the program; trace again when what it depends on changes."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .backends import numpy_source
+from .backends.program import MISS, Program, build, check_static
+from .errors import ArgumentError, TraceError
+from .ir.graph import Graph
+from .ir.trace import name_of
+from .mode import current
+from .passes.fuse import fusion_groups
+from .passes.memory import nbytes
+from .tensor import Tensor
+
+BACKENDS = ("numpy",)
+_enabled = True
+
+
+@contextlib.contextmanager
+def disable_compile() -> Iterator[None]:
+    """Run compiled functions as the plain Python they were made from, for debugging.
+
+    >>> import autograd as ag
+    >>> double = ag.compile(lambda x: x * 2)
+    >>> with ag.disable_compile():
+    ...     _ = double(ag.Tensor(1.0))
+    >>> double.trace_count
+    0
+    """
+    global _enabled
+    before, _enabled = _enabled, False
+    try:
+        yield
+    finally:
+        _enabled = before
+
+
+class CompiledFunction:
+    """A function that is traced at its first call and then runs as a program; see `compile`."""
+
+    def __init__(self, function: Callable[..., Any], backend: str, static: frozenset[str], check: bool, max_traces: int) -> None:
+        self.function = function
+        self.backend = backend
+        self.max_traces = max_traces
+        self._static, self._check = static, check
+        self._programs: list[Program] = []  # the one used last comes first
+        self._history: list[Program] = []  # in the order of tracing
+        self._warned = False
+        self._instances: weakref.WeakKeyDictionary[Any, CompiledFunction] = weakref.WeakKeyDictionary()
+        functools.update_wrapper(self, function)
+
+    # ----- calling -----
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        mode = current()
+        if mode.trace is not None or mode.anomaly is not None or not _enabled:
+            return self.function(*args, **kwargs)  # inside another trace it becomes part of that program
+        if self._check:
+            return self._checked(args, kwargs)
+        return self._run(args, kwargs)
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        for number, program in enumerate(self._programs):
+            result = program.enter(args, kwargs)
+            if result is not MISS:
+                if number:
+                    self._programs.insert(0, self._programs.pop(number))
+                return result
+        return self._traced(args, kwargs)
+
+    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        reason = "first call"
+        if self._programs:
+            reason = "; ".join(self._programs[0].mismatches(args, kwargs)) or "gradients or their recording are in another state"
+        if len(self._history) >= self.max_traces:
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"{name_of(self.function)} has been traced {self.max_traces} times; calls that fit none of the traces now "
+                    f"run without compilation. Last reason: {reason}. Pass what varies as an argument (arrays or floats), or "
+                    "raise max_traces",
+                    stacklevel=4,
+                )
+            return self.function(*args, **kwargs)
+        program = build(self.function, args, kwargs, self._static, reason)
+        self._programs.insert(0, program)
+        self._history.append(program)
+        result = program.enter(args, kwargs)
+        if result is MISS:
+            raise TraceError(
+                f"{name_of(self.function)} changes what it reads while it runs ({'; '.join(program.mismatches(args, kwargs))}), "
+                "so no trace of it can be used twice: pass that value as an argument, or keep it in a Tensor"
+            )
+        return result
+
+    def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:
+        """Run the step n times on the same arguments.
+
+        Args:
+            n: how many times, at least 1.
+            args, kwargs: what each of the n calls gets.
+
+        Returns:
+            What the step returns, with every tensor replaced by the array of its n values stacked along axis 0.
+
+        >>> import autograd as ag
+        >>> w = ag.Tensor(1.0)
+        >>> @ag.compile
+        ... def step():
+        ...     w.data = w.data * 2
+        ...     return w * 1
+        >>> step.repeat(3)
+        array([2., 4., 8.])
+        """
+        if not isinstance(n, (int, np.integer)) or n < 1:
+            raise ArgumentError(f"repeat needs a whole number of steps, at least 1, got {n!r}")
+        return _stacked([self(*args, **kwargs) for _ in range(n)])
+
+    def scan(self, *stacked: Any, **stacked_kwargs: Any) -> Any:
+        """Run one step per leading index of the arguments.
+
+        Args:
+            stacked: as the step's arguments, with one more axis in front, of the same length for all.
+
+        Returns:
+            What the step returns, stacked along axis 0.
+
+        >>> import autograd as ag
+        >>> ag.compile(lambda x: x.sum()).scan(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        array([3., 7.])
+        """
+        leaves, structure = tree.flatten((stacked, stacked_kwargs))
+        lengths = {np.shape(leaf)[0] if np.ndim(leaf) else None for leaf in leaves}
+        if len(lengths) != 1 or None in lengths:
+            raise ArgumentError(f"scan needs arrays with one common leading length, got shapes {[np.shape(x) for x in leaves]}")
+        results = []
+        for i in range(lengths.pop() or 0):
+            args, kwargs = tree.unflatten(structure, [Tensor(x.data[i]) if isinstance(x, Tensor) else x[i] for x in leaves])
+            results.append(self(*args, **kwargs))
+        return _stacked(results)
+
+    def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run compiled, put everything back, run eagerly, compare."""
+        held = self._reachable_tensors(args, kwargs)
+        generators = self._generators()
+        before = [(t, t.value, t.stored_grad, t.changed) for t in held]
+        states = [copy.deepcopy(g.bit_generator.state) for g in generators]
+        kept = [np.array(t.value) for t in held]
+        compiled = self._run(args, kwargs)
+        for t in self._reachable_tensors(args, kwargs):
+            if all(t is not old for old in held):
+                raise TraceError("check=True met a tensor for the first time: call the step once without check")
+        after = [(np.array(t.value), copy.copy(t.stored_grad)) for t in held]
+        for (t, _, grad, changed), value in zip(before, kept, strict=True):
+            t.value = value if value.ndim else value[()]
+            t._grad, t.changed = grad, changed
+        for g, state in zip(generators, states, strict=True):
+            g.bit_generator.state = state
+        eager = self.function(*args, **kwargs)
+        pairs = [("result", *pair) for pair in zip(tree.flatten(compiled)[0], tree.flatten(eager)[0], strict=True)]
+        for t, (value, grad) in zip(held, after, strict=True):
+            pairs += [(t.name or "a tensor", value, t.value), (f"gradient of {t.name or 'a tensor'}", grad, t.stored_grad)]
+        for name, got, expected in pairs:
+            if not _close(got, expected):
+                raise TraceError(f"{name_of(self.function)}: compiled and eager differ in {name}: {got!r} and {expected!r}")
+        return eager
+
+    def _reachable_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+        from .ir import guards
+
+        given = [x for x in tree.flatten((args, kwargs))[0] if isinstance(x, Tensor)]
+        return list(dict.fromkeys([*given, *guards.collect(self.function, None).tensors]))
+
+    def _generators(self) -> list[np.random.Generator]:
+        from .ir import guards
+
+        return [g for g, _ in guards.collect(self.function, None).generators]
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method: a compiled function per instance, so that instances never share traces."""
+        if instance is None:
+            return self
+        if instance not in self._instances:
+            bound = self.function.__get__(instance, owner)
+            self._instances[instance] = CompiledFunction(bound, self.backend, self._static, self._check, self.max_traces)
+        return self._instances[instance]
+
+    # ----- looking inside -----
+    @property
+    def trace_count(self) -> int:
+        """How many times the function has been traced."""
+        return len(self._history)
+
+    def _latest(self) -> Program:
+        if not self._programs:
+            raise TraceError(f"{name_of(self.function)} has not been traced yet: call it once first")
+        return self._programs[0]
+
+    @property
+    def graph(self) -> Graph:
+        """The optimised graph of the trace used last."""
+        return self._latest().graph
+
+    @property
+    def stages(self) -> list[tuple[str, Graph]]:
+        """The graph as traced and after each pass, with the pass's name."""
+        return self._latest().stages
+
+    @property
+    def source(self) -> str:
+        """The step as a NumPy program that runs on its own."""
+        return numpy_source.source(self.graph)
+
+    @property
+    def program(self) -> str:
+        """The program that really runs: the source with a place for every array that can have one."""
+        return self._latest().compiled.text
+
+    def draw(self, path: str | None = None, **options: Any) -> Any:
+        """A picture of the optimised graph; the options are those of `autograd.draw`."""
+        from .render import draw
+
+        return draw(self.graph, path, **options)
+
+    def explain(self) -> str:
+        """Every trace with its reason, the passes with equation counts, the fusion groups, and the memory plan."""
+        if not self._history:
+            return f"{name_of(self.function)}: not traced yet"
+        lines = [f"{name_of(self.function)}: {len(self._history)} trace{'s' * (len(self._history) > 1)}, backend {self.backend}"]
+        for number, program in enumerate(self._history, start=1):
+            lines.append(f"trace {number}: {program.reason}")
+            counts = [f"{name} {len(graph.eqns)}" for name, graph in program.stages]
+            lines.append(f"  equations: {' -> '.join(counts)}")
+            groups = fusion_groups(program.graph)
+            loops = [g for g in groups if g.kind == "loop"]
+            lines.append(f"  fusion groups: {len(groups)}, of which {len(loops)} loops")
+            for group in groups:
+                what = " ".join(eqn.primitive.name for eqn in group.eqns[:12]) + (" ..." if len(group.eqns) > 12 else "")
+                space = f" over {list(group.space)}" if group.space is not None else ""
+                lines.append(f"    {group.kind}{space}: {what}")
+            plan = program.compiled.plan
+            apart = sum(nbytes(var) for var in plan.offsets)
+            lines.append(f"  memory: {len(plan.offsets)} arrays in {plan.size} bytes (apart they would take {apart})")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<compiled {name_of(self.function)}, {self.trace_count} traces>"
+
+
+def compile(
+    function: Callable[..., Any] | None = None,
+    *,
+    backend: str | None = None,
+    static: str | Iterable[str] = (),
+    check: bool = False,
+    max_traces: int = 16,
+) -> Any:
+    """Trace a whole step (forward, backward, optimizer update) at its first call and from then on run it as a program.
+
+    Tensors that the step reads are inputs by reference, what it assigns (parameters, gradients, optimizer state) is
+    assigned again at every call, and random draws are drawn anew.  Everything else that it reads - numbers, strings and
+    functions in closures, globals and attributes, shapes and dtypes of the arguments - is guarded: a change traces anew.
+    Float arguments may vary; integers, strings and other objects are part of the trace.  Results carry no graph.
+
+    Args:
+        function: the step; left out where options are given (``@compile(backend="numpy")``).
+        backend: "numpy"; by default the fastest one that is installed.
+        static: names of arguments whose values become part of the trace, for branches on them.
+        check: run every call both ways and raise where the results differ.
+        max_traces: after so many traces, calls that fit none run eagerly, with one warning.
+
+    Returns:
+        A `CompiledFunction`: call it, or use its repeat, scan, graph, source, explain and draw.
+
+    Raises:
+        ArgumentError: unknown backend or static name.
+        TraceError: at the first call, if the step needs the value of a traced tensor.
+
+    >>> import autograd as ag
+    >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
+    >>> @ag.compile
+    ... def step(x):
+    ...     w.grad = None
+    ...     loss = ((w - x) ** 2).sum()
+    ...     loss.backward()
+    ...     w.data = w.data - 0.25 * w.grad
+    ...     return loss
+    >>> [float(step(np.zeros(2))) for _ in range(3)]
+    [5.0, 1.25, 0.3125]
+    """
+    if backend is not None and backend not in BACKENDS:
+        raise ArgumentError(f"unknown backend {backend!r}: use one of {', '.join(BACKENDS)}")
+    names = frozenset([static] if isinstance(static, str) else static)
+
+    def wrap(f: Callable[..., Any]) -> CompiledFunction:
+        check_static(f, names)
+        return CompiledFunction(f, backend or BACKENDS[0], names, check, max_traces)
+
+    return wrap if function is None else wrap(function)
+
+
+def _stacked(results: list[Any]) -> Any:
+    leaves = [tree.flatten(result)[0] for result in results]
+    structure = tree.flatten(results[0])[1] if results else None
+    return tree.unflatten(structure, [np.stack([np.asarray(_array(x)) for x in column]) for column in zip(*leaves, strict=True)])
+
+
+def _array(value: Any) -> Any:
+    return value.value if isinstance(value, Tensor) else value
+
+
+def _close(got: Any, expected: Any) -> bool:
+    got, expected = _array(got), _array(expected)
+    if got is None or expected is None or not isinstance(expected, (np.ndarray, np.generic)):
+        return got is expected or got == expected
+    rtol = 1e4 * np.finfo(expected.dtype).eps if expected.dtype.kind == "f" else 0
+    return np.shape(got) == np.shape(expected) and np.allclose(got, expected, rtol=rtol, atol=rtol, equal_nan=True)

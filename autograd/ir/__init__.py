@@ -1,0 +1,6 @@
+"""The graph program: what a traced function computes, one equation per operation."""
+
+from .graph import Eqn, Graph, Literal, Var, verify
+from .trace import Trace, Tracer, trace
+
+__all__ = ["Eqn", "Graph", "Literal", "Trace", "Tracer", "Var", "trace", "verify"]

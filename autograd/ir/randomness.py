@@ -1,0 +1,80 @@
+"""Random generators while tracing: their draws become equations; a draw that cannot is refused, never frozen."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import TraceError
+from ..mode import current
+from ..ops.random import draw
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+METHODS = ("random", "standard_normal", "normal", "uniform", "integers", "exponential", "standard_exponential", "permutation")
+
+
+class TracedGenerator(np.random.Generator):
+    """Takes the place of a generator while a function is traced; elsewhere (another thread) it is that generator."""
+
+    def __init__(self, generator: np.random.Generator, trace: Trace) -> None:
+        super().__init__(generator.bit_generator)
+        self.generator, self.trace = generator, trace
+
+
+def _method(name: str) -> Callable[..., Any]:
+    def method(self: TracedGenerator, *args: Any, **kwargs: Any) -> Any:
+        if current().trace is not self.trace:
+            return getattr(self.generator, name)(*args, **kwargs)
+        # Shape and dtype are those of a draw from a copy, so that the real generator stays where it is.
+        probe = np.asarray(getattr(copy.deepcopy(self.generator), name)(*args, **kwargs))
+        settings = {
+            "generator": self.generator, "method": name, "args": args, "kwargs": tuple(sorted(kwargs.items())),
+            "shape": probe.shape, "dtype": probe.dtype,
+        }  # fmt: skip
+        return self.trace.emit(draw, (), settings)
+
+    method.__name__, method.__doc__ = name, getattr(np.random.Generator, name).__doc__
+    return method
+
+
+for _name in METHODS:
+    setattr(TracedGenerator, _name, _method(_name))
+
+
+class Watch:
+    """Puts traced generators where the traced function will look for them, and checks that none was drawn from."""
+
+    def __init__(self, trace: Trace, places: Iterable[tuple[np.random.Generator, Callable[[Any], None]]]) -> None:
+        self.places = list(places)
+        self.trace = trace
+        self.states: list[tuple[np.random.Generator, Any]] = []
+        self.legacy: Any = None
+
+    def __enter__(self) -> None:
+        for generator, put in self.places:
+            self.states.append((generator, generator.bit_generator.state))
+            put(TracedGenerator(generator, self.trace))
+        self.legacy = np.random.get_state()
+
+    def __exit__(self, kind: Any, error: Any, where: Any) -> None:
+        drawn = False
+        for (generator, put), (_, state) in zip(self.places, self.states, strict=True):
+            put(generator)
+            if repr(generator.bit_generator.state) != repr(state):
+                generator.bit_generator.state = state
+                drawn = True
+        legacy = np.random.get_state()
+        if legacy[2:] != self.legacy[2:] or not np.array_equal(legacy[1], self.legacy[1]):
+            np.random.set_state(self.legacy)
+            drawn = True
+        if drawn and error is None:
+            raise TraceError(
+                f"{self.trace.name!r} draws random numbers in a way that a trace cannot follow, so they would be the same "
+                f"at every call. Draw from a numpy.random.Generator with one of {', '.join(METHODS)}, or pass the numbers "
+                "as an argument"
+            )

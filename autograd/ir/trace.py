@@ -1,0 +1,444 @@
+"""Tracing: a function runs once with tracers in place of values, and what it did becomes a graph.
+
+Nothing outside the trace is touched: writes to tensors and gradients go to an overlay that lives with the trace, so a
+function that raises half way leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import ArgumentError, TraceError
+from ..mode import clock, current, switch
+from ..ops.methods import ArrayMethods
+from ..primitive import Array, Primitive
+from ..tensor import Tensor, here, is_own_file
+from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify
+
+# Operators that leave Python numbers Python numbers, and so keep them weak.
+_KEEPS_WEAK = frozenset({"add", "sub", "mul", "div", "neg", "power", "floor_divide", "mod", "abs"})
+
+
+class Tracer(ArrayMethods):
+    """Stands for an array of which only shape and dtype are known; every operation on it becomes an equation."""
+
+    __slots__ = ("trace", "var")
+
+    def __init__(self, trace: Trace, var: Atom) -> None:
+        self.trace, self.var = trace, var
+
+    shape = property(lambda self: self.var.shape, doc="Lengths of the axes.")
+    dtype = property(lambda self: self.var.dtype, doc="NumPy dtype of the elements.")
+    ndim = property(lambda self: len(self.var.shape), doc="Number of axes.")
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.var.shape, dtype=int))
+
+    traced = True
+    base = None
+
+    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
+        """Append an equation to the trace that this tracer belongs to."""
+        return self.trace.emit(primitive, arrays, settings)
+
+    def copy(self) -> Tracer:
+        """Itself: traced values never change."""
+        return self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return Tensor.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise self.trace.needs_value(self, "conversion to a NumPy array")
+
+    def __bool__(self) -> bool:
+        raise self.trace.needs_value(self, "a condition (if, while, and, or, not)")
+
+    def __float__(self) -> float:
+        raise self.trace.needs_value(self, "float()")
+
+    def __int__(self) -> int:
+        raise self.trace.needs_value(self, "int()")
+
+    def __index__(self) -> int:
+        raise self.trace.needs_value(self, "an index or a range")
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"traced {self.var}"
+
+
+class Trace:
+    """A graph under construction, and the overlay of tensor values and gradients that the traced code has written."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.start = clock.tick()
+        self.phase = "update"
+        self.inputs: list[Var] = []
+        self.eqns: list[Eqn] = []
+        self.constants: dict[int, tuple[Var, Any]] = {}
+        self.values: dict[Tensor, Any] = {}  # current value of every tensor read or written
+        self.gradients: dict[Tensor, Any] = {}
+        self.arguments: dict[Tensor, Var] = {}
+        self.captured: dict[Tensor, Var] = {}  # tensors read that were not given, in the order of reading
+        self.captured_gradients: dict[Tensor, Var | None] = {}  # None: it was None when it was read
+        self.written: dict[Tensor, None] = {}
+        self.codes: dict[CodeType, dict[str, Any]] = {}  # code that ran, with its globals
+        self.finished = False
+        self._stamps: dict[Tensor, int] = {}
+
+    # ----- building -----
+    def input(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, weak: bool = False) -> Tracer:
+        """A new input of the graph."""
+        var = Var(tuple(shape), np.dtype(dtype), name, weak)
+        self.inputs.append(var)
+        return Tracer(self, var)
+
+    def emit(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Tracer:
+        """Append an equation; the result's shape and dtype come from the primitive's shape rule."""
+        if self.finished:
+            raise TraceError(
+                f"{_at(here())} uses a value that belongs to the finished trace of {self.name!r}: it was kept (in a list, "
+                "an attribute, a global) while the function was traced. Return it from the function instead"
+            )
+        atoms = tuple([self.atom(a) for a in arrays])
+        shape, dtype = primitive.shape(*[spec(a) for a in atoms], **settings)
+        weak = primitive.name in _KEEPS_WEAK and all(a.weak for a in atoms)
+        out = Var(tuple(shape), dtype, "", weak)
+        self.eqns.append(Eqn(out, primitive, atoms, settings, here(), current().scope, self.phase))
+        return Tracer(self, out)
+
+    def atom(self, array: Array) -> Atom:
+        """The Var of a tracer, a literal for a number, a constant for an array (by reference, never a copy)."""
+        if isinstance(array, Tracer):
+            if array.trace is not self:
+                array.trace.emit(_identity(), (array,), {})  # raises where that trace is over
+                raise TraceError("a value of an outer trace is used in an inner one: pass it as an argument")
+            return array.var
+        if isinstance(array, (bool, int, float)) and not isinstance(array, np.generic) or isinstance(array, np.generic):
+            return Literal(array)
+        array = np.asarray(array)
+        if array.ndim == 0:
+            return Literal(array[()])
+        known = self.constants.get(id(array))
+        if known is None:
+            known = self.constants[id(array)] = (Var(array.shape, array.dtype, "constant"), array)
+        return known[0]
+
+    def number(self, value: Any) -> Tracer:
+        """A tracer for a number written into the program."""
+        return Tracer(self, Literal(value))
+
+    def constant(self, array: np.ndarray[Any, Any]) -> Tracer:
+        """A tracer for an array of the caller, read anew at every run of the program."""
+        var = self.atom(array)
+        assert isinstance(var, Var)
+        return Tracer(self, var)
+
+    @contextlib.contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        """Label the equations made inside, unless a backward pass is under way (it may record forward operations)."""
+        before = self.phase
+        if before != "backward":
+            self.phase = phase
+        try:
+            yield
+        finally:
+            self.phase = before
+
+    # ----- the overlay -----
+    def value_of(self, tensor: Tensor) -> Array:
+        """What the tensor holds at this point of the traced code; a tensor from outside becomes an input."""
+        known = self.values.get(tensor)
+        if known is not None:
+            return known
+        value = tensor.value
+        if isinstance(value, Tracer) or tensor.serial >= self.start:
+            return value
+        if tensor.creator is not None and current().record:
+            raise TraceError(
+                f"{_at(here())} uses {self.describe(tensor)}, which was computed outside the traced function and still has "
+                "its graph: compute it inside, or pass x.detach()"
+            )
+        tracer = self.input(tensor.shape, tensor.dtype, tensor.name or "")
+        self.captured[tensor] = tracer.var
+        self.values[tensor] = tracer
+        return tracer
+
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether the tensor's value is unknown in this trace: it is an input, or was computed from one."""
+        value = self.values.get(tensor, tensor.value)
+        return isinstance(value, Tracer) or tensor.serial < self.start
+
+    def write(self, tensor: Tensor, value: Array) -> None:
+        """Note that the traced code assigned the tensor."""
+        self.value_of(tensor)
+        self._stamps.setdefault(tensor, tensor.changed)
+        tensor.changed = clock.changed = clock.tick()
+        self.values[tensor] = value
+        self.written[tensor] = None
+
+    def grad_of(self, tensor: Tensor) -> Any:
+        """The tensor's gradient at this point of the traced code."""
+        if tensor in self.gradients:
+            return self.gradients[tensor]
+        if tensor.serial >= self.start:
+            return None
+        before = tensor.stored_grad
+        tracer = None
+        if before is not None:
+            tracer = self.input(tensor.shape, tensor.dtype, f"grad_{tensor.name}" if tensor.name else "grad")
+        self.captured_gradients[tensor] = tracer.var if tracer is not None else None
+        self.gradients[tensor] = tracer
+        return tracer
+
+    def write_grad(self, tensor: Tensor, value: Array | None) -> None:
+        """Note that the traced code set the tensor's gradient."""
+        self.gradients[tensor] = value
+        if tensor.name:
+            self.name_value(value, f"grad_{tensor.name}")
+
+    def unchanged_gradients(self) -> set[Tensor]:
+        """Tensors whose gradient was read but is what it was before."""
+        return {
+            tensor
+            for tensor, var in self.captured_gradients.items()
+            if (var is None and self.gradients[tensor] is None)
+            or (var is not None and isinstance(self.gradients[tensor], Tracer) and self.gradients[tensor].var is var)
+        }
+
+    def watch_cotangents(self, visit: Callable[[Tensor, Array], None] | None) -> Callable[[Tensor, Array], None]:
+        """A visitor of the backward pass that also names cotangents after their tensors."""
+
+        def named(tensor: Tensor, g: Array) -> None:
+            if tensor.name:
+                self.name_value(g, f"grad_{tensor.name}")
+            if visit is not None:
+                visit(tensor, g)
+
+        return named
+
+    def name_locals(self) -> None:
+        """Name traced values after the local variables of the user's functions that are running."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code is not Trace.run.__code__:
+            self._watch(frame, "return", None)
+            frame = frame.f_back
+
+    # ----- names and messages -----
+    def name_value(self, array: Array, name: str) -> None:
+        """Give a traced value a name for listings, unless it has one."""
+        if isinstance(array, Tracer) and array.trace is self and isinstance(array.var, Var) and not array.var.name:
+            array.var.name = name
+
+    def describe(self, thing: Tensor | Tracer) -> str:
+        """The argument or variable that the user would recognise."""
+        value = self.values.get(thing, thing.value) if isinstance(thing, Tensor) else thing
+        var = value.var if isinstance(value, Tracer) else None
+        name = (thing.name if isinstance(thing, Tensor) else None) or (var.name if var is not None else "")
+        if var is not None and any(var is given for given in self.arguments.values()):
+            return f"argument {name!r}"
+        return f"{name!r}" if name else f"a tensor of shape {tuple(thing.shape)}"
+
+    def needs_value(self, thing: Tensor | Tracer, what: str) -> TraceError:
+        """The error for code that needs a number where there is none."""
+        made = next((e.site for e in reversed(self.eqns) if isinstance(thing, Tracer) and e.out is thing.var), None)
+        return TraceError(
+            f"{_at(here())} needs the value of {self.describe(thing)} for {what}, but while tracing {self.name!r} only its "
+            f"shape {tuple(thing.shape)} and dtype {thing.dtype} are known."
+            + (f" It was computed at {_at(made)}." if made else "")
+            + " Use autograd.where(condition, a, b) instead of a branch, keep the value a Tensor and return it, "
+            "or name the argument in compile(static=...) if it is a Python number"
+        )
+
+    # ----- running -----
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the function under this trace; code objects that run are noted for the guards."""
+        profile = sys.getprofile()
+        sys.setprofile(self._watch)
+        try:
+            with switch("trace", self), np.errstate(all="ignore"):
+                return function(*args, **kwargs)
+        finally:
+            sys.setprofile(profile)
+            self.finished = True
+            for tensor, stamp in self._stamps.items():
+                tensor.changed = stamp
+
+    def _watch(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            filename = frame.f_code.co_filename
+            if not is_own_file(filename, core_only=True) and not is_library(filename):
+                self.codes[frame.f_code] = frame.f_globals
+        elif event == "return" and not is_own_file(frame.f_code.co_filename) and not is_library(frame.f_code.co_filename):
+            for name, value in frame.f_locals.items():
+                if isinstance(value, Tensor):
+                    held = value.value
+                    self.name_value(held, name)
+                    if isinstance(held, Tracer) and value.name is None:
+                        value.name = name
+
+    def graph(self, outputs: Sequence[Atom], labels: Sequence[str]) -> Graph:
+        """The finished program."""
+        return verify(
+            Graph(self.name, tuple(self.inputs), dict(self.constants.values()), tuple(self.eqns), tuple(outputs), tuple(labels))
+        )
+
+
+_LIBRARIES = tuple(sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+def is_library(filename: str) -> bool:
+    """Whether a file belongs to Python or an installed package rather than to the user."""
+    return filename.startswith(_LIBRARIES) or filename.startswith("<frozen")
+
+
+def _at(site: tuple[str, int] | None) -> str:
+    return f"{site[0]}:{site[1]}" if site else "an unknown line"
+
+
+def _identity() -> Primitive:
+    from ..ops.elementwise import stop_gradient
+
+    return stop_gradient
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """A readable name, also for lambdas and partial functions."""
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return "function" if name == "<lambda>" else name
+
+
+def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
+    """Run a function once on stand-ins for its array arguments and return what it computed as a graph program.
+
+    Arguments may be tensors, arrays, numbers or containers of them; the function may call `backward`, assign
+    parameters and use anything that records operations.  Tensors that it reads without being given them become
+    further inputs of the graph.  Nothing is computed and nothing outside changes.
+
+    Raises:
+        TraceError: the function needs the value of a traced array (a branch, ``float()``, ``numpy()``).
+
+    >>> import autograd as ag
+    >>> graph = ag.trace(lambda x: (x * x).sum(), ag.Tensor([1.0, 2.0]))
+    >>> [eqn.primitive.name for eqn in graph.eqns]
+    ['mul', 'sum']
+    """
+    recorder = Trace(name_of(function))
+    leaves, structure = tree.flatten((args, kwargs))
+    names = argument_names(function, args, kwargs)
+    call_args, call_kwargs = tree.unflatten(structure, [stand_in(recorder, x, n) for x, n in zip(leaves, names, strict=True)])
+    result = recorder.run(function, call_args, call_kwargs)
+    outcome = collect(recorder, result)
+    return recorder.graph(outcome.outputs, outcome.labels)
+
+
+def argument_names(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    """A name for every leaf of the arguments: the parameter's, with indices and keys appended for containers."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"{name_of(function)} cannot be called like this: {error}") from error
+    positional: list[str] = []
+    for name, parameter in bound.signature.parameters.items():
+        if name in bound.arguments:
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                positional += [f"{name}_{i}" for i in range(len(bound.arguments[name]))]
+            elif len(positional) < len(args):
+                positional.append(name)
+    names = [label for name, value in zip(positional, args, strict=True) for label in _leaf_names(value, name)]
+    return names + [label for name in sorted(kwargs) for label in _leaf_names(kwargs[name], name)]
+
+
+def _leaf_names(value: Any, name: str) -> list[str]:
+    leaves, structure = tree.flatten(value)
+    if structure == tree.LEAF:
+        return [name]
+    if isinstance(value, dict):
+        return [label for key in structure[1] for label in _leaf_names(value[key], f"{name}_{key}")]
+    if isinstance(value, (list, tuple)):
+        return [label for i, part in enumerate(value) for label in _leaf_names(part, f"{name}_{i}")]
+    return [f"{name}_{i}" for i in range(len(leaves))]
+
+
+def stand_in(recorder: Trace, value: Any, name: str) -> Any:
+    """What the traced function is given for one leaf of its arguments.
+
+    A tensor stays itself (the overlay hides its value); an array or a float becomes a tensor of a tracer; other values
+    (integers, strings, functions) are part of the program.
+    """
+    if isinstance(value, Tensor):
+        if value not in recorder.arguments:
+            tracer = recorder.input(value.shape, value.dtype, name)
+            recorder.arguments[value] = tracer.var
+            recorder.values[value] = tracer
+        return value
+    if isinstance(value, (np.ndarray, np.generic)) or type(value) is float:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            return value
+        tracer = recorder.input(array.shape, array.dtype, name, weak=type(value) is float)
+        tensor = Tensor(tracer)
+        recorder.arguments[tensor] = tracer.var
+        return tensor
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a traced function left: outputs of the graph in the order returned, updates, gradients."""
+
+    outputs: list[Atom]
+    labels: list[str]
+    structure: Any  # of the returned container
+    leaves: list[tuple[str, Any]]  # per leaf: ("tensor" | "array", output number), ("same", tensor) or ("static", value)
+    updates: dict[Tensor, int]  # tensors assigned, with the number of their output
+    gradients: dict[Tensor, int | None]  # gradients set; None: to None
+
+
+def collect(recorder: Trace, result: Any) -> Outcome:
+    """Sort out what a traced function returned, assigned and accumulated."""
+    leaves, structure = tree.flatten(result)
+    outcome = Outcome([], [], structure, [], {}, {})
+    outside = {**recorder.arguments, **recorder.captured}
+
+    def output(atom: Atom, label: str) -> int:
+        outcome.outputs.append(atom)
+        outcome.labels.append(label)
+        return len(outcome.outputs) - 1
+
+    for leaf in leaves:
+        if isinstance(leaf, Tensor) and leaf.serial < recorder.start:
+            outcome.leaves.append(("same", leaf))
+        elif isinstance(leaf, (Tensor, Tracer)):
+            value = recorder.value_of(leaf) if isinstance(leaf, Tensor) else leaf
+            kind = "tensor" if isinstance(leaf, Tensor) else "array"
+            outcome.leaves.append((kind, output(recorder.atom(value), "return")))
+        else:
+            outcome.leaves.append(("static", leaf))
+    for tensor in recorder.written:
+        if tensor.serial < recorder.start:
+            outcome.updates[tensor] = output(recorder.atom(recorder.values[tensor]), outside[tensor].name or "state")
+    for tensor, value in recorder.gradients.items():
+        if tensor.serial < recorder.start and tensor not in recorder.unchanged_gradients():
+            label = f"grad_{outside[tensor].name or 'state'}" if tensor in outside else "grad"
+            outcome.gradients[tensor] = None if value is None else output(recorder.atom(value), label)
+    return outcome

@@ -1,0 +1,119 @@
+"""Rewrites that are exact for every input, nan, inf and signed zeros included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..ir.graph import Atom, Eqn, Graph, Literal, Var, spec, substitute
+
+Definitions = dict[Atom, Eqn]
+
+
+def simplify(graph: Graph) -> Graph:
+    """Drop operations that change nothing and merge movements that undo or continue each other."""
+    known: dict[Atom, Atom] = {}
+    made: Definitions = {}
+    kept: list[Eqn] = []
+    for original in graph.eqns:
+        eqn = substitute(original, known)
+        if eqn.primitive.kind == "elementwise":
+            eqn = _broadcast_by_itself(eqn, made)
+        rewrite = RULES.get(eqn.primitive.name)
+        result = rewrite(eqn, made) if rewrite else eqn
+        if isinstance(result, Eqn):
+            made[result.out] = result
+            kept.append(result)
+        else:
+            known[eqn.out] = result
+            if isinstance(result, Var) and not result.name:
+                result.name = eqn.out.name
+    return replace(graph, eqns=tuple(kept), outputs=tuple(known.get(a, a) for a in graph.outputs))
+
+
+def _broadcast_by_itself(eqn: Eqn, made: Definitions) -> Eqn:
+    """Elementwise operations broadcast their arguments themselves: broadcast_to before them is often not needed."""
+    inputs = list(eqn.inputs)
+    for i, atom in enumerate(inputs):
+        source = made.get(atom)
+        if source is not None and source.primitive.name == "broadcast_to":
+            trial = [*inputs[:i], source.inputs[0], *inputs[i + 1 :]]
+            shape, dtype = eqn.primitive.shape(*map(spec, trial), **eqn.settings)
+            if (tuple(shape), dtype) == (eqn.out.shape, eqn.out.dtype):
+                inputs = trial
+    return eqn if tuple(inputs) == eqn.inputs else replace(eqn, inputs=tuple(inputs))
+
+
+def _same(eqn: Eqn, atom: Atom) -> Eqn | Atom:
+    """The atom in place of the equation, if it has just its shape and dtype."""
+    fits = (atom.shape, atom.dtype, atom.weak) == (eqn.out.shape, eqn.out.dtype, eqn.out.weak)
+    return atom if fits else eqn
+
+
+def _is(atom: Atom, number: float) -> bool:
+    return isinstance(atom, Literal) and repr(float(atom.value)) == repr(float(number))
+
+
+def _mul(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    a, b = eqn.inputs
+    return _same(eqn, a) if _is(b, 1) else _same(eqn, b) if _is(a, 1) else eqn
+
+
+def _div(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    return _same(eqn, eqn.inputs[0]) if _is(eqn.inputs[1], 1) else eqn
+
+
+def _sub(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    return _same(eqn, eqn.inputs[0]) if _is(eqn.inputs[1], 0) else eqn
+
+
+def _add(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    a, b = eqn.inputs  # x + 0.0 is not x for x = -0.0, but x + -0.0 is
+    return _same(eqn, a) if _is(b, -0.0) else _same(eqn, b) if _is(a, -0.0) else eqn
+
+
+def _identity(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    return _same(eqn, eqn.inputs[0])
+
+
+def _neg(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    source = made.get(eqn.inputs[0])
+    return source.inputs[0] if source is not None and source.primitive.name == "neg" else eqn
+
+
+def _reshape(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    source = made.get(eqn.inputs[0])
+    if source is not None and source.primitive.name == "reshape":
+        eqn = replace(eqn, inputs=source.inputs)
+    return _same(eqn, eqn.inputs[0])
+
+
+def _transpose(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    source = made.get(eqn.inputs[0])
+    if source is not None and source.primitive.name == "transpose":
+        axes = tuple(source.settings["axes"][i] for i in eqn.settings["axes"])
+        eqn = replace(eqn, inputs=source.inputs, settings={"axes": axes})
+    axes = eqn.settings["axes"]
+    return eqn.inputs[0] if axes == tuple(range(len(axes))) else eqn
+
+
+def _broadcast(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    source = made.get(eqn.inputs[0])
+    if source is not None and source.primitive.name == "broadcast_to":
+        eqn = replace(eqn, inputs=source.inputs)
+    return _same(eqn, eqn.inputs[0])
+
+
+RULES: dict[str, Callable[[Eqn, Definitions], Eqn | Atom]] = {
+    "mul": _mul,
+    "div": _div,
+    "sub": _sub,
+    "add": _add,
+    "stop_gradient": _identity,
+    "astype": _identity,
+    "reduce_to": _identity,
+    "neg": _neg,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "broadcast_to": _broadcast,
+}
