@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -24,26 +23,6 @@ from .passes.memory import nbytes
 from .tensor import Tensor
 
 BACKENDS = ("numpy",)
-_enabled = True
-
-
-@contextlib.contextmanager
-def disable_compile() -> Iterator[None]:
-    """Run compiled functions as the plain Python they were made from, for debugging.
-
-    >>> import autograd as ag
-    >>> double = ag.compile(lambda x: x * 2)
-    >>> with ag.disable_compile():
-    ...     _ = double(ag.Tensor(1.0))
-    >>> double.trace_count
-    0
-    """
-    global _enabled
-    before, _enabled = _enabled, False
-    try:
-        yield
-    finally:
-        _enabled = before
 
 
 class CompiledFunction:
@@ -62,20 +41,21 @@ class CompiledFunction:
 
     # ----- calling -----
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        mode = current()
-        if mode.trace is not None or mode.anomaly is not None or not _enabled:
-            return self.function(*args, **kwargs)  # inside another trace it becomes part of that program
         if self._check:
             return self._checked(args, kwargs)
         return self._run(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for number, program in enumerate(self._programs):
+        for program in self._programs:
             result = program.enter(args, kwargs)
             if result is not MISS:
-                if number:
-                    self._programs.insert(0, self._programs.pop(number))
+                if program is not self._programs[0]:
+                    self._programs.remove(program)
+                    self._programs.insert(0, program)
                 return result
+        mode = current()
+        if mode.trace is not None or mode.anomaly is not None or not mode.compiled:
+            return self.function(*args, **kwargs)  # inside another trace it becomes part of that program
         return self._traced(args, kwargs)
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

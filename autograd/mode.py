@@ -11,15 +11,25 @@ from typing import Any, TypeVar
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+_FIELDS = ("record", "keep", "compiled", "scope", "trace", "anomaly")
+
+
 class Mode:
     """An immutable setting of the recorder; `plain` is true where nothing but the tape is wanted (the fast path)."""
 
-    __slots__ = ("_variants", "anomaly", "keep", "plain", "record", "scope", "trace")
+    __slots__ = ("_variants", "anomaly", "compiled", "keep", "plain", "record", "scope", "trace")
 
     def __init__(
-        self, record: bool = True, keep: bool = False, scope: str = "", trace: Any = None, anomaly: Any = None
+        self,
+        record: bool = True,
+        keep: bool = False,
+        compiled: bool = True,
+        scope: str = "",
+        trace: Any = None,
+        anomaly: Any = None,
     ) -> None:
-        self.record, self.keep, self.scope, self.trace, self.anomaly = record, keep, scope, trace, anomaly
+        self.record, self.keep, self.compiled = record, keep, compiled
+        self.scope, self.trace, self.anomaly = scope, trace, anomaly
         self.plain = record and trace is None and anomaly is None
         self._variants: dict[tuple[str, Any], Mode] = {}
 
@@ -28,7 +38,7 @@ class Mode:
         key = (field, value)
         variant = self._variants.get(key)
         if variant is None:
-            fields = {name: getattr(self, name) for name in ("record", "keep", "scope", "trace", "anomaly")}
+            fields = {name: getattr(self, name) for name in _FIELDS}
             variant = Mode(**{**fields, field: value})
             if isinstance(value, (bool, str)):
                 self._variants[key] = variant
@@ -98,6 +108,19 @@ def keep_grads() -> switch:
     2.0
     """
     return switch("keep", True)
+
+
+def disable_compile() -> switch:
+    """Run compiled functions as the plain Python they were made from, for debugging.
+
+    >>> import autograd as ag
+    >>> double = ag.compile(lambda x: x * 2)
+    >>> with ag.disable_compile():
+    ...     _ = double(ag.Tensor(1.0))
+    >>> double.trace_count
+    0
+    """
+    return switch("compiled", False)
 
 
 class scope:

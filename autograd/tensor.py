@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .engine import pull, toposort
-from .errors import DTypeError, GraphError, InplaceError, ShapeError, TraceError
+from .errors import ArgumentError, DTypeError, GraphError, InplaceError, ShapeError, TraceError
 from .mode import Mode, clock, current
 from .ops import elementwise, linalg
 from .ops.methods import ArrayMethods
@@ -296,7 +296,7 @@ class Tensor(ArrayMethods):
     def __setitem__(self, key: Any, new: Any) -> None:
         user = _consumer(self)
         if self.creator is not None or user is not None:
-            needs = f"{user.creator.name!r} at {_where(user.site)}" if user else f"{self.creator.name!r}, which made it,"  # type: ignore[union-attr]
+            needs = f"{user.creator.name!r} at {_where(user.site)}" if user is not None else f"{self.creator.name!r}, which made it,"  # type: ignore[union-attr]
             raise InplaceError(
                 f"cannot assign into {self._label()}: {needs} needs its old value. Use x.at[index].set(value), "
                 "or write before the computation"
@@ -412,7 +412,8 @@ def constant(value: Any) -> Tensor:
 
 def _own_constant(array: Array) -> Array:
     """Arrays of the caller are copied onto the tape: a later write to them must not change a gradient."""
-    return array.copy() if isinstance(array, np.ndarray) and array.flags.writeable else array
+    mutable = isinstance(array, np.ndarray) and (array.flags.writeable or array.base is not None)
+    return array.copy() if mutable else array
 
 
 def _unchanged(array: Array) -> Array:
@@ -531,8 +532,11 @@ def _checked(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
 def _explained(error: Exception, primitive: Primitive, arrays: Sequence[Array]) -> Exception:
     """NumPy's complaint about an operation, with both operands, the caller's line and our class."""
     operands = ", ".join(_operand(a) for a in arrays)
-    kind = ShapeError if isinstance(error, ValueError) else DTypeError
-    return kind(f"{primitive.name!r} at {_where(here())} cannot take {operands}: {error}")
+    if isinstance(error, np.linalg.LinAlgError):
+        kind: type[Exception] = ArgumentError
+    else:
+        kind = ShapeError if isinstance(error, ValueError) else DTypeError
+    return kind(f"{primitive.name!r} at {_where(here())} cannot take {operands}: {str(error).strip()}")
 
 
 def _operand(array: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import keyword
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -300,20 +301,40 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
         environment[f"{ufunc}_reduce"] = getattr(np, ufunc).reduce
     for var, value in graph.constants.items():
         environment[names[var]] = value
-    for number, eqn in enumerate(graph.eqns):
+
+    def bound(eqn: Eqn) -> Callable[[Atom], str]:
+        """Numbers as ready-made arrays of the dtype that NumPy would convert them to: converting takes half a ufunc call."""
+
+        def show_bound(atom: Atom) -> str:
+            if isinstance(atom, Var):
+                return names[atom]
+            return number(np.asarray(atom.value, np.result_type(*(_promoting(a) for a in eqn.inputs))))
+
+        return show_bound
+
+    def number(value: Any) -> str:
+        name = f"c{re.sub('[^0-9a-z]', '_', f'{value.item()!r}_{value.dtype}')}"
+        environment[name] = value
+        return name
+
+    for index, eqn in enumerate(graph.eqns):
         name = names[eqn.out]
         if eqn.out in buffers:
             environment[f"b_{name}"] = buffers[eqn.out]
-            lines += _into(eqn, name, f"b_{name}", show)
+            lines += _into(eqn, name, f"b_{name}", bound(eqn), number)
         elif eqn.out in target:
-            lines += _into(eqn, name, target[eqn.out], show)
+            lines += _into(eqn, name, target[eqn.out], bound(eqn), number)
         elif eqn.primitive.kind == "random":
-            environment[f"g{number}"] = eqn.settings["generator"]
-            lines.append(f"{name} = {_draw([], eqn).replace('generator.', f'g{number}.', 1)}")
+            environment[f"g{index}"] = eqn.settings["generator"]
+            lines.append(f"{name} = {_draw([], eqn).replace('generator.', f'g{index}.', 1)}")
         elif eqn.primitive.name not in EXPRESSIONS:
-            environment[f"f{number}"] = eqn.primitive.forward
-            environment[f"s{number}"] = dict(eqn.settings)
-            lines.append(f"{name} = f{number}({', '.join(show(a) for a in eqn.inputs)}, **s{number})")
+            environment[f"f{index}"] = eqn.primitive.forward
+            environment[f"s{index}"] = dict(eqn.settings)
+            lines.append(f"{name} = f{index}({', '.join(show(a) for a in eqn.inputs)}, **s{index})")
+        elif eqn.primitive.name in _REDUCTIONS:
+            axis, keepdims = eqn.settings["axis"], eqn.settings["keepdims"]
+            function = f"{_REDUCTIONS[eqn.primitive.name]}_reduce"
+            lines.append(f"{name} = {function}({show(eqn.inputs[0])}, {axis}, None, None, {keepdims})")
         else:
             lines.append(f"{name} = {_expression(eqn, show)}")
     inputs = [names[v] for v in graph.inputs] + [target[graph.outputs[i]] for i in reuse]
@@ -347,8 +368,15 @@ def _may_overwrite(eqn: Eqn, atom: Atom) -> bool:
     return safe and (atom.shape, atom.dtype) == (eqn.out.shape, eqn.out.dtype)
 
 
-def _into(eqn: Eqn, name: str, place: str, show: Callable[[Atom], str]) -> list[str]:
-    """Statements that compute the equation into `place`."""
+def _promoting(atom: Atom) -> Any:
+    """What NumPy's type promotion looks at: the dtype, or the number itself where it is weak."""
+    return atom.value if isinstance(atom, Literal) and atom.weak else atom.dtype
+
+
+def _into(
+    eqn: Eqn, name: str, place: str, show: Callable[[Atom], str], number: Callable[[Any], str]
+) -> list[str]:
+    """Statements that compute the equation into `place`; `number` names a ready-made array."""
     args = [show(a) for a in eqn.inputs]
     op = eqn.primitive.name
     if op == "power" and isinstance(eqn.inputs[1], Literal) and eqn.inputs[1].weak and eqn.inputs[1].value == 2:
@@ -356,16 +384,16 @@ def _into(eqn: Eqn, name: str, place: str, show: Callable[[Atom], str]) -> list[
     if op in _UFUNCS:
         return [f"{name} = {_UFUNCS[op]}({', '.join(args)}, {place})"]
     if op == "sigmoid":
+        one = number(np.ones((), eqn.out.dtype))
         return [
             f"{name} = negative({args[0]}, {place})",
             f"exp({name}, {name})",
-            f"add(1, {name}, {name})",
-            f"true_divide(1, {name}, {name})",
+            f"add({one}, {name}, {name})",
+            f"true_divide({one}, {name}, {name})",
         ]
-    if op == "relu":
-        return [f"{name} = maximum({args[0]}, 0, {place})"]
-    if op == "softplus":
-        return [f"{name} = logaddexp({args[0]}, 0, {place})"]
+    if op in ("relu", "softplus"):
+        zero = number(np.zeros((), eqn.out.dtype))
+        return [f"{name} = {'maximum' if op == 'relu' else 'logaddexp'}({args[0]}, {zero}, {place})"]
     if op in _REDUCTIONS:
         axis, keepdims = eqn.settings["axis"], eqn.settings["keepdims"]
         return [f"{name} = {_REDUCTIONS[op]}_reduce({args[0]}, {axis}, None, {place}, {keepdims})"]

@@ -5,6 +5,7 @@ The whole entry is one generated Python function: at a few microseconds per step
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import threading
 from collections.abc import Callable
@@ -123,13 +124,17 @@ def _entry(
     mode = current()
     names: dict[str, Any] = {
         "MISS": MISS, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten, "unflatten": tree.unflatten,
-        "structure": structure, "same": guards.same, "current": current, "run": compiled.run, "errstate": np.errstate,
+        "structure": structure, "same": guards.same, "current": current, "run": compiled.run, "quietly": _quiet_context().run,
         "lock": threading.Lock(), "constant": constant, "clock": clock, "refs": sys.getrefcount, "wanted": mode.record,
-        "keep": mode.keep,
+        "keep": mode.keep, "usual": mode,
     }  # fmt: skip
     simple = isinstance(structure[2][0], tuple) and not structure[2][1][1] and all(p == tree.LEAF for p in structure[2][0][2])
-    fails: list[str] = ["mode.record is not wanted or mode.keep is not keep"]
-    lines = ["mode = current()"]
+    fails: list[str] = []
+    lines = [
+        "mode = current()",
+        "if mode is not usual and (mode.record is not wanted or mode.keep is not keep or mode.trace is not None"
+        " or mode.anomaly is not None or not mode.compiled): return MISS",
+    ]
     if simple:
         count = len(values)
         lines.append(f"if kwargs or len(args) != {count}: return MISS")
@@ -184,7 +189,7 @@ def _entry(
     fails += conditions
     lines.append("try:")
     lines += [f"    if {condition}: return MISS" for condition in fails]
-    lines += ["except (LookupError, AttributeError, ValueError): return MISS", "with lock, errstate(all='ignore'):"]
+    lines += ["except (LookupError, AttributeError, ValueError): return MISS", "with lock:"]
     inside = list(loads)
     inputs = [reach[var] for var in graph.inputs]
     owner = {number: tensor for tensor, number in outcome.updates.items()}
@@ -194,7 +199,7 @@ def _entry(
         inputs.append(f"({value} if refs({value}) == 3 and {value}.base is None else None)")
         assert owner[number] in tensors
     results = "".join(f"r{i}, " for i in range(len(graph.outputs)))
-    call = f"run({', '.join(inputs)})"
+    call = f"quietly({', '.join(['run', *inputs])})"
     inside.append(f"{results.rstrip()} = {call}" if results else call)
     for tensor, number in outcome.updates.items():
         inside.append(f"{tensors[tensor]}.value = r{number}")
@@ -218,6 +223,13 @@ def _entry(
     exec(compile(text, f"<autograd entry of {recorder.name}>", "exec"), space)
     enter: Callable[[tuple[Any, ...], dict[str, Any]], Any] = space["make"](**names)
     return enter
+
+
+def _quiet_context() -> contextvars.Context:
+    """A context in which NumPy does not warn of overflow and the like; entering it costs less than np.errstate."""
+    context = contextvars.copy_context()
+    context.run(np.seterr, all="ignore")
+    return context
 
 
 def _may_alias(recorder: Trace, a: Tensor, b: Tensor) -> bool:

@@ -68,7 +68,6 @@ class Walk:
             self.generators.append((value, put))
         if isinstance(value, Tensor):
             self.tensors.setdefault(value, label)
-            self.guards.append(Guard(f"{label}.requires_grad", f"{path}.requires_grad", value.requires_grad, True))
         if id(value) in self._seen or depth > 24 or isinstance(value, (Tensor, np.ndarray, np.random.Generator, BuiltinFunctionType)):
             return
         self._seen.add(id(value))

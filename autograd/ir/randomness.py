@@ -38,7 +38,7 @@ def _method(name: str) -> Callable[..., Any]:
         }  # fmt: skip
         return self.trace.emit(draw, (), settings)
 
-    method.__name__, method.__doc__ = name, getattr(np.random.Generator, name).__doc__
+    method.__name__, method.__doc__ = name, f"`numpy.random.Generator.{name}`, as an equation while tracing."
     return method
 
 

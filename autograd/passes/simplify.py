@@ -19,6 +19,7 @@ def simplify(graph: Graph) -> Graph:
         eqn = substitute(original, known)
         if eqn.primitive.kind == "elementwise":
             eqn = _broadcast_by_itself(eqn, made)
+            eqn = _weaken(eqn)
         rewrite = RULES.get(eqn.primitive.name)
         result = rewrite(eqn, made) if rewrite else eqn
         if isinstance(result, Eqn):
@@ -42,6 +43,16 @@ def _broadcast_by_itself(eqn: Eqn, made: Definitions) -> Eqn:
             if (tuple(shape), dtype) == (eqn.out.shape, eqn.out.dtype):
                 inputs = trial
     return eqn if tuple(inputs) == eqn.inputs else replace(eqn, inputs=tuple(inputs))
+
+
+def _weaken(eqn: Eqn) -> Eqn:
+    """Write NumPy scalars as Python numbers where that changes neither dtype nor value."""
+    for i, atom in enumerate(eqn.inputs):
+        if isinstance(atom, Literal) and not atom.weak and atom.dtype.kind in "fi":
+            trial = (*eqn.inputs[:i], Literal(atom.value.item()), *eqn.inputs[i + 1 :])
+            if not all(a.weak for a in trial) and eqn.primitive.shape(*map(spec, trial), **eqn.settings)[1] == eqn.out.dtype:
+                eqn = replace(eqn, inputs=trial)
+    return eqn
 
 
 def _same(eqn: Eqn, atom: Atom) -> Eqn | Atom:
