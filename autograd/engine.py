@@ -57,12 +57,21 @@ def check_unchanged(order: Sequence[Any]) -> None:
             read = reads(tensor.creator.rule(index))
             needed = None if read is None or needed is None else needed | read
         for position, value in enumerate((tensor, *tensor.inputs), start=1):
-            if getattr(value, "changed", 0) > tensor.serial and (needed is None or position in needed):
+            changed = _last_write(value) if isinstance(value, Box) else 0
+            if changed > tensor.serial and (needed is None or position in needed):
                 raise InplaceError(
                     f"{_called(value)} was changed in place after {tensor.creator.name!r} at {_at(tensor.site)} recorded "
-                    f"it (version {value.changed}, expected at most {tensor.serial}), and the gradient needs the old "
+                    f"it (version {changed}, expected at most {tensor.serial}), and the gradient needs the old "
                     "value. Compute a new tensor instead of writing into this one, or run backward before the write"
                 )
+
+
+def _last_write(tensor: Any) -> int:
+    """When the tensor's value last changed, by itself or through another tensor whose memory it is a view of."""
+    array = tensor.value
+    owner = array.base if isinstance(array, np.ndarray) and array.base is not None else array
+    changed: int = tensor.changed
+    return max(changed, clock.written.get(id(owner), 0))
 
 
 def _freed_message(tensor: Any, roots: Sequence[Any]) -> str:

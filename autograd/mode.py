@@ -46,11 +46,15 @@ class Mode:
 
 
 class Clock:
-    """Numbers tensors in the order of their making, and remembers when a recorded value was last written to."""
+    """Numbers tensors in the order of their making, and remembers when values were last written to.
+
+    `written` has the arrays written into (``t.data -= 1``) by their id: views of them belong to other tensors.
+    """
 
     def __init__(self) -> None:
         self.tick = itertools.count(1).__next__
         self.changed = 0
+        self.written: dict[int, int] = {}
 
 
 clock = Clock()

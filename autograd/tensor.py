@@ -113,8 +113,10 @@ class Tensor(ArrayMethods):
         if trace is not None:
             trace.write(self, new)
         else:
-            self.value = new[()] if new.ndim == 0 and isinstance(new, np.ndarray) else new
             self.changed = clock.changed = _next_serial()
+            if new is self.value:
+                clock.written[id(new)] = self.changed
+            self.value = new[()] if new.ndim == 0 and isinstance(new, np.ndarray) else new
 
     def assign(self, new: ArrayLike | Tensor) -> Tensor:
         """Replace the value by a copy of `new` (same shape, cast to the same dtype); returns the tensor.
