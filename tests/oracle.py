@@ -59,7 +59,9 @@ def wanted(primitive: Primitive, arrays: Arrays) -> list[int]:
     return [i for i in floats if primitive.rule(i) is not None]
 
 
-def raw_gradients(primitive: Primitive, u: Any, arrays: Arrays, settings: dict[str, Any], which: list[int]) -> list[Any]:
+def raw_gradients(
+    primitive: Primitive, u: Any, arrays: Arrays, settings: dict[str, Any], which: list[int]
+) -> list[Any]:
     """The rules run on plain arrays, complex ones too; only the shapes are fitted."""
     y = primitive(*arrays, **settings)
     parts = [primitive.rule(i)(u, y, *arrays, **settings) for i in which]  # type: ignore[misc]
@@ -68,7 +70,7 @@ def raw_gradients(primitive: Primitive, u: Any, arrays: Arrays, settings: dict[s
 
 def recorded(primitive: Primitive, arrays: Arrays, settings: dict[str, Any], which: list[int]) -> tuple[Any, list[Any]]:
     """The primitive on tensors: its output, and its inputs of which those in `which` require a gradient."""
-    inputs = [Tensor(a, requires_grad=i in which) if isinstance(a, (np.ndarray, np.generic)) else a for i, a in enumerate(arrays)]
+    inputs = [Tensor(a, requires_grad=i in which) if hasattr(a, "dtype") else a for i, a in enumerate(arrays)]
     return primitive(*inputs, **settings), inputs
 
 
@@ -88,7 +90,8 @@ def check_first_order(primitive: Primitive, sample: Sample, case: Case, seed: in
         v = sample.tangent(direction(rng, arrays[i]))
         directions = [v if j == i else None for j in range(len(arrays))]
         expected = measure(lambda *xs: inner(u, primitive(*xs, **settings)), arrays, directions)
-        _close(inner(inputs[i].grad, v), expected, _size(inputs[i].grad, v), analytic, f"{primitive.name}, argument {i}")
+        g = inputs[i].grad
+        _close(inner(g, v), expected, _size(g, v), analytic, f"{primitive.name}, argument {i}")
 
 
 def check_second_order(primitive: Primitive, sample: Sample, case: Case, seed: int = 0) -> None:
@@ -111,7 +114,8 @@ def check_second_order(primitive: Primitive, sample: Sample, case: Case, seed: i
     def along(cotangent: Any, *xs: Any) -> Any:
         return sum(inner(g, v) for g, v in zip(raw_gradients(primitive, cotangent, xs, settings, which), vs))
 
-    ws = [direction(rng, u.data), *(sample.tangent(direction(rng, a)) if i in which else None for i, a in enumerate(arrays))]
+    moves = [sample.tangent(direction(rng, a)) if i in which else None for i, a in enumerate(arrays)]
+    ws = [direction(rng, u.data), *moves]
     analytic = sample.kind == ANALYTIC
     expected = (complex_step if analytic else central)(along, [u.data, *arrays], ws)
     grads = [t.grad for t in (u, *(inputs[i] for i in which))]
@@ -127,4 +131,5 @@ def _size(a: Any, b: Any) -> float:
 
 def _close(actual: Any, expected: float, size: float, analytic: bool, what: str) -> None:
     error = abs(float(actual) - expected)
-    assert error <= TOLERANCE[analytic] * max(size, 1.0), f"{what}: {float(actual)!r} by its rule, {expected!r} measured"
+    message = f"{what}: {float(actual)!r} by its rule, {expected!r} measured"
+    assert error <= TOLERANCE[analytic] * max(size, 1.0), message

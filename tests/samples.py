@@ -26,7 +26,7 @@ from autograd.primitive import REGISTRY, Primitive
 Shape = tuple[int, ...]
 Draw = Callable[[np.random.Generator, Shape], Any]
 
-ANALYTIC = "analytic"  # differentiable, and NumPy takes complex numbers: the complex step measures the derivative exactly
+ANALYTIC = "analytic"  # differentiable, and NumPy takes complex numbers: the complex step measures it exactly
 SMOOTH = "smooth"  # differentiable; measured by central differences
 KINKED = "kinked"  # differentiable almost everywhere; sampled at least 0.1 away from kinks and ties
 NONE = "none"  # no gradient
@@ -192,11 +192,7 @@ def reduction(
         axes += [((3, 2, 4), (0, 2)), ((2, 3), (0, 1)), ((2, 3), ())]
     if empty:
         axes += [((0,), None), ((2, 0), (1,)), ((2, 0), (0,))]
-    cases = [
-        Case(draw(shape), axis=axis, keepdims=bool(i % 2))
-        for draw in of
-        for i, (shape, axis) in enumerate(axes)
-    ]
+    cases = [Case(draw(shape), axis=axis, keepdims=bool(i % 2)) for draw in of for i, (shape, axis) in enumerate(axes)]
     return Sample(reference, kind, (*cases, Case(strided(of[0]((2, 3))), axis=axes[1][1], keepdims=False)))
 
 
@@ -274,6 +270,7 @@ def _extreme_index(x: Any, *, axis: int | None, keepdims: bool, sign: int) -> An
 
 SQUARE = ((3, 3), (1, 1), (2, 3, 3), (0, 2, 2))
 
+# fmt: off
 SAMPLES: dict[str, Sample] = {
     # arithmetic
     "add": binary(lambda a, b: np.subtract(a, -b), ANALYTIC),
@@ -355,7 +352,8 @@ SAMPLES: dict[str, Sample] = {
     "mod": Sample(
         lambda a, b: a - b * np.floor(a / b),
         KINKED,
-        (*binary(np.mod, KINKED, between_multiples, divisor, ()).cases, Case(between_multiples((3,)), 1.75), Case(6.5, divisor((3,)))),
+        (*binary(np.mod, KINKED, between_multiples, divisor, ()).cases, Case(between_multiples((3,)), 1.75),
+         Case(6.5, divisor((3,)))),
     ),
     "stop_gradient": unary(lambda x: x, NONE),
     "astype": Sample(
@@ -364,7 +362,7 @@ SAMPLES: dict[str, Sample] = {
         (Case(real((2, 3)), dtype=np.dtype(np.float64)), Case(real(()), dtype=np.dtype(np.float64)),
          Case(real((0,)), dtype=np.dtype(np.float64)), Case(truth((2,)), dtype=np.dtype(np.float32)),
          Case(small_whole((2,)), dtype=np.dtype(np.int64)), Case(small_whole((2,)), dtype=np.dtype(bool))),
-    ),  # fmt: skip
+    ),
     # movement
     "reshape": movement(
         lambda x, *, shape: np.array(x).ravel().reshape(shape),
@@ -394,8 +392,9 @@ SAMPLES: dict[str, Sample] = {
     ),
     "roll": movement(
         np.roll,
-        Case(real((4,)), shift=1, axis=None), Case(real((2, 3)), shift=-1, axis=1), Case(real((2, 3)), shift=4, axis=None),
-        Case(real((2, 3)), shift=(1, -2), axis=(0, 1)), Case(real((0,)), shift=1, axis=None),
+        Case(real((4,)), shift=1, axis=None), Case(real((2, 3)), shift=-1, axis=1),
+        Case(real((2, 3)), shift=4, axis=None), Case(real((2, 3)), shift=(1, -2), axis=(0, 1)),
+        Case(real((0,)), shift=1, axis=None),
     ),
     "tril": movement(
         lambda x, *, k: x * (np.arange(x.shape[-1]) - np.arange(x.shape[-2])[:, None] <= k),
@@ -426,7 +425,8 @@ SAMPLES: dict[str, Sample] = {
         Case(real((4,)), index=(2,)), Case(real((2, 3)), index=(-1,)), Case(real((4, 3)), index=(slice(1, None, 2),)),
         Case(real((4,)), index=(slice(None, None, -1),)), Case(real((2, 3)), index=(Ellipsis, None, 0)),
         Case(real((3,)), exactly(0, 0, 2), index=(ARRAY,)), Case(real((3,)), exactly(), index=(ARRAY,)),
-        Case(real((3, 4)), below(3)((2, 2)), index=(ARRAY,)), Case(real((3, 4)), below(4)((5,)), index=(slice(0, 2), ARRAY)),
+        Case(real((3, 4)), below(3)((2, 2)), index=(ARRAY,)),
+        Case(real((3, 4)), below(4)((5,)), index=(slice(0, 2), ARRAY)),
         Case(real((3, 4)), below(3)((2, 1)), below(4)((3,)), index=(ARRAY, ARRAY)),
         Case(real((3, 2, 4)), below(3)((5,)), below(4)((5,)), index=(ARRAY, slice(None), ARRAY)),
         Case(real((3, 2, 4)), below(4)((5,)), index=(0, slice(None), ARRAY)),
@@ -456,7 +456,8 @@ SAMPLES: dict[str, Sample] = {
     "make_diagonal": movement(
         _with_diagonal,
         Case(real((3,)), offset=0, axes=(0, 1), shape=(3, 3)), Case(real((2,)), offset=1, axes=(0, 1), shape=(2, 4)),
-        Case(real((2, 2)), offset=-1, axes=(2, 0), shape=(3, 2, 3)), Case(real((0,)), offset=0, axes=(0, 1), shape=(0, 2)),
+        Case(real((2, 2)), offset=-1, axes=(2, 0), shape=(3, 2, 3)),
+        Case(real((0,)), offset=0, axes=(0, 1), shape=(0, 2)),
     ),
     # contractions
     "matmul": Sample(_product, ANALYTIC, tuple(
@@ -464,20 +465,22 @@ SAMPLES: dict[str, Sample] = {
             ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)),
             ((5, 1, 2, 3), (4, 3, 2)), ((3,), (5, 3, 2)), ((5, 2, 3), (3,)), ((1, 1), (1, 1)), ((2, 0), (0, 3)),
             ((0, 3), (3, 2)), ((1, 2, 3), (5, 3, 1)),
-        ))),  # fmt: skip
+        ))),
     "einsum": Sample(
         lambda *arrays, subscripts: np.einsum(subscripts, *arrays, optimize=False),
         ANALYTIC,
         tuple(
             Case(*map(real, shapes), subscripts=subscripts)
             for subscripts, *shapes in (
-                ("ij,jk->ik", (2, 3), (3, 4)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ii->i", (3, 3)), ("ii->", (3, 3)),
-                ("i,i->", (3,), (3,)), ("i,j->ij", (2,), (3,)), ("bij,bjk->bik", (2, 3, 2), (2, 2, 3)),
-                ("ijk,kj->i", (2, 3, 4), (4, 3)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 3)), ("ij,ij->j", (1, 3), (2, 3)),
-                ("iij,j->i", (2, 2, 3), (3,)), ("ij,jk->ik", (2, 0), (0, 3)), ("->", ()), (",i->i", (), (3,)),
+                ("ij,jk->ik", (2, 3), (3, 4)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ii->i", (3, 3)),
+                ("ii->", (3, 3)), ("i,i->", (3,), (3,)), ("i,j->ij", (2,), (3,)),
+                ("bij,bjk->bik", (2, 3, 2), (2, 2, 3)),
+                ("ijk,kj->i", (2, 3, 4), (4, 3)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 3)),
+                ("ij,ij->j", (1, 3), (2, 3)), ("iij,j->i", (2, 2, 3), (3,)), ("ij,jk->ik", (2, 0), (0, 3)), ("->", ()),
+                (",i->i", (), (3,)),
             )
         ),
-    ),  # fmt: skip
+    ),
     # linear algebra
     "solve": Sample(
         lambda a, b: _product(np.linalg.inv(a), b),
@@ -486,9 +489,11 @@ SAMPLES: dict[str, Sample] = {
             ((3, 3), (3,)), ((3, 3), (3, 2)), ((2, 3, 3), (2, 3, 2)), ((2, 3, 3), (3, 2)), ((3, 3), (2, 3, 2)),
             ((2, 3, 3), (3,)), ((1, 1), (1,)), ((2, 2), (2, 0)),
         )),
-    ),  # fmt: skip
+    ),
     "inv": Sample(
-        lambda x: np.linalg.solve(x, np.eye(x.shape[-1], dtype=x.dtype)), ANALYTIC, tuple(map(Case, map(matrix, SQUARE)))
+        lambda x: np.linalg.solve(x, np.eye(x.shape[-1], dtype=x.dtype)),
+        ANALYTIC,
+        tuple(map(Case, map(matrix, SQUARE))),
     ),
     "det": Sample(_by_minors, ANALYTIC, tuple(map(Case, map(matrix, SQUARE)))),
     "logabsdet": Sample(lambda x: np.log(np.abs(_by_minors(x))), SMOOTH, tuple(map(Case, map(matrix, SQUARE)))),
@@ -505,8 +510,7 @@ SAMPLES: dict[str, Sample] = {
     "max": reduction(lambda x, **settings: -np.amin(-x, **settings), KINKED, distinct),
     "min": reduction(lambda x, **settings: -np.amax(-x, **settings), KINKED, distinct),
     "cumsum": movement(
-        lambda x, *, axis: np.swapaxes(np.array([np.sum(np.swapaxes(x, 0, axis)[: i + 1], axis=0)
-                                                 for i in range(x.shape[axis])]).reshape(np.swapaxes(x, 0, axis).shape), 0, axis),
+        lambda x, *, axis: np.moveaxis(np.moveaxis(x, axis, -1) @ np.tri(x.shape[axis]).T, -1, axis),
         Case(real((4,)), axis=0), Case(real((2, 3)), axis=1), Case(real((3, 2, 2)), axis=0), Case(real((0,)), axis=0),
     ),
     "argmax": reduction(
@@ -516,3 +520,4 @@ SAMPLES: dict[str, Sample] = {
         lambda x, **settings: _extreme_index(x, **settings, sign=1), NONE, distinct, small_whole, several=False
     ),
 }
+# fmt: on
