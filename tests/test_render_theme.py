@@ -15,7 +15,7 @@ from autograd.render import draw
 from autograd.render.summary import MAX_BARS, MAX_CELLS, summarise
 from autograd.render.theme import HEAT_STEPS, PALETTE, colours, dark_style
 
-FILLS = ["paper", "operation", "input", "parameter", "output", "folded"]
+FILLS = ["paper", "operation", "input", "parameter", "output", "folded", "backward", "update"]
 HEAT = [f"heat {step}" for step in range(-HEAT_STEPS, HEAT_STEPS + 1)]
 
 

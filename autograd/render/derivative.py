@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import AutogradError
-from ..ops.methods import ArrayMethods
+from ..array import ArrayMethods
 from ..primitive import REGISTRY, Array, Box, Primitive, Rule, Spec, spec_of
 
 _PRECEDENCE = {"|": 1, "&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "@": 4, "**": 6}  # any other sign: 0, as comparisons

@@ -8,7 +8,8 @@ from __future__ import annotations
 import html
 import re
 
-from .model import CONSTANT, FOLDED, INPUT, OPERATION, OUTPUT, PARAMETER, Diagram, Edge, Group, Node
+from .model import CONSTANT, FOLDED, INPUT, OPERATION, OUTPUT, PARAMETER, STATE, Diagram, Edge, Group, Node
+from .program import GONE
 from .summary import Summary
 from .theme import FLOW_STEPS, Colour, colours
 
@@ -16,7 +17,10 @@ FONT = "Arial"
 CLASS = "tracegrad"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _STYLES = {OPERATION: ("rounded,filled", 1.0), INPUT: ("filled", 1.2), PARAMETER: ("filled", 2.2),
-           CONSTANT: ("filled,dashed", 1.0), FOLDED: ("rounded,filled,dashed", 1.5), OUTPUT: ("rounded,filled", 2.2)}
+           STATE: ("filled", 1.0), CONSTANT: ("filled,dashed", 1.0),
+           FOLDED: ("rounded,filled,dashed", 1.5), OUTPUT: ("rounded,filled", 2.2)}
+ASSIGNED = " ←"  # at the end of what an output is labelled with: it becomes the new value of that
+MOST_LABELS = 6  # shown in one node
 _BAR_WIDTH, _BAR_HEIGHT, _CELL = 6, 14, 8
 
 
@@ -26,7 +30,8 @@ def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB") -> 
     lines = [
         "digraph computation {",
         f'  graph [rankdir={direction}, bgcolor="{colour("paper")}", fontname="{FONT}", fontsize=11, '
-        f'fontcolor="{colour("quiet")}", class="{CLASS}", nodesep=0.25, ranksep=0.35, pad=0.15{_heading(diagram)}];',
+        f'fontcolor="{colour("quiet")}", class="{CLASS}", nodesep=0.25, ranksep=0.35, '
+        f'pad=0.15{_heading(diagram, colour)}];',
         f'  node [shape=box, fontname="{FONT}", fontsize=11, fontcolor="{colour("ink")}", margin="0.09,0.05", '
         'height=0.3, width=0.4];',
         f'  edge [fontname="{FONT}", fontsize=9, fontcolor="{colour("quiet")}", color="{colour("edge")}", '
@@ -62,11 +67,23 @@ def tooltip(words: str, limit: int = 1000) -> str:
     return f'"{words}"'
 
 
-def _heading(diagram: Diagram) -> str:
-    if not diagram.notes:
+def _heading(diagram: Diagram, colour: Colour) -> str:
+    """The notes and the legend above the picture."""
+    rows = [f'<TR><TD ALIGN="LEFT">{text(note, 160)}</TD></TR>' for note in diagram.notes]
+    if diagram.legend:
+        cells = "".join(f'<TD BORDER="1" CELLPADDING="4" BGCOLOR="{colour(fill)}" COLOR="{colour(line)}">'
+                        f'{_font(phase, colour("ink"), 9)}</TD>'
+                        for phase in diagram.legend for fill, line in [_phase_colours(phase)])
+        rows.append(f'<TR><TD ALIGN="LEFT">{_TABLE.format(space=4)}<TR>{cells}</TR></TABLE></TD></TR>')
+    if not rows:
         return ""
-    rows = '<BR ALIGN="LEFT"/>'.join(text(note, 160) for note in diagram.notes)
-    return f', labelloc=t, labeljust=l, label=<{rows}<BR ALIGN="LEFT"/>&#160;>'
+    return f', labelloc=t, labeljust=l, label=<{_TABLE.format(space=0)}{"".join(rows)}</TABLE>>'
+
+
+def _phase_colours(phase: str) -> tuple[str, str]:
+    """The roles of fill and line: the forward pass looks like any other computation."""
+    role = phase if phase in ("backward", "update") else OPERATION
+    return role, f"{role} line"
 
 
 def _group_lines(root: Group, colour: Colour, lines: list[str], indent: str) -> None:
@@ -90,25 +107,35 @@ def _group_lines(root: Group, colour: Colour, lines: list[str], indent: str) -> 
 def _node_line(node: Node, colour: Colour) -> str:
     role = OUTPUT if node.output else node.kind
     style, width = _STYLES[role]
-    fill = colour("paper" if role == CONSTANT else role)
-    line = colour("operation line" if role == CONSTANT else f"{role} line")
-    return (f'{node.id} [id="{node.id}", style="{style}", penwidth={width:g}, fillcolor="{fill}", color="{line}", '
-            f"tooltip={tooltip(_hint(node))}, label=<{_label(node, colour)}>];")
+    fill, line = {CONSTANT: ("paper", "operation line"), STATE: ("parameter", "parameter line")}.get(
+        role, (role, f"{role} line"))
+    if node.phase:
+        fill = _phase_colours(node.phase)[0]
+        line = line if node.output else f"{fill} line"
+    if node.mark == GONE:
+        style += ",dashed"
+    return (f'{node.id} [id="{node.id}", style="{style}", penwidth={width:g}, fillcolor="{colour(fill)}", '
+            f'color="{colour(line)}", tooltip={tooltip(_hint(node))}, label=<{_label(node, colour)}>];')
 
 
 def _hint(node: Node) -> str:
     shape = f"{node.shape} {node.dtype}" if node.shape is not None else ""
-    lines = [node.name[:400], node.symbol, node.scope[:200], f"{shape} {node.settings}".strip(), node.source]
+    lines = [node.name[:400], *((node.listing,) if node.listing else (node.symbol, f"{shape} {node.settings}".strip())),
+             node.scope[:200], node.source]
     return "\n".join(line for line in lines if line)
 
 
 def _label(node: Node, colour: Colour) -> str:
     rows = [_title(node, colour)]
     facts = "" if node.shape in (None, ()) else f"{node.shape} {node.dtype}"
-    facts = "  ".join(part for part in (facts, node.settings) if part)
+    facts = "  ".join(part for part in ("" if node.name else node.alias, facts, node.settings) if part)
     if facts:
         rows.append(_font(text(facts, 60), colour("quiet"), 9))
     rows += [_font(text(note, 60), colour("quiet"), 9) for note in node.notes[:6]]
+    assigned = _assigned(node)
+    if len(assigned) > 1:
+        more = [f"… and {len(assigned) - MOST_LABELS} more"] * (len(assigned) > MOST_LABELS)
+        rows += [f"<B>{text(label)}</B>" for label in [*assigned[:MOST_LABELS], *more]]
     for what, summary, role in (("value", node.value, "ink"), ("grad", node.grad, "grad")):
         if summary is not None and not summary.numbers:
             words = f"{what} norm {summary.norm}" if what == "grad" and not summary.scalar else (
@@ -133,12 +160,19 @@ def _title(node: Node, colour: Colour) -> str:
     words = []
     if node.symbol:
         words.append(f"<B>{_font(text(node.formula, 60), colour('ink'), 13)}</B>")
-    if node.name:
+    assigned = _assigned(node)
+    if node.name and f"{node.name}{ASSIGNED}" not in assigned:
         words.append(f"<B>{text(node.name)}</B>")
-    tag = "output" if node.output else "" if node.kind in (OPERATION, FOLDED) else node.kind
-    if tag:
-        words.append(_font(tag, colour("quiet"), 9))
+    words += [f"<B>{text(label)}</B>" for label in assigned if len(assigned) == 1]
+    tags = [label for label in node.labels if label not in assigned] or ["output"] * (node.output and not assigned)
+    if not tags and node.kind not in (OPERATION, FOLDED):
+        tags = [node.kind]
+    words += [_font(text(tag), colour("grad" if tag == node.mark else "quiet"), 9) for tag in (*tags, node.mark) if tag]
     return "  ".join(words)
+
+
+def _assigned(node: Node) -> list[str]:
+    return [label for label in node.labels if label.endswith(ASSIGNED)]
 
 
 def _font(words: str, colour: str, size: int) -> str:

@@ -164,14 +164,14 @@ def _chains(diagram: Diagram) -> Diagram:
 
 def _nearest(diagram: Diagram, limit: int) -> Diagram:
     """Keep the nodes nearest to the outputs."""
-    distance = {node: 0 for node in diagram.nodes if node.output}
+    distance = {node: 0 for node in diagram.nodes if node.output} or {diagram.nodes[-1]: 0}
     queue = list(distance)
     for node in queue:
         for operand in node.inputs:
             if operand not in distance:
                 distance[operand] = distance[node] + 1
                 queue.append(operand)
-    kept = set(queue[:limit])
+    kept = set(queue[:limit])  # what no output was computed from goes first
     cut = len(diagram.nodes) - len(kept)
     for node in kept:
         node.operands = tuple(operand if isinstance(operand, str) or operand in kept else "…"
@@ -233,6 +233,11 @@ def _merge(diagram: Diagram, groups: list[tuple[str, str, list[Node]]]) -> Diagr
         words = f"{count - parameters:,} operations" + (f", {parameters:,} parameters" if parameters else "")
         node = Node(last.id, FOLDED, label, last.name, last.shape, last.dtype, "", scope, (), last.thing,
                     any(member.output for member in members), [words], count)
+        phases = {member.phase for member in members if member.kind in (OPERATION, FOLDED)}
+        node.phase = phases.pop() if len(phases) == 1 else ""
+        node.labels = tuple(label for member in members for label in member.labels)
+        if len(node.labels) > 1:  # no one of them is the value of all
+            node.name, node.shape = "", None
         became.update(dict.fromkeys(members, node))
     nodes: list[Node] = []
     gathered: dict[Node, dict[Node, None]] = {}

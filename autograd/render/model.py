@@ -18,7 +18,7 @@ from ..primitive import Box, Primitive
 from .derivative import contribution, kept_gradient, local_derivative
 from .summary import Summary, number, summarise
 
-INPUT, PARAMETER, CONSTANT = "input", "parameter", "constant"
+INPUT, PARAMETER, CONSTANT, STATE = "input", "parameter", "constant", "state"
 OPERATION, OUTPUT, FOLDED = "operation", "output", "folded"
 _DISPLAY = {"*": "×", "-": "−", "/": "÷"}  # how a Primitive's symbol looks in print
 
@@ -26,7 +26,10 @@ _DISPLAY = {"*": "×", "-": "−", "/": "÷"}  # how a Primitive's symbol looks 
 @dataclass(slots=True, eq=False)
 class Node:
     """A value: `kind` one of the constants above, `symbol` the operation as written, `operands` what it was given
-    (a Node, or the text of a number that is shown inside), `thing` what it stands for, `notes` lines below."""
+    (a Node, or the text of a number that is shown inside), `thing` what it stands for, `notes` lines below.
+
+    In a graph program also: `phase` of the step, `alias` its name in the listing and `listing` its line there, `labels`
+    what becomes of an output, `mark` what a pass did to it."""
 
     id: str
     kind: str
@@ -43,6 +46,11 @@ class Node:
     count: int = 1
     value: Summary | None = None
     grad: Summary | None = None
+    phase: str = ""
+    alias: str = ""
+    listing: str = ""
+    labels: tuple[str, ...] = ()
+    mark: str = ""
 
     @property
     def inputs(self) -> list[Node]:
@@ -101,12 +109,14 @@ class Group:
 
 @dataclass(slots=True, eq=False)
 class Diagram:
-    """Everything a picture shows; nodes stand after the nodes they were computed from, `notes` say what was folded."""
+    """Everything a picture shows; nodes stand after the nodes they were computed from, `notes` say what was folded,
+    `legend` names the phases that have colours of their own."""
 
     title: str
     nodes: list[Node]
     edges: list[Edge] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    legend: tuple[str, ...] = ()
 
     def group(self) -> Group:
         """The nodes as a tree of their scopes."""
@@ -150,7 +160,7 @@ def from_tape(outputs: Sequence[Any]) -> Diagram:
             raise RenderError(f"the graph of {output.name or 'this tensor'} was freed by the backward pass at "
                               f"{_place(output.freed_at)}; draw before it, or call backward(retain_graph=True)")
     found = list(nodes.values())
-    _adopt_leaves(found)
+    adopt_leaves(found)
     names = ", ".join(output.name for output in outputs if getattr(output, "name", None))
     return Diagram(f"Computation graph of {names}" if names else "Computation graph", found)
 
@@ -225,12 +235,13 @@ def _setting(setting: Any) -> str:
     return str(setting)
 
 
-def _adopt_leaves(nodes: Iterable[Node]) -> None:
-    """Parameters and constants made outside every scope belong where they are used: to what all their users share."""
+def adopt_leaves(nodes: Iterable[Node], outer: str = "") -> None:
+    """Parameters, states and constants belong where they are used: to the scope that all their users share, inside
+    the outer one."""
     shared: dict[Node, list[str]] = {}
     for node in nodes:
         for operand in node.inputs:
-            if operand.kind in (PARAMETER, CONSTANT):
+            if operand.kind in (PARAMETER, CONSTANT, STATE):
                 parts = node.scope.split("/") if node.scope else []
                 before = shared.setdefault(operand, parts)
                 same = 0
@@ -238,7 +249,7 @@ def _adopt_leaves(nodes: Iterable[Node]) -> None:
                     same += 1
                 shared[operand] = before[:same]
     for leaf, parts in shared.items():
-        leaf.scope = "/".join(parts)
+        leaf.scope = "/".join(parts) or outer
 
 
 def connect(diagram: Diagram) -> None:
@@ -253,10 +264,10 @@ def connect(diagram: Diagram) -> None:
 def describe(diagram: Diagram, *, values: bool = True, grads: bool = True, derivatives: bool = False) -> None:
     """Fill in what is asked for: summaries of values and gradients, and the local derivatives and flow on the edges.
 
-    A value that is only being traced has no numbers yet, and a tensor that kept no gradient shows none.
+    A value that is only being traced and an equation have no numbers, and a tensor that kept no gradient shows none.
     """
     for node in diagram.nodes:
-        if node.thing is None or getattr(node.thing, "traced", False):
+        if not isinstance(node.thing, (Box, np.ndarray)) or getattr(node.thing, "traced", False):
             continue
         if values:
             node.value = summarise(getattr(node.thing, "value", node.thing))

@@ -17,6 +17,8 @@ from .dot import CLASS, printable, to_dot
 from .engine import HOW_TO_INSTALL, Engine, find_engine, run_engine
 from .fold import Collapse, fold, refuse
 from .model import Diagram, connect, count, describe, from_tape
+from .program import count_eqns, from_graph, from_stages, stages_of
+from .structure import from_module, is_module
 from .theme import PALETTE, ThemeName, colours, dark_style
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot", ".html")
@@ -152,10 +154,14 @@ def draw(thing: Any, path: str | os.PathLike[str] | None = None, *, depth: int |
          values: bool = True, grads: bool = True, derivatives: bool = False, collapse: Collapse = None,
          max_nodes: int | None = 300, theme: ThemeName = "auto", engine: str = "auto",
          timeout: float = 30.0) -> Picture:
-    """Draw the computation that a Tensor came from, with shapes, values, gradients and the user's lines.
+    """Draw the computation that a Tensor came from, with shapes, values, gradients and the user's lines; or a program.
 
     Args:
-        thing: a Tensor, or a list or tuple of them.
+        thing: a Tensor, or a list or tuple of them: the computation with its numbers.
+            A traced graph or a compiled function that has run: its equations, with the forward pass, the backward pass
+            and the update apart. A list of pairs, `[("traced", first), ("optimised", last)]` or `step.stages`: these
+            graphs side by side, with what each pass drops and changes.
+            A module, or anything with `named_parameters()`: its layers and parameters, without running it.
         path: where to write the picture; its ending (.svg, .png, .pdf, .dot, .html) names the format.
         depth: how many levels of `autograd.scope` to open; 0 draws every outermost scope as one node, None opens all.
         direction: "TB" from top to bottom, "LR" from left to right, "BT" or "RL".
@@ -187,20 +193,31 @@ def draw(thing: Any, path: str | os.PathLike[str] | None = None, *, depth: int |
     if direction not in _DIRECTIONS:
         raise ArgumentError(f"direction={direction!r} is not known; write one of {', '.join(_DIRECTIONS)}")
     colours(theme)  # an unknown theme is an error before any work is done
-    outputs = list(thing) if isinstance(thing, (list, tuple)) else [thing]
-    if not outputs or not all(isinstance(output, Box) for output in outputs):
-        given = type(thing).__name__ if outputs else "an empty list"
-        raise ArgumentError(f"draw was given {given}, which has no recorded computation; "
-                            "write draw(loss) with a Tensor, or a list of Tensors")
-    if depth is None and collapse is None:
-        refuse(count(outputs), max_nodes)
-    diagram = fold(from_tape(outputs), depth=depth, collapse=collapse, max_nodes=max_nodes)
+    limit = max_nodes if depth is None and collapse is None else 1
+    diagram = fold(_walk(thing, limit), depth=depth, collapse=collapse, max_nodes=max_nodes)
     connect(diagram)
     describe(diagram, values=values, grads=grads, derivatives=derivatives)
     picture = Picture(diagram, direction=direction, theme=theme, engine=engine, timeout=timeout)
     if path is not None:
         picture.save(path)
     return picture
+
+
+def _walk(thing: Any, limit: int | None) -> Diagram:
+    """The diagram of whatever can be drawn; refused before the walk where nobody would wait for the picture."""
+    stages = None if isinstance(thing, Box) else stages_of(thing)
+    if stages is not None:
+        refuse(count_eqns(stages), limit)
+        return from_stages(stages) if len(stages) > 1 or stages[0][0] else from_graph(stages[0][1])
+    if not isinstance(thing, Box) and is_module(thing):
+        return from_module(thing)
+    outputs = list(thing) if isinstance(thing, (list, tuple)) else [thing]
+    if not outputs or not all(isinstance(output, Box) for output in outputs):
+        given = type(thing).__name__ if outputs else "an empty list"
+        raise ArgumentError(f"draw was given {given}, which has no recorded computation; write draw(loss) with a "
+                            "Tensor or a list of Tensors, or give it a traced graph, a compiled function or a module")
+    refuse(count(outputs), limit)
+    return from_tape(outputs)
 
 
 def _finish(svg: str, dot: str, title: str, theme: str) -> str:
