@@ -10,9 +10,7 @@
 
 from . import errors, tree
 from .compile import compile
-from .ir.trace import trace
-from .mode import disable_compile, keep_grads, no_grad, scope
-from .ops.composite import (
+from .composite import (
     dot,
     gelu,
     leaky_relu,
@@ -27,6 +25,9 @@ from .ops.composite import (
     tensordot,
     var,
 )
+from .ir.trace import trace
+from .mode import disable_compile, keep_grads, no_grad, scope
+from .ops.elementwise import abs_p as abs
 from .ops.elementwise import (
     add,
     arccos,
@@ -76,7 +77,6 @@ from .ops.elementwise import (
     tanh,
     where,
 )
-from .ops.elementwise import abs_p as abs
 from .ops.elementwise import round_p as round
 from .ops.linalg import cholesky, det, einsum, inv, logabsdet, matmul, slogdet, solve
 from .ops.reduce import argmax, argmin, cumsum, max, min, prod, sum

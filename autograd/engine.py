@@ -6,18 +6,18 @@ alone frees it.  Cotangents live in a dict local to the pass and are dropped as 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from .errors import GraphError, InplaceError
+from .errors import GraphError
 from .mode import clock, current
-from .ops.shape import reduce_to
+from .ops.shape import reduce_to_p
 from .ops.elementwise import astype
-from .primitive import Array, Box, reads
+from .primitive import Array, Box
+from .safety import check_unchanged, freed_message
 
 _serial = attrgetter("serial")
 
@@ -35,7 +35,7 @@ def toposort(roots: Sequence[Any]) -> list[Any]:
     for tensor in order:  # the list grows while it is walked
         inputs = tensor.inputs
         if inputs is None:
-            raise GraphError(_freed_message(tensor, roots))
+            raise GraphError(freed_message(tensor, roots))
         for index in tensor.wrt:
             parent = inputs[index]
             if parent.creator is not None and parent not in seen:
@@ -45,62 +45,11 @@ def toposort(roots: Sequence[Any]) -> list[Any]:
     return order
 
 
-def check_unchanged(order: Sequence[Any]) -> None:
-    """Refuse a backward pass that would read a value written to after it was recorded.
-
-    Raises:
-        InplaceError: names the tensor, the operation and its line.
-    """
-    for tensor in order:
-        needed: set[int] | None = set()
-        for index in tensor.wrt:
-            read = reads(tensor.creator.rule(index))
-            needed = None if read is None or needed is None else needed | read
-        for position, value in enumerate((tensor, *tensor.inputs), start=1):
-            changed = _last_write(value) if isinstance(value, Box) else 0
-            if changed > tensor.serial and (needed is None or position in needed):
-                raise InplaceError(
-                    f"{_called(value)} was changed in place after {tensor.creator.name!r} at {_at(tensor.site)} recorded "
-                    f"it (version {changed}, expected at most {tensor.serial}), and the gradient needs the old "
-                    "value. Compute a new tensor instead of writing into this one, or run backward before the write"
-                )
-
-
-def _last_write(tensor: Any) -> int:
-    """When the tensor's value last changed, by itself or through another tensor whose memory it is a view of."""
-    array = tensor.value
-    owner = array.base if isinstance(array, np.ndarray) and array.base is not None else array
-    changed: int = tensor.changed
-    return max(changed, clock.written.get(id(owner), 0))
-
-
-def _freed_message(tensor: Any, roots: Sequence[Any]) -> str:
-    if any(tensor is root for root in roots):
-        shared = "recompute the forward pass before the second backward"
-    else:
-        shared = (
-            f"recompute the forward pass: {_called(tensor)}, made by {tensor.creator.name!r} at {_at(tensor.site)}, "
-            "is shared by both passes (was it made outside the loop?)"
-        )
-    return f"graph already freed by the backward at {_at(tensor.freed_at)}; {shared}, or pass retain_graph=True to the first"
-
-
-def _called(tensor: Any) -> str:
-    name = f"{tensor.name!r}, " if tensor.name else ""
-    return f"tensor {name}shape {tuple(tensor.shape)}"
-
-
-def _at(site: tuple[str, int] | None) -> str:
-    return f"{site[0]}:{site[1]}" if site else "an unknown line"
-
-
 def fit(g: Array, owner: Array) -> Array:
     """Bring a cotangent to the shape and dtype of its owner: undo broadcasting, then cast."""
     if g.shape != owner.shape:
-        g = reduce_to(g, owner.shape)
-    if g.dtype != owner.dtype:
-        g = astype(g, owner.dtype)
-    return g
+        g = reduce_to_p(g, shape=owner.shape)
+    return g if g.dtype == owner.dtype else astype(g, owner.dtype)
 
 
 def pull(
@@ -129,11 +78,12 @@ def pull(
     for root, seed in zip(roots, seeds, strict=True):
         cotangents[root] = cotangents[root] + seed if root in cotangents else seed
     trace = current().trace
-    value_of = _tensor if graph else (trace.value_of if trace is not None else _value)
-    if trace is not None:
-        visit = trace.watch_cotangents(visit)
-    with trace.during("backward") if trace is not None else contextlib.nullcontext():
+    value_of = (lambda tensor: tensor) if graph else None if trace is None else trace.value_of
+    if trace is None:
         _walk(order, cotangents, kept, value_of, free, visit, targets)
+    else:
+        with trace.during("backward"):
+            _walk(order, cotangents, kept, value_of, free, trace.watch_cotangents(visit), targets)
     cotangents.update(kept)
     return cotangents
 
@@ -142,13 +92,14 @@ def _walk(
     order: list[Any],
     cotangents: dict[Any, Array],
     kept: dict[Any, Array],
-    value_of: Callable[[Any], Array],
+    value_of: Callable[[Any], Array] | None,
     free: Callable[[Any], None] | None,
     visit: Callable[[Any, Array], None] | None,
     targets: set[Any] | None,
 ) -> None:
     """Take tensors off the end of `order`, run their rules, and add what they give to `cotangents`."""
     owned: set[Any] = set()  # tensors whose cotangent is an array this pass made itself, so it may add in place
+    float64 = np.float64
     while order:
         tensor = order.pop()
         g = cotangents.pop(tensor, None)
@@ -159,32 +110,29 @@ def _walk(
         if targets is not None and tensor in targets:
             kept[tensor] = g
         inputs, creator, settings = tensor.inputs, tensor.creator, tensor.settings
-        values = [value_of(a) if isinstance(a, Box) else a for a in inputs]
-        y = value_of(tensor)
+        if value_of is None:
+            values = [a.value if isinstance(a, Box) else a for a in inputs]
+            y = tensor.value
+        else:
+            values = [value_of(a) if isinstance(a, Box) else a for a in inputs]
+            y = value_of(tensor)
         vjps = creator.vjps
         for index in tensor.wrt:
-            parent, value = inputs[index], values[index]
             rule = vjps(index) if creator.variadic else vjps[index]
             part = rule(g, y, *values, **settings) if settings else rule(g, y, *values)
-            if not (type(part) is type(value) is np.float64) and (
+            value = values[index]
+            if not (type(part) is float64 is type(value)) and (
                 part.shape != value.shape or part.dtype is not value.dtype
             ):
                 part = fit(part, value)
-            before = cotangents.get(parent)
-            if before is None:
+            parent = inputs[index]
+            if parent not in cotangents:
                 cotangents[parent] = part
-            elif type(before) is np.ndarray and parent in owned:
-                before += part
+            elif parent in owned and type(part) is np.ndarray:
+                cotangents[parent] += part
             else:
-                cotangents[parent] = before + part
+                cotangents[parent] = cotangents[parent] + part
                 owned.add(parent)
         if free is not None:
             free(tensor)
 
-
-def _value(tensor: Any) -> Array:
-    return tensor.value
-
-
-def _tensor(tensor: Any) -> Array:
-    return tensor

@@ -159,6 +159,4 @@ def elementwise(
         return np.broadcast_shapes(*(shape_of(s) for s in specs)), result_dtype(forward, *specs)
 
     numpy_function = ufunc or (forward if isinstance(forward, np.ufunc) else None)
-    return Primitive(
-        name, forward, vjps, kind="elementwise", shape=shape, symbol=symbol, doc=doc, ufunc=numpy_function
-    )
+    return Primitive(name, forward, vjps, kind="elementwise", shape=shape, symbol=symbol, doc=doc, ufunc=numpy_function)

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import gc
 import operator
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from .array import ArrayMethods
+from .blame import OWN_FILES, Site, at, called, explained, here, line_of
 from .engine import pull, toposort
-from .errors import ArgumentError, DTypeError, GraphError, InplaceError, ShapeError, TraceError
+from .errors import DTypeError, GraphError, ShapeError
 from .mode import Mode, clock, current
 from .ops import elementwise, linalg
-from .ops.methods import ArrayMethods
 from .ops.shape import reshape
-from .primitive import REGISTRY, Array, Box, Primitive
-
-Site = tuple[str, int]
+from .primitive import Array, Box, Primitive
+from .safety import refuse_write
 
 _new = object.__new__
 _frame = sys._getframe
-_next_serial = clock.tick
+_tick = clock.tick
 _NO_SETTINGS: dict[str, Any] = {}
-# Frames of these files are ours: a recorded operation is blamed on the first frame outside them.
-_CORE_FILES, _NN_FILES = (
-    frozenset(str(path) for path in (Path(__file__).parents[1] / package).rglob("*.py")) for package in ("autograd", "nn")
-)
-_OWN_FILES = _CORE_FILES | _NN_FILES
 
 
 class Tensor(ArrayMethods):
@@ -60,26 +53,17 @@ class Tensor(ArrayMethods):
     level = 1
 
     def __init__(
-        self,
-        data: ArrayLike | Tensor,
-        requires_grad: bool = False,
-        *,
-        dtype: DTypeLike | None = None,
-        name: str | None = None,
+        self, data: Any, requires_grad: bool = False, *, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
         self.value = _checked(data, requires_grad, dtype)
         self._grad: Any = None
-        self.requires_grad = requires_grad
-        self.name = name
-        self.creator: Primitive | None = None
+        self.requires_grad, self.name = requires_grad, name
+        self.creator: Primitive | None = None  # what made it, from which inputs, with which settings
         self.inputs: tuple[Any, ...] | None = ()
         self.settings: dict[str, Any] = _NO_SETTINGS
-        self.scope = current().scope
-        self.wrt: tuple[int, ...] = ()
-        self.serial = _next_serial()
-        self.changed = 0
-        self._code: Any = None
-        self._lasti = 0
+        self.wrt: tuple[int, ...] = ()  # positions of the inputs that a gradient goes back to
+        self.scope, self.serial, self.changed = current().scope, _tick(), 0
+        self._code, self._lasti = None, 0
 
     # ----- value -----
     @property
@@ -99,21 +83,18 @@ class Tensor(ArrayMethods):
     @data.setter
     def data(self, new: ArrayLike) -> None:
         trace = current().trace
-        if isinstance(new, Tensor):
-            new = new.data
-        if not isinstance(new, (np.ndarray, np.generic, Box)):
-            new = np.asarray(new)
+        new = raw_value(new)
         if new.shape != self.value.shape:
-            raise ShapeError(f"cannot put shape {new.shape} into {self._label()}: make a new Tensor for another shape")
+            raise ShapeError(f"cannot put shape {new.shape} into {called(self)}: make a new Tensor for another shape")
         dtype = self.value.dtype
         if new.dtype != dtype:
             if not np.can_cast(new.dtype, dtype, "same_kind"):
-                raise DTypeError(f"cannot put {new.dtype} into {self._label()} of {dtype}: use .astype({dtype}) first")
+                raise DTypeError(f"cannot put {new.dtype} into {called(self)} of {dtype}: use .astype({dtype}) first")
             new = elementwise.astype(new, dtype)
         if trace is not None:
             trace.write(self, new)
         else:
-            self.changed = clock.changed = _next_serial()
+            self.changed = clock.changed = _tick()
             if new is self.value:
                 clock.written[id(new)] = self.changed
             self.value = new[()] if new.ndim == 0 and isinstance(new, np.ndarray) else new
@@ -125,8 +106,8 @@ class Tensor(ArrayMethods):
         >>> x.assign([3.0, 4.0]).data
         array([3., 4.])
         """
-        source = new.data if isinstance(new, Tensor) else new
-        self.data = source if isinstance(source, Box) else np.array(source)
+        source = raw_value(new)
+        self.data = source if isinstance(source, Box) else source.copy()
         return self
 
     def numpy(self) -> Any:
@@ -137,7 +118,7 @@ class Tensor(ArrayMethods):
         """The value of a one-element tensor as a Python number."""
         value = self._concrete("item()")
         if value.size != 1:
-            raise ShapeError(f"item() needs a single element, {self._label()} has {value.size}: use .numpy()")
+            raise ShapeError(f"item() needs a single element, {called(self)} has {value.size}: use .numpy()")
         number: float | int | bool = value.item()
         return number
 
@@ -183,7 +164,7 @@ class Tensor(ArrayMethods):
         if isinstance(new, int | float):  # a plain number, as in micrograd's ``p.grad = 0``
             new = self.value.dtype.type(new)
         if new is not None and new.shape != self.value.shape:
-            raise ShapeError(f"a gradient of shape {new.shape} does not fit {self._label()}")
+            raise ShapeError(f"a gradient of shape {new.shape} does not fit {called(self)}")
         if trace is None:
             self._grad = new
         else:
@@ -200,7 +181,7 @@ class Tensor(ArrayMethods):
 
         Args:
             gradient: cotangent of this tensor, of its shape; may be left out for a single element, where it is 1.
-            retain_graph: keep the graph for another backward pass instead of freeing it.
+            retain_graph: keep the graph for another backward pass instead of freeing it (as inside `keep_grads`).
 
         Raises:
             GraphError: nothing asked for a gradient, the tensor is no scalar, or its graph has been freed.
@@ -213,7 +194,7 @@ class Tensor(ArrayMethods):
         """
         if not self.requires_grad:
             raise GraphError(
-                f"{self._label()} does not depend on anything that requires a gradient: "
+                f"{called(self)} does not depend on anything that requires a gradient: "
                 "make an input with Tensor(..., requires_grad=True), and record outside of no_grad()"
             )
         mode = current()
@@ -230,9 +211,9 @@ class Tensor(ArrayMethods):
         else:
             seed = raw_value(gradient)
             if np.shape(seed) != self.shape:
-                raise ShapeError(f"gradient has shape {np.shape(seed)}, {self._label()} needs the same shape")
+                raise ShapeError(f"gradient has shape {np.shape(seed)}, {called(self)} needs the same shape")
             seed = elementwise.astype(seed, self.dtype)
-        freed = None if retain_graph else {"freed_at": here()}
+        freed = None if retain_graph or mode.keep else {"freed_at": here()}
 
         def free(tensor: Tensor) -> None:
             tensor.inputs = None
@@ -265,82 +246,45 @@ class Tensor(ArrayMethods):
     def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
         """Compute a primitive on the values and record how the result was made."""
         mode = current()
-        if mode.trace is None:
-            values = [a.value if isinstance(a, Tensor) else a for a in arrays]
-        else:
-            values = [mode.trace.value_of(a) if isinstance(a, Tensor) else a for a in arrays]
+        trace = mode.trace
         try:
-            if mode.trace is None:
-                value = primitive(*values, **settings)
+            if trace is None:
+                values = [a.value if isinstance(a, Tensor) else a for a in arrays]
+                value = (primitive.forward if mode.plain else primitive)(*values, **settings)
             else:
-                with mode.trace.during("forward"):
+                values = [trace.value_of(a) if isinstance(a, Tensor) else a for a in arrays]
+                with trace.during("forward"):
                     value = primitive(*values, **settings)
         except (ValueError, TypeError) as error:
-            raise _explained(error, primitive, arrays) from error
+            raise explained(error, primitive, arrays) from error
         wrt: tuple[int, ...] = ()
         if mode.record and primitive.differentiable:
-            wrt = tuple(
-                [i for i, a in enumerate(arrays) if isinstance(a, Box) and a.requires_grad and primitive.rule(i) is not None]
-            )
-        own = _own_constant if mode.trace is None else _unchanged
-        inputs = tuple([own(a) for a in arrays]) if wrt else ()
-        out = record(mode, primitive, inputs, wrt, settings, value)
+            if len(arrays) == 1:
+                wrt = (0,) if self.requires_grad else ()
+            else:
+                wrt = tuple(
+                    [i for i, a in enumerate(arrays) if isinstance(a, Box) and a.requires_grad and primitive.rule(i)]
+                )
+        if not wrt:
+            arrays = ()
+        elif trace is None:
+            arrays = [_own_constant(a) for a in arrays]  # (a trace reads the caller's arrays anew at each run)
+        out = record(mode, primitive, tuple(arrays), wrt, settings, value)
         if mode.anomaly is not None:
-            mode.anomaly.inspect(out, primitive, arrays)
+            mode.anomaly.inspect(out, primitive, values)
         return out
 
     @property
     def site(self) -> Site | None:
         """File and line of the caller's code that recorded this tensor; None for leaves."""
-        return _resolve(self._code, self._lasti)
+        return line_of(self._code, self._lasti)
 
     # ----- the rest -----
     def __setitem__(self, key: Any, new: Any) -> None:
-        user = _consumer(self)
-        if self.creator is not None or user is not None:
-            needs = f"{user.creator.name!r} at {_where(user.site)}" if user is not None else f"{self.creator.name!r}, which made it,"  # type: ignore[union-attr]
-            raise InplaceError(
-                f"cannot assign into {self._label()}: {needs} needs its old value. Use x.at[index].set(value), "
-                "or write before the computation"
-            )
+        refuse_write(self)
         fresh = np.array(self._concrete("x[i] = v"))
         fresh[key] = raw_value(new)
         self.data = fresh
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise DTypeError("a tensor of shape () has no length")
-        return int(self.shape[0])
-
-    def __iter__(self) -> Any:
-        return (self[i] for i in range(len(self)))
-
-    def __bool__(self) -> bool:
-        return bool(self._concrete("a condition (if, while, and, or, not)"))
-
-    def __float__(self) -> float:
-        return float(self._concrete("float()").item())
-
-    def __int__(self) -> int:
-        return int(self._concrete("int()").item())
-
-    def __index__(self) -> int:
-        return operator.index(self._concrete("an index")[()])
-
-    def __format__(self, spec: str) -> str:
-        return format(self._concrete("format()")[()], spec) if spec else str(self)
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
-        return np.array(self._concrete("conversion to a NumPy array"), dtype=dtype)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        primitive = _UFUNCS.get(ufunc)
-        if method == "__call__" and primitive is not None and not kwargs:
-            return primitive(*inputs)
-        raise DTypeError(
-            f"numpy.{ufunc.__name__} ({method}{', with ' + ', '.join(kwargs) if kwargs else ''}) has no gradient here: "
-            "use the function of that name in autograd, or x.numpy() to leave the graph"
-        )
 
     def __repr__(self) -> str:
         value = self.value if not isinstance(self.value, Box) else f"<{self.value!r}>"
@@ -360,24 +304,23 @@ class Tensor(ArrayMethods):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return type(self)(self.value, self.requires_grad, name=self.name)
 
-    def _label(self) -> str:
-        return f"tensor {self.name!r}, shape {self.shape}" if self.name else f"a tensor of shape {self.shape}"
-
     def _concrete(self, what: str) -> Any:
         """The value as an array; while it is being traced there is none."""
+        trace = current().trace
         if self.traced:
-            trace = current().trace
-            source = f" It was computed at {_where(self.site)}." if self.site else ""
-            raise TraceError(
-                f"{_where(here())} needs the value of {trace.describe(self) if trace else self._label()} for {what}, "
-                f"but while tracing only its shape {self.shape} and dtype are known.{source} Use autograd.where(condition, a, b) "
-                "instead of a branch, keep the value a Tensor, or name the argument in compile(static=...)"
-            )
+            if trace is None:
+                trace = self.value.trace
+            raise trace.needs_value(self, what)
         return self.value
 
 
 def record(
-    mode: Mode, primitive: Primitive, inputs: tuple[Any, ...], wrt: tuple[int, ...], settings: dict[str, Any], value: Array
+    mode: Mode,
+    primitive: Primitive,
+    inputs: tuple[Any, ...],
+    wrt: tuple[int, ...],
+    settings: dict[str, Any],
+    value: Array,
 ) -> Tensor:
     """A tensor of the value that knows its creator; `wrt` lists the inputs that a gradient goes back to."""
     out: Tensor = _new(Tensor)
@@ -386,10 +329,10 @@ def record(
     out.changed = 0
     out.scope = mode.scope
     frame = _frame(2)
-    while frame.f_code.co_filename in _OWN_FILES and frame.f_back is not None:
+    while frame.f_code.co_filename in OWN_FILES and frame.f_back is not None:
         frame = frame.f_back
     out._code, out._lasti = frame.f_code, frame.f_lasti
-    out.serial = _next_serial()
+    out.serial = _tick()
     out.wrt = wrt
     if wrt:
         out.requires_grad = True
@@ -408,7 +351,7 @@ def constant(value: Any) -> Tensor:
     out.requires_grad = False
     out.inputs = out.wrt = ()
     out.settings, out.scope = _NO_SETTINGS, ""
-    out.serial, out.changed, out._lasti = _next_serial(), 0, 0
+    out.serial, out.changed, out._lasti = _tick(), 0, 0
     return out
 
 
@@ -416,10 +359,6 @@ def _own_constant(array: Array) -> Array:
     """Arrays of the caller are copied onto the tape: a later write to them must not change a gradient."""
     mutable = isinstance(array, np.ndarray) and (array.flags.writeable or array.base is not None)
     return array.copy() if mutable else array
-
-
-def _unchanged(array: Array) -> Array:
-    return array  # a trace refers to the caller's arrays, so that a compiled step reads what is in them at each call
 
 
 def _operator(compute: Callable[[Any, Any], Any], primitive: Primitive, reflected: bool = False) -> Callable[..., Any]:
@@ -442,7 +381,7 @@ def _operator(compute: Callable[[Any, Any], Any], primitive: Primitive, reflecte
         try:
             value = compute(right, self.value) if reflected else compute(self.value, right)
         except (ValueError, TypeError) as error:
-            raise _explained(error, primitive, (other, self) if reflected else (self, other)) from error
+            raise explained(error, primitive, (other, self) if reflected else (self, other)) from error
         if reflected:
             return record(mode, primitive, (other, self), (1,) if wrt else (), _NO_SETTINGS, value)
         return record(mode, primitive, (self, other), wrt, _NO_SETTINGS, value)
@@ -463,49 +402,11 @@ for _name, _compute, _primitive in (
     setattr(Tensor, f"__{_name}__", _operator(_compute, _primitive))
     setattr(Tensor, f"__r{_name}__", _operator(_compute, _primitive, reflected=True))
 
-_UFUNCS = {primitive.ufunc: primitive for primitive in REGISTRY.values() if primitive.ufunc is not None}
-
-
 def raw_value(value: Any) -> Any:
     """The array in a Tensor (in a trace: the tracer for it); anything else as an array."""
     if isinstance(value, Tensor):
         return value.data
     return value if isinstance(value, Box) else np.asarray(value)
-
-
-def is_own_file(filename: str, core_only: bool = False) -> bool:
-    """Whether a frame of this file belongs to the package (with nn, unless `core_only`) and not to its user."""
-    return filename in (_CORE_FILES if core_only else _OWN_FILES)
-
-
-def here() -> Site | None:
-    """File and line of the first caller outside this package."""
-    frame = _frame(1)
-    while frame.f_code.co_filename in _OWN_FILES and frame.f_back is not None:
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
-
-
-def _resolve(code: Any, lasti: int) -> Site | None:
-    if code is None:
-        return None
-    lines = [line for start, end, line in code.co_lines() if start <= lasti < end and line]
-    return code.co_filename, lines[0] if lines else code.co_firstlineno
-
-
-def _where(site: Site | None) -> str:
-    return f"{site[0]}:{site[1]}" if site else "an unknown line"
-
-
-def _consumer(tensor: Tensor) -> Tensor | None:
-    """A recorded result that was computed from the tensor, if one is alive; asked of the garbage collector, since no
-    tensor knows its consumers (that would be a cycle) and only an error message wants to know."""
-    for holder in gc.get_referrers(tensor):
-        if isinstance(holder, tuple):
-            for user in gc.get_referrers(holder):
-                if isinstance(user, Tensor) and user.inputs is holder:
-                    return user
-    return None
 
 
 def _checked(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
@@ -531,23 +432,6 @@ def _checked(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
     return value if value.ndim else value[()]
 
 
-def _explained(error: Exception, primitive: Primitive, arrays: Sequence[Array]) -> Exception:
-    """NumPy's complaint about an operation, with both operands, the caller's line and our class."""
-    operands = ", ".join(_operand(a) for a in arrays)
-    if isinstance(error, np.linalg.LinAlgError):
-        kind: type[Exception] = ArgumentError
-    else:
-        kind = ShapeError if isinstance(error, ValueError) else DTypeError
-    return kind(f"{primitive.name!r} at {_where(here())} cannot take {operands}: {str(error).strip()}")
-
-
-def _operand(array: Any) -> str:
-    if not hasattr(array, "shape"):
-        return repr(array)
-    name = getattr(array, "name", None)
-    return f"{name + ' of ' if name else ''}shape {tuple(array.shape)} {array.dtype}"
-
-
 def tape(root: Tensor) -> list[Tensor]:
     """Every recorded tensor that the root was computed from, in the order of recording, the root last.
 
@@ -555,4 +439,3 @@ def tape(root: Tensor) -> list[Tensor]:
         GraphError: the graph has been freed.
     """
     return toposort([root])
-

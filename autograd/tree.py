@@ -56,7 +56,9 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
     kind, names, children = structure
     parts = [_unflatten(child, leaves) for child in children]
     if kind is dict or dataclasses.is_dataclass(kind):
-        return kind(**dict(zip(names, parts, strict=True))) if kind is not dict else dict(zip(names, parts, strict=True))
+        return (
+            kind(**dict(zip(names, parts, strict=True))) if kind is not dict else dict(zip(names, parts, strict=True))
+        )
     return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import keyword
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, type_text
 from ..ir.printer import place, preview, setting_text, unique_names
-from ..ops import kernels
+from .. import kernels
 from ..ops.shape import ARRAY
 from ..passes.memory import Plan, plan_memory
 
@@ -155,7 +154,8 @@ _VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "diagonal", "flip"})
 def shows_memory_of(eqn: Eqn) -> Atom | None:
     """The argument whose memory NumPy's result may share, or None."""
     name = eqn.primitive.name
-    if name in _VIEWS or (name == "getitem" and len(eqn.inputs) == 1) or (name == "reduce_to" and not reduced_axes(eqn)[0]):
+    whole = (name == "getitem" and not any(a.shape for a in eqn.inputs[1:])) or (name == "einsum" and len(eqn.inputs) == 1)
+    if name in _VIEWS or whole or (name == "reduce_to" and not reduced_axes(eqn)[0]):
         return eqn.inputs[0]
     return None
 
@@ -182,7 +182,7 @@ def _user_primitive(eqn: Eqn) -> str | None:
     return None if eqn.primitive.name in EXPRESSIONS else eqn.primitive.name
 
 
-_RESERVED = frozenset(keyword.kwlist) | {"np", "erf", "scatter_add", "make_diagonal", "generator", "buffer", "out"}
+_RESERVED = frozenset(keyword.kwlist) | {"np", "erf", "scatter_add", "make_diagonal", "generator", "float"}
 
 
 def source(graph: Graph) -> str:
@@ -255,7 +255,6 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
     """
     names = unique_names(graph, _RESERVED)
     produced = {eqn.out: eqn for eqn in graph.eqns}
-    fresh = {a for i, a in enumerate(graph.outputs) if i not in keep}
     last_read: dict[Atom, int] = {}
     root: dict[Atom, Atom] = {}
     for time, eqn in enumerate(graph.eqns):
@@ -267,7 +266,9 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
     reuse: dict[int, int] = {}
     target: dict[Atom, str] = {}
     at = {eqn.out: time for time, eqn in enumerate(graph.eqns)}
-    held = {root.get(a, a) for a in graph.outputs}
+    roots = [root.get(a, a) for a in graph.outputs]
+    held = set(roots)
+    fresh = {a for i, a in enumerate(graph.outputs) if i not in keep}
     for output, number in (overwrite or {}).items():
         var, given = graph.outputs[output], graph.inputs[number]
         out_eqn = produced.get(var)
@@ -277,13 +278,13 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
             and (given.shape, given.dtype) == (var.shape, var.dtype) and all(a is given or a not in root for a in out_eqn.inputs)
         ):  # fmt: skip
             reuse[output] = number
-            target[var] = f"out_{names[given]}"
+            target[var] = f"_out_{names[given]}"
 
     def wanted(eqn: Eqn) -> bool:
         return bool(eqn.out.shape) and 0 not in eqn.out.shape and eqn.out not in fresh and has_place(eqn)
 
     plan = plan_memory(
-        graph.eqns, wanted, shows_memory_of, [root.get(a, a) for a in graph.outputs], in_place=_may_overwrite
+        graph.eqns, wanted, shows_memory_of, roots, in_place=_may_overwrite
     )
     arena = np.empty(plan.size, np.uint8)
     buffers: dict[Var, Any] = {
@@ -294,11 +295,12 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
         return names[atom] if isinstance(atom, Var) else _literal(atom)
 
     lines: list[str] = []
-    environment: dict[str, Any] = {"np": np, "dot": np.dot, **kernels.HELPERS}
+    # What the program refers to begins or ends with an underscore, as no name from the user does; `h_` is the place of h.
+    environment: dict[str, Any] = {"np": np, "_dot": np.dot, **kernels.HELPERS}
     for name in (*_UFUNCS.values(), "logaddexp", "matmul"):
-        environment[name] = getattr(np, name)
+        environment[f"_{name}"] = getattr(np, name)
     for name, ufunc in _REDUCTIONS.items():
-        environment[f"{ufunc}_reduce"] = getattr(np, ufunc).reduce
+        environment[f"_{ufunc}_reduce"] = getattr(np, ufunc).reduce
     for var, value in graph.constants.items():
         environment[names[var]] = value
 
@@ -313,32 +315,37 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
         return show_bound
 
     def number(value: Any) -> str:
-        name = f"c{re.sub('[^0-9a-z]', '_', f'{value.item()!r}_{value.dtype}')}"
+        name = f"_{value.item()!r}_{value.dtype}".replace(".", "p").replace("-", "m").replace("+", "")
         environment[name] = value
         return name
 
     for index, eqn in enumerate(graph.eqns):
         name = names[eqn.out]
         if eqn.out in buffers:
-            environment[f"b_{name}"] = buffers[eqn.out]
-            lines += _into(eqn, name, f"b_{name}", bound(eqn), number)
+            environment[f"{name}_"] = buffers[eqn.out]
+            lines += _into(eqn, name, f"{name}_", bound(eqn), number)
         elif eqn.out in target:
             lines += _into(eqn, name, target[eqn.out], bound(eqn), number)
         elif eqn.primitive.kind == "random":
-            environment[f"g{index}"] = eqn.settings["generator"]
-            lines.append(f"{name} = {_draw([], eqn).replace('generator.', f'g{index}.', 1)}")
+            environment[f"_g{index}_"] = eqn.settings["generator"]
+            lines.append(f"{name} = {_draw([], eqn).replace('generator.', f'_g{index}_.', 1)}")
         elif eqn.primitive.name not in EXPRESSIONS:
-            environment[f"f{index}"] = eqn.primitive.forward
-            environment[f"s{index}"] = dict(eqn.settings)
-            lines.append(f"{name} = f{index}({', '.join(show(a) for a in eqn.inputs)}, **s{index})")
+            environment[f"_f{index}_"] = eqn.primitive.forward
+            environment[f"_s{index}_"] = dict(eqn.settings)
+            lines.append(f"{name} = _f{index}_({', '.join(show(a) for a in eqn.inputs)}, **_s{index}_)")
         elif eqn.primitive.name in _REDUCTIONS:
             axis, keepdims = eqn.settings["axis"], eqn.settings["keepdims"]
-            function = f"{_REDUCTIONS[eqn.primitive.name]}_reduce"
+            function = f"_{_REDUCTIONS[eqn.primitive.name]}_reduce"
             lines.append(f"{name} = {function}({show(eqn.inputs[0])}, {axis}, None, None, {keepdims})")
         else:
             lines.append(f"{name} = {_expression(eqn, show)}")
     inputs = [names[v] for v in graph.inputs] + [target[graph.outputs[i]] for i in reuse]
-    returned = [show(a) for i, a in enumerate(graph.outputs)]
+    claimed: set[Atom] = {*graph.inputs, *graph.constants}
+    returned = []
+    for a, r in zip(graph.outputs, roots, strict=True):  # every array that leaves the program has memory of its own
+        shared = a.shape and a not in buffers and (a is not r or r in claimed)
+        returned.append(f"{show(a)}.copy()" if shared else show(a))
+        claimed.add(r)
     body = "\n    ".join([*lines, f"return ({''.join(r + ', ' for r in returned)})"])
     used = sorted(name for name in environment if name not in names.values() or name in environment)
     text = f"def program({', '.join(inputs)}):\n    {body}\n"
@@ -380,29 +387,30 @@ def _into(
     args = [show(a) for a in eqn.inputs]
     op = eqn.primitive.name
     if op == "power" and isinstance(eqn.inputs[1], Literal) and eqn.inputs[1].weak and eqn.inputs[1].value == 2:
-        return [f"{name} = multiply({args[0]}, {args[0]}, {place})"]
+        return [f"{name} = _multiply({args[0]}, {args[0]}, {place})"]
     if op in _UFUNCS:
-        return [f"{name} = {_UFUNCS[op]}({', '.join(args)}, {place})"]
+        return [f"{name} = _{_UFUNCS[op]}({', '.join(args)}, {place})"]
     if op == "sigmoid":
         one = number(np.ones((), eqn.out.dtype))
         return [
-            f"{name} = negative({args[0]}, {place})",
-            f"exp({name}, {name})",
-            f"add({one}, {name}, {name})",
-            f"true_divide({one}, {name}, {name})",
+            f"{name} = _negative({args[0]}, {place})",
+            f"_exp({name}, {name})",
+            f"_add({one}, {name}, {name})",
+            f"_true_divide({one}, {name}, {name})",
         ]
     if op in ("relu", "softplus"):
         zero = number(np.zeros((), eqn.out.dtype))
-        return [f"{name} = {'maximum' if op == 'relu' else 'logaddexp'}({args[0]}, {zero}, {place})"]
+        return [f"{name} = _{'maximum' if op == 'relu' else 'logaddexp'}({args[0]}, {zero}, {place})"]
     if op in _REDUCTIONS:
         axis, keepdims = eqn.settings["axis"], eqn.settings["keepdims"]
-        return [f"{name} = {_REDUCTIONS[op]}_reduce({args[0]}, {axis}, None, {place}, {keepdims})"]
+        return [f"{name} = _{_REDUCTIONS[op]}_reduce({args[0]}, {axis}, None, {place}, {keepdims})"]
     if op == "reduce_to":
         axes, tidy = reduced_axes(eqn)
         if tidy and len(eqn.inputs[0].shape) == len(eqn.out.shape):
-            return [f"{name} = add_reduce({args[0]}, {axes}, None, {place}, True)"]
+            return [f"{name} = _add_reduce({args[0]}, {axes}, None, {place}, True)"]
         if tidy:
             return [f"{name} = {place}", f"{name}[...] = {_reduce_to(args, eqn)}"]
-        return [f"{name} = add_reduce({args[0]}, {axes[0] if len(axes) == 1 else axes}, None, {place})"]
-    two = all(len(a.shape) == 2 for a in eqn.inputs)
-    return [f"{name} = {'dot' if two else 'matmul'}({', '.join(args)}, {place})"]
+        return [f"{name} = _add_reduce({args[0]}, {axes[0] if len(axes) == 1 else axes}, None, {place})"]
+    # np.dot is the quicker one, but skips products with a (1, 1) matrix of 0, so that 0 * inf gives 0.
+    plain = all(len(a.shape) == 2 and math.prod(a.shape) != 1 for a in eqn.inputs)
+    return [f"{name} = {'_dot' if plain else '_matmul'}({', '.join(args)}, {place})"]

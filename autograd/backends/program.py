@@ -145,8 +145,6 @@ def _entry(
         lines += [f"{', '.join(f'a{i}' for i in range(len(values)))}, = leaves"] if values else []
     reach: dict[Any, str] = {}  # Var -> expression of its value
     first: dict[int, int] = {}  # id of a tensor argument -> its first position
-    captured = frozenset(recorder.captured)
-    names["captured"] = captured
     for i, (value, (kind, what)) in enumerate(zip(values, kinds, strict=True)):
         if kind == "static":
             names[f"s{i}"] = value
@@ -179,6 +177,10 @@ def _entry(
         fails.append(f"{t}.requires_grad is not {t}_grad")
         loads.append(f"{t}_value = {t}.value")
         reach[var] = f"{t}_value"
+    for tensor in (*recorder.captured_gradients, *outcome.gradients):
+        if tensor not in tensors:  # only its gradient is read or set
+            names[tensors.setdefault(tensor, f"t{len(tensors)}")] = tensor
+    names["captured"] = frozenset(t for t, name in tensors.items() if name.startswith("t"))
     for tensor, start in recorder.captured_gradients.items():
         t = tensors[tensor]
         fails.append(f"{t}.stored_grad is {'not ' if start is None else ''}None")
@@ -206,8 +208,6 @@ def _entry(
     if outcome.updates:
         inside.append(f"{' = '.join(f'{tensors[t]}.changed' for t in outcome.updates)} = clock.changed = clock.tick()")
     for tensor, output in outcome.gradients.items():
-        if tensor not in tensors:
-            continue
         if output is None:
             inside.append(f"{tensors[tensor]}._grad = None")
         elif output in compiled.buffers:

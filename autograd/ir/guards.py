@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, is_own_file
+from ..blame import OWN_FILES
+from ..tensor import Tensor
 from .trace import is_library
 
 SIMPLE = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, enum.Enum, slice, range)
@@ -92,7 +93,7 @@ class Walk:
 
     def function(self, function: FunctionType, name: str, depth: int = 0) -> None:
         """Guard what a function reads besides its arguments: cells, globals, defaults."""
-        if self.codes is not None and function.__code__ not in self.codes or is_own_file(function.__code__.co_filename):
+        if self.codes is not None and function.__code__ not in self.codes or function.__code__.co_filename in OWN_FILES:
             return
         for cell_name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:
@@ -111,7 +112,7 @@ class Walk:
 
     def _module(self, module: ModuleType, label: str, path: str, depth: int) -> None:
         file = getattr(module, "__file__", None) or ""
-        if not file or is_library(file) or is_own_file(file) or self.names is None:
+        if not file or is_library(file) or file in OWN_FILES or self.names is None:
             return
         space = vars(module)
         for name in sorted(self.names & space.keys()):

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..array import ArrayMethods
+from ..blame import CORE_FILES, OWN_FILES, at, here
 from ..errors import ArgumentError, TraceError
 from ..mode import clock, current, switch
-from ..ops.methods import ArrayMethods
 from ..primitive import Array, Primitive
-from ..tensor import Tensor, here, is_own_file
+from ..tensor import Tensor
 from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify
 
 # Operators that leave Python numbers Python numbers, and so keep them weak.
@@ -57,29 +58,8 @@ class Tracer(ArrayMethods):
         """Itself: traced values never change."""
         return self
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return Tensor.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
-
-    def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise self.trace.needs_value(self, "conversion to a NumPy array")
-
-    def __bool__(self) -> bool:
-        raise self.trace.needs_value(self, "a condition (if, while, and, or, not)")
-
-    def __float__(self) -> float:
-        raise self.trace.needs_value(self, "float()")
-
-    def __int__(self) -> int:
-        raise self.trace.needs_value(self, "int()")
-
-    def __index__(self) -> int:
-        raise self.trace.needs_value(self, "an index or a range")
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    def __iter__(self) -> Iterator[Array]:
-        return (self[i] for i in range(len(self)))
+    def _concrete(self, what: str) -> Any:
+        raise self.trace.needs_value(self, what)
 
     def __repr__(self) -> str:
         return f"traced {self.var}"
@@ -116,7 +96,7 @@ class Trace:
         """Append an equation; the result's shape and dtype come from the primitive's shape rule."""
         if self.finished:
             raise TraceError(
-                f"{_at(here())} uses a value that belongs to the finished trace of {self.name!r}: it was kept (in a list, "
+                f"{at(here())} uses a value that belongs to the finished trace of {self.name!r}: it was kept (in a list, "
                 "an attribute, a global) while the function was traced. Return it from the function instead"
             )
         atoms = tuple([self.atom(a) for a in arrays])
@@ -175,7 +155,7 @@ class Trace:
             return value
         if tensor.creator is not None and current().record:
             raise TraceError(
-                f"{_at(here())} uses {self.describe(tensor)}, which was computed outside the traced function and still has "
+                f"{at(here())} uses {self.describe(tensor)}, which was computed outside the traced function and still has "
                 "its graph: compute it inside, or pass x.detach()"
             )
         tracer = self.input(tensor.shape, tensor.dtype, tensor.name or "")
@@ -262,9 +242,9 @@ class Trace:
         """The error for code that needs a number where there is none."""
         made = next((e.site for e in reversed(self.eqns) if isinstance(thing, Tracer) and e.out is thing.var), None)
         return TraceError(
-            f"{_at(here())} needs the value of {self.describe(thing)} for {what}, but while tracing {self.name!r} only its "
+            f"{at(here())} needs the value of {self.describe(thing)} for {what}, but while tracing {self.name!r} only its "
             f"shape {tuple(thing.shape)} and dtype {thing.dtype} are known."
-            + (f" It was computed at {_at(made)}." if made else "")
+            + (f" It was computed at {at(made)}." if made else "")
             + " Use autograd.where(condition, a, b) instead of a branch, keep the value a Tensor and return it, "
             "or name the argument in compile(static=...) if it is a Python number"
         )
@@ -286,9 +266,9 @@ class Trace:
     def _watch(self, frame: FrameType, event: str, argument: Any) -> None:
         if event == "call":
             filename = frame.f_code.co_filename
-            if not is_own_file(filename, core_only=True) and not is_library(filename):
+            if filename not in CORE_FILES and not is_library(filename):
                 self.codes[frame.f_code] = frame.f_globals
-        elif event == "return" and not is_own_file(frame.f_code.co_filename) and not is_library(frame.f_code.co_filename):
+        elif event == "return" and frame.f_code.co_filename not in OWN_FILES and not is_library(frame.f_code.co_filename):
             for name, value in frame.f_locals.items():
                 if isinstance(value, Tensor):
                     held = value.value
@@ -309,10 +289,6 @@ _LIBRARIES = tuple(sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib"
 def is_library(filename: str) -> bool:
     """Whether a file belongs to Python or an installed package rather than to the user."""
     return filename.startswith(_LIBRARIES) or filename.startswith("<frozen")
-
-
-def _at(site: tuple[str, int] | None) -> str:
-    return f"{site[0]}:{site[1]}" if site else "an unknown line"
 
 
 def _identity() -> Primitive:

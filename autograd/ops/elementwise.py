@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Array, Primitive, elementwise, shape_of
-from . import kernels
+from .. import kernels
 
 # ----- arithmetic -----
 add = elementwise("add", np.add, (lambda g, y, a, b: g, lambda g, y, a, b: g), symbol="+", doc="a + b")
@@ -34,10 +34,7 @@ def _lowered(b: Array) -> Array:
 power = elementwise(
     "power",
     np.power,
-    (
-        lambda g, y, a, b: g * b * a ** _lowered(b),
-        lambda g, y, a, b: g * y * log(where(a == 0, 1.0, a)),
-    ),
+    (lambda g, y, a, b: g * b * a ** _lowered(b), lambda g, y, a, b: g * y * log(where(a == 0, 1.0, a))),
     symbol="**",
     doc="a ** b; the gradient for b at a = 0 is 0",
 )
@@ -85,7 +82,9 @@ erf = elementwise(
     (lambda g, y, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x),),
     doc="error function 2/√π ∫₀ˣ exp(-t²) dt",
 )
-relu = elementwise("relu", lambda x: np.maximum(x, 0), (lambda g, y, x: g * (x > 0),), doc="max(x, 0); derivative 0 at 0")
+relu = elementwise(
+    "relu", lambda x: np.maximum(x, 0), (lambda g, y, x: g * (x > 0),), doc="max(x, 0); derivative 0 at 0"
+)
 
 # ----- selection -----
 maximum = elementwise(
@@ -108,9 +107,7 @@ def _share(g: Array, winner: Array, other: Array) -> Array:
 
 
 where_p = elementwise(
-    "where",
-    np.where,
-    (None, lambda g, y, c, a, b: where(c, g, 0.0), lambda g, y, c, a, b: where(c, 0.0, g)),
+    "where", np.where, (None, lambda g, y, c, a, b: where(c, g, 0.0), lambda g, y, c, a, b: where(c, 0.0, g))
 )
 clip_p = elementwise(
     "clip",

@@ -137,13 +137,18 @@ def einsum(subscripts: str, *operands: Array) -> Array:
         result = ("..." if "..." in left else "") + "".join(sorted(c for c in set(named) if named.count(c) == 1))
     if "..." in text:
         free = [c for c in string.ascii_letters if c not in text]
-        extra = [np.ndim(x) - len(term.replace("...", "")) if "..." in term else 0 for term, x in zip(terms, operands, strict=True)]
+        extra = [
+            np.ndim(x) - len(term.replace("...", "")) if "..." in term else 0
+            for term, x in zip(terms, operands, strict=True)
+        ]
         most = max(extra)
         terms = [term.replace("...", "".join(free[most - n : most])) for term, n in zip(terms, extra, strict=True)]
         result = result.replace("...", "".join(free[:most]))
     for term, x in zip(terms, operands, strict=True):
         if len(term) != np.ndim(x):
-            raise ArgumentError(f"einsum {subscripts!r}: the term {term!r} names {len(term)} axes, its operand has shape {np.shape(x)}")
+            raise ArgumentError(
+                f"einsum {subscripts!r}: the term {term!r} names {len(term)} axes, its operand has shape {np.shape(x)}"
+            )
     return einsum_p(*operands, subscripts=",".join(terms) + "->" + result)
 
 
@@ -250,4 +255,3 @@ def slogdet(x: Array) -> tuple[Array, Array]:
     (-1.0, 0.0)
     """
     return detsign(stop_gradient(x)), logabsdet(x)
-

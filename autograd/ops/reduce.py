@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..primitive import Array, Primitive, Rule, Spec, example, shape_of
 from .elementwise import where
-from .shape import broadcast_to, concatenate, flip, getitem, reshape, transpose
+from .shape import broadcast_to_p, concatenate, flip, getitem, reshape, transpose
 
 Axis = int | tuple[int, ...] | None
 
@@ -22,7 +22,9 @@ def normal_axis(axis: Axis, ndim: int) -> tuple[int, ...] | None:
         return None
     axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
     if any(not -ndim <= a < ndim for a in axes) or len({a % ndim for a in axes}) < len(axes):
-        raise ArgumentError(f"axis {axis} is not valid for an array with {ndim} axes: use -{ndim}..{ndim - 1}, each once")
+        raise ArgumentError(
+            f"axis {axis} is not valid for an array with {ndim} axes: use -{ndim}..{ndim - 1}, each once"
+        )
     return tuple(sorted(int(a) % ndim for a in axes))
 
 
@@ -47,7 +49,7 @@ def _reduction(name: str, forward: Callable[..., Array], vjps: Sequence[Rule | N
 
 
 def _sum_vjp(g: Array, y: Array, x: Array, *, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
-    return broadcast_to(_keep(g, x, axis, keepdims), x.shape)
+    return broadcast_to_p(_keep(g, x, axis, keepdims), shape=x.shape)
 
 
 def _extremum_vjp(g: Array, y: Array, x: Array, *, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
@@ -126,7 +128,7 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.sum(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0).data
     array([4., 6.])
     """
-    return sum_p(x, axis=normal_axis(axis, np.ndim(x)), keepdims=keepdims)
+    return sum_p(x, axis=None if axis is None else normal_axis(axis, np.ndim(x)), keepdims=keepdims)
 
 
 def prod(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -196,4 +198,3 @@ def argmin(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
     """
     axes = normal_axis(axis, np.ndim(x))
     return argmin_p(x, axis=axes and axes[0], keepdims=keepdims)
-

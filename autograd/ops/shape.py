@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, TraceError
 from ..primitive import Array, Box, Primitive, Rule, Spec, shape_of
-from . import kernels
+from .. import kernels
 
 Shape = tuple[int, ...]
 
@@ -45,28 +45,24 @@ transpose_p = _movement(
 
 
 def _broadcast_forward(x: Array, *, shape: Shape) -> Array:
-    if np.ndim(x) == 0:  # the common case, at a third of the time of np.broadcast_to
-        return np.ndarray(shape, x.dtype, np.asarray(x), 0, (0,) * len(shape)) if shape else x
-    return np.broadcast_to(x, shape)
+    if x.ndim == 0 and shape:  # the common case, at a third of the time of np.broadcast_to
+        return np.ndarray(shape, x.dtype, x if type(x) is np.ndarray else np.asarray(x), 0, (0,) * len(shape))
+    return np.broadcast_to(x, shape)[()]
 
 
 def _reduce_forward(x: Array, *, shape: Shape) -> Array:
     extra = x.ndim - len(shape)
-    axes = tuple(i for i in range(x.ndim) if i < extra or (shape[i - extra] == 1 and x.shape[i] != 1))
-    return np.add.reduce(x, axis=axes).reshape(shape) if axes else np.reshape(x, shape)
+    if x.shape[extra:] == shape:
+        return np.add.reduce(x, axis=tuple(range(extra)) if extra > 1 else 0) if extra else x
+    axes = tuple([i for i in range(x.ndim) if i < extra or (shape[i - extra] == 1 and x.shape[i] != 1)])
+    return np.add.reduce(x, axis=axes).reshape(shape)
 
 
 broadcast_to_p = _movement(
-    "broadcast_to",
-    _broadcast_forward,
-    (lambda g, y, x, *, shape: reduce_to(g, x.shape),),
-    lambda x, *, shape: shape,
+    "broadcast_to", _broadcast_forward, (lambda g, y, x, *, shape: reduce_to(g, x.shape),), lambda x, *, shape: shape
 )
 reduce_to_p = _movement(
-    "reduce_to",
-    _reduce_forward,
-    (lambda g, y, x, *, shape: broadcast_to(g, x.shape),),
-    lambda x, *, shape: shape,
+    "reduce_to", _reduce_forward, (lambda g, y, x, *, shape: broadcast_to(g, x.shape),), lambda x, *, shape: shape
 )
 
 
@@ -82,7 +78,9 @@ def reshape(x: Array, *shape: int | Sequence[int]) -> Array:
         known = -math.prod(wanted)
         size = math.prod(np.shape(x))
         if wanted.count(-1) > 1 or (size % known if known else size):
-            raise ArgumentError(f"cannot reshape {np.shape(x)} to {wanted}: at most one -1, and the rest must divide {size}")
+            raise ArgumentError(
+                f"cannot reshape {np.shape(x)} to {wanted}: at most one -1, and the rest must divide {size}"
+            )
         wanted = tuple((size // known if known else 0) if n == -1 else n for n in wanted)
     return reshape_p(x, shape=wanted)
 
@@ -118,9 +116,8 @@ def expand_dims(x: Array, axis: int) -> Array:
     >>> ag.expand_dims(ag.Tensor([1.0, 2.0]), -1).shape
     (2, 1)
     """
-    shape = list(np.shape(x))
-    shape.insert(axis % (len(shape) + 1), 1)
-    return reshape(x, tuple(shape))
+    shape, place = np.shape(x), axis % (np.ndim(x) + 1)
+    return reshape(x, (*shape[:place], 1, *shape[place:]))
 
 
 def squeeze(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
@@ -160,10 +157,7 @@ def reduce_to(x: Array, shape: Sequence[int]) -> Array:
 
 # ----- order -----
 flip_p = _movement(
-    "flip",
-    lambda x, *, axis: np.flip(x, axis),
-    (lambda g, y, x, *, axis: flip_p(g, axis=axis),),
-    lambda x, *, axis: x,
+    "flip", lambda x, *, axis: np.flip(x, axis), (lambda g, y, x, *, axis: flip_p(g, axis=axis),), lambda x, *, axis: x
 )
 roll_p = _movement(
     "roll",
@@ -175,13 +169,13 @@ tril_p = _movement(
     "tril",
     lambda x, *, k: np.tril(x, k),
     (lambda g, y, x, *, k: tril(g, k),),
-    lambda x, *, k: x,
+    lambda x, *, k: x if len(x) > 1 else (*x, *x),  # a vector becomes the rows of a matrix, as in NumPy
 )
 triu_p = _movement(
     "triu",
     lambda x, *, k: np.triu(x, k),
     (lambda g, y, x, *, k: triu(g, k),),
-    lambda x, *, k: x,
+    lambda x, *, k: x if len(x) > 1 else (*x, *x),  # a vector becomes the rows of a matrix, as in NumPy
 )
 
 
@@ -231,7 +225,11 @@ def triu(x: Array, k: int = 0) -> Array:
 pad_p = _movement(
     "pad",
     lambda x, *, width, value: np.pad(x, width, constant_values=value),
-    (lambda g, y, x, *, width, value: getitem(g, tuple(slice(b, b + n) for (b, _), n in zip(width, x.shape, strict=True))),),
+    (
+        lambda g, y, x, *, width, value: getitem(
+            g, tuple(slice(b, b + n) for (b, _), n in zip(width, x.shape, strict=True))
+        ),
+    ),
     lambda x, *, width, value: tuple(n + b + a for n, (b, a) in zip(x, width, strict=True)),
 )
 
@@ -421,10 +419,7 @@ take_along_axis_p = Primitive(
     lambda x, indices, *, axis: np.take_along_axis(x, indices, axis),
     (lambda g, y, x, indices, *, axis: scatter_add(g, _along(indices, axis), x.shape), None),
     kind="indexing",
-    shape=lambda x, indices, *, axis: (
-        (*np.broadcast_shapes((*x[0][:axis], 1, *x[0][axis + 1 :]), indices[0]),),
-        x[1],
-    ),
+    shape=lambda x, indices, *, axis: ((*np.broadcast_shapes((*x[0][:axis], 1, *x[0][axis + 1 :]), indices[0]),), x[1]),
 )
 
 
@@ -443,7 +438,9 @@ def take_along_axis(x: Array, indices: Array, axis: int) -> Array:
     """
     x, indices = _arrays((x, indices))
     axis %= x.ndim
-    if indices.ndim != x.ndim or any(n != m for i, (n, m) in enumerate(zip(x.shape, indices.shape, strict=True)) if i != axis):
+    if indices.ndim != x.ndim or any(
+        n != m for i, (n, m) in enumerate(zip(x.shape, indices.shape, strict=True)) if i != axis
+    ):
         raise ArgumentError(f"indices {indices.shape} must match x {x.shape} on every axis but {axis}")
     return take_along_axis_p(x, indices, axis=axis)
 

@@ -158,7 +158,8 @@ def from_tape(outputs: Sequence[Any]) -> Diagram:
         nodes[id(output)].output = True
         if getattr(output, "inputs", ()) is None:
             raise RenderError(f"the graph of {output.name or 'this tensor'} was freed by the backward pass at "
-                              f"{_place(output.freed_at)}; draw before it, or call backward(retain_graph=True)")
+                              f"{_place(output.freed_at)}; run backward inside `with autograd.keep_grads():`, which "
+                              "keeps the graph and all gradients, or draw before it")
     found = list(nodes.values())
     adopt_leaves(found)
     names = ", ".join(output.name for output in outputs if getattr(output, "name", None))

@@ -1,17 +1,26 @@
-"""Operators and methods that every box of an array has (Tensor, Tracer): one name each, bound to the function."""
+"""What every box of an array has (Tensor, Tracer): ndarray's operators, methods and conversions, NumPy's functions."""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterator
 from typing import Any
 
-from ..primitive import Array, Box
-from . import composite, elementwise, linalg, reduce, shape
+import numpy as np
+from numpy.typing import DTypeLike
+
+from . import composite
+from .errors import DTypeError
+from .ops import elementwise, linalg, reduce, shape
+from .primitive import REGISTRY, Array, Box
 
 
 class ArrayMethods(Box):
     """ndarray's operators and methods on top of the primitives; NumPy arrays on the left give way to them."""
 
     __slots__ = ()
+    shape: Any
+    _concrete: Any  # (what): the value as an array, or the error for code that needs it where there is none
 
     def __add__(self, other: Array) -> Array:
         return elementwise.add(self, other)
@@ -116,6 +125,44 @@ class ArrayMethods(Box):
         """All elements in one axis."""
         return shape.reshape(self, (-1,))
 
+    # ----- conversions: they need the numbers, which a tracer does not have -----
+    def __len__(self) -> int:
+        if not self.shape:
+            raise DTypeError("an array of shape () has no length")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self._concrete("a condition (if, while, and, or, not)"))
+
+    def __float__(self) -> float:
+        return float(self._concrete("float()").item())
+
+    def __int__(self) -> int:
+        return int(self._concrete("int()").item())
+
+    def __index__(self) -> int:
+        return operator.index(self._concrete("an index or a range")[()])
+
+    def __format__(self, spec: str) -> str:
+        return format(self._concrete("format()")[()], spec) if spec else str(self)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
+        return np.array(self._concrete("conversion to a NumPy array"), dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Array:
+        primitive = _UFUNCS.get(ufunc)
+        if method == "__call__" and primitive is not None and not kwargs:
+            return primitive(*inputs)
+        raise DTypeError(
+            f"numpy.{ufunc.__name__} ({method}{', with ' + ', '.join(kwargs) if kwargs else ''}) has no gradient here: "
+            "use the function of that name in autograd, or x.numpy() to leave the graph"
+        )
+
+
+_UFUNCS = {primitive.ufunc: primitive for primitive in REGISTRY.values() if primitive.ufunc is not None}
 
 _METHODS = {
     elementwise: "exp log sqrt sin cos tanh sigmoid relu clip astype",

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..primitive import Array, Box
-from .elementwise import erf, exp, isfinite, log, sigmoid, sqrt, stop_gradient, where
-from .linalg import matmul
-from .reduce import Axis, max, sum
-from .shape import reshape, transpose
+from .primitive import Array, Box
+from .ops.elementwise import erf, exp, isfinite, log, sigmoid, sqrt, stop_gradient, where
+from .ops.linalg import matmul
+from .ops.reduce import Axis, max, sum
+from .ops.shape import reshape, transpose
 
 
 def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -22,7 +22,13 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     3.0
     """
     total = sum(x, axis, keepdims)
-    return total / (np.size(x) // (np.size(total) or 1))
+    return total / _ratio(x, total)
+
+
+def _ratio(x: Array, total: Array) -> int:
+    """How many elements of x went into each of `total`."""
+    size: int = x.size if hasattr(x, "size") else np.size(x)
+    return size // (total.size or 1)
 
 
 def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> Array:
@@ -34,7 +40,7 @@ def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) ->
     """
     centred = x - mean(x, axis, keepdims=True)
     total = sum(centred * centred, axis, keepdims)
-    return total / (np.size(x) // (np.size(total) or 1) - ddof)
+    return total / (_ratio(x, total) - ddof)
 
 
 def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> Array:
@@ -169,7 +175,9 @@ def tensordot(a: Array, b: Array, axes: int | Sequence[Sequence[int]] = 2) -> Ar
     a, b = _array(a), _array(b)
     if isinstance(axes, int):
         axes = (range(a.ndim - axes, a.ndim), range(axes))
-    left, right = ([int(i) % x.ndim for i in np.atleast_1d(np.asarray(part, int))] for x, part in zip((a, b), axes, strict=True))
+    left, right = (
+        [int(i) % x.ndim for i in np.atleast_1d(np.asarray(part, int))] for x, part in zip((a, b), axes, strict=True)
+    )
     free_a, free_b = ([i for i in range(x.ndim) if i not in used] for x, used in ((a, left), (b, right)))
     rows, inner = [a.shape[i] for i in free_a], math.prod(a.shape[i] for i in left)
     columns = [b.shape[i] for i in free_b]

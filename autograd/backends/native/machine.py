@@ -1,0 +1,85 @@
+"""From LLVM assembly to callable machine code for the processor at hand."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from ...errors import MissingDependencyError
+
+
+@functools.cache
+def _llvm() -> Any:
+    try:
+        import llvmlite.binding as llvm
+    except ImportError as error:
+        raise MissingDependencyError(
+            'backend="native" makes machine code through llvmlite, which is not installed: pip install tracegrad[native], '
+            'or use backend="numpy"'
+        ) from error
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+@functools.cache
+def target() -> Any:
+    """The processor at hand, as LLVM sees it."""
+    llvm = _llvm()
+    features = llvm.get_host_cpu_features()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features.flatten() if features else "", opt=2
+    )
+
+
+@functools.cache
+def registers() -> tuple[int, int]:
+    """How many vector registers there are, and how many bytes one holds."""
+    features = _llvm().get_host_cpu_features() or {}
+    if features.get("avx512f"):
+        return 32, 64
+    return (16, 32) if features.get("avx") else (16, 16) if _llvm().get_process_triple().startswith("x86") else (32, 16)
+
+
+class Machine:
+    """A module of machine code; keep it alive as long as its functions may be called."""
+
+    def __init__(self, text: str) -> None:
+        llvm = _llvm()
+        module = llvm.parse_assembly(text)
+        module.triple = target().triple
+        module.data_layout = str(target().target_data)
+        _optimise(llvm, module)
+        self._module = module
+        self._engine = llvm.create_mcjit_compiler(module, target())
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        """Where a function begins."""
+        return int(self._engine.get_function_address(name))
+
+    @property
+    def llvm(self) -> str:
+        """The optimised assembly of LLVM."""
+        return str(self._module)
+
+    @property
+    def asm(self) -> str:
+        """The assembly of the processor."""
+        return str(target().emit_assembly(self._module))
+
+
+def _optimise(llvm: Any, module: Any) -> None:
+    """The loops come vectorised already, so what is left for LLVM is local: registers, common terms, invariants."""
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+    builder = llvm.create_pass_builder(target(), options)
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_new_gvn_pass()
+    passes.add_loop_rotate_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_dead_code_elimination_pass()
+    passes.run(module, builder)

@@ -1,0 +1,81 @@
+"""What the engine refuses: writes into values that a gradient still needs, and graphs that are gone."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .blame import at, called
+from .errors import InplaceError
+from .mode import clock
+from .primitive import Box, reads
+
+
+def check_unchanged(order: Sequence[Any]) -> None:
+    """Refuse a backward pass that would read a value written to after it was recorded.
+
+    Raises:
+        InplaceError: names the tensor, the operation and its line.
+    """
+    for tensor in order:
+        needed: set[int] | None = set()
+        for index in tensor.wrt:
+            read = reads(tensor.creator.rule(index))
+            needed = None if read is None or needed is None else needed | read
+        for position, value in enumerate((tensor, *tensor.inputs), start=1):
+            changed = _last_write(value) if isinstance(value, Box) else 0
+            if changed > tensor.serial and (needed is None or position in needed):
+                raise InplaceError(
+                    f"{called(value)} was changed in place after {tensor.creator.name!r} at {at(tensor.site)} recorded "
+                    f"it (version {changed}, expected at most {tensor.serial}), and the gradient needs the old "
+                    "value. Compute a new tensor instead of writing into this one, or run backward before the write"
+                )
+
+
+def _last_write(tensor: Any) -> int:
+    """When the tensor's value last changed, by itself or through another tensor whose memory it is a view of."""
+    array = tensor.value
+    owner = array.base if isinstance(array, np.ndarray) and array.base is not None else array
+    changed: int = tensor.changed
+    return max(changed, clock.written.get(id(owner), 0))
+
+
+def freed_message(tensor: Any, roots: Sequence[Any]) -> str:
+    """The error for a second backward pass: what is shared, where it was made, where it was freed."""
+    if any(tensor is root for root in roots):
+        shared = "recompute the forward pass before the second backward"
+    else:
+        shared = (
+            f"recompute the forward pass: {called(tensor)}, made by {tensor.creator.name!r} at {at(tensor.site)}, "
+            "is shared by both passes (was it made outside the loop?)"
+        )
+    return f"graph already freed by the backward at {at(tensor.freed_at)}; {shared}, or pass retain_graph=True to the first"
+
+
+def refuse_write(tensor: Any) -> None:
+    """Refuse ``x[i] = v`` on a tensor that a recorded operation made or read.
+
+    Which operation read it only the garbage collector can tell: no tensor knows its consumers (that would be a cycle),
+    and only this error wants to know.
+
+    Raises:
+        InplaceError: names the operation and its line, and the way to write it instead.
+    """
+    users = (
+        user
+        for holder in gc.get_referrers(tensor)
+        if isinstance(holder, tuple)
+        for user in gc.get_referrers(holder)
+        if isinstance(user, Box) and getattr(user, "inputs", None) is holder
+    )
+    user: Any = next(users, None)
+    if user is None and tensor.creator is None:
+        return
+    needs = f"{user.creator.name!r} at {at(user.site)}" if user is not None else f"{tensor.creator.name!r}, which made it,"
+    raise InplaceError(
+        f"cannot assign into {called(tensor)}: {needs} needs its old value. Use x.at[index].set(value), "
+        "or write before the computation"
+    )
