@@ -101,7 +101,9 @@ def no_grad() -> switch:
 
 
 def keep_grads() -> switch:
-    """Let a backward pass inside also leave ``.grad`` on interior tensors, not only on leaves.
+    """Let a backward pass inside also leave ``.grad`` on interior tensors, not only on leaves, and keep its graph.
+
+    So that afterwards a picture can show every value beside its gradient.
 
     >>> from autograd import Tensor, keep_grads
     >>> x = Tensor(3.0, requires_grad=True)

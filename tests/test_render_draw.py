@@ -39,7 +39,7 @@ def two_layers(backward: bool = True) -> Tensor:
     loss.name = "loss"
     if backward:
         with keep_grads():
-            loss.backward(retain_graph=True)
+            loss.backward()
     return loss
 
 
@@ -79,7 +79,7 @@ def test_nodes_show_operation_name_shape_value_and_gradient() -> None:
     product = a * b
     total = product.sum()
     with keep_grads():
-        total.backward(retain_graph=True)
+        total.backward()
     text = {node.name or node.formula: words(elements(draw(total), "node")[node.id])
             for node in draw(total).diagram.nodes}
     assert text["a"] == "a parameter 2 grad -2"
@@ -130,7 +130,7 @@ def test_edges_are_wider_where_more_gradient_flows() -> None:
     small, large = x * 0.01, x * 1.0
     total = small + large
     with keep_grads():
-        total.backward(retain_graph=True)
+        total.backward()
     flows = {edge.head.thing is small: edge.flow for edge in draw(total).diagram.edges if edge.tail.thing is x}
     assert flows == {True: pytest.approx(1 / 3), False: 1.0}
 
@@ -218,8 +218,22 @@ def test_a_freed_graph_says_which_backward_freed_it() -> None:
     x = Tensor(2.0, True)
     y = x * x
     y.backward()
-    with pytest.raises(RenderError, match=r"test_render_draw\.py:\d+.*retain_graph=True"):
+    with pytest.raises(RenderError, match=r"test_render_draw\.py:\d+; run backward inside `with autograd"):
         draw(y)
+
+
+def test_a_loss_is_drawn_with_all_gradients_after_backward_inside_keep_grads() -> None:
+    x = Tensor(3.0, True, name="x")
+    hidden = x * x
+    loss = hidden * 2.0
+    with keep_grads():
+        loss.backward()
+    assert [node.grad.text if node.grad else "" for node in draw(loss).diagram.nodes] == ["12", "2", "1"]
+    with keep_grads():
+        loss.backward()  # the graph is still there
+    assert x.grad == 24.0 and hidden.inputs == (x, x)
+    loss.backward()
+    assert hidden.inputs is None and x.grad == 36.0
 
 
 def test_a_notebook_gets_the_drawing_and_a_bitmap_on_demand() -> None:

@@ -69,7 +69,8 @@ def test_every_equation_and_every_used_input_is_one_node(step: Any) -> None:
 def test_the_svg_of_a_program_holds_the_nodes_and_edges_of_the_model(step: Any) -> None:
     picture = draw(step)
     assert set(elements(picture, "node")) == {node.id for node in picture.diagram.nodes}
-    drawn = {(name, *(edge.findtext(f"{SVG}title") or "").split("->")) for name, edge in elements(picture, "edge").items()}
+    drawn = {(name, *(edge.findtext(f"{SVG}title") or "").split("->"))
+             for name, edge in elements(picture, "edge").items()}
     assert drawn == {(edge.id, edge.tail.id, edge.head.id) for edge in picture.diagram.edges}
 
 
@@ -195,7 +196,8 @@ def test_stages_of_the_same_name_stay_apart_and_mixtures_are_refused(step: Any) 
 def test_phases_and_scopes_of_a_program_fold(step: Any) -> None:
     assert [node.symbol for node in draw(step, depth=0).diagram.nodes if node.kind == "folded"] == [
         "forward", "backward", "update"]
-    folded = [node for node in draw(step, collapse=["update", "forward/Dense_0"]).diagram.nodes if node.kind == "folded"]
+    diagram = draw(step, collapse=["update", "forward/Dense_0"]).diagram
+    folded = [node for node in diagram.nodes if node.kind == "folded"]
     assert [(node.symbol, node.phase) for node in folded] == [("Dense_0", "forward"), ("update", "update")]
     assert all(label in folded[1].labels for label in ("dense_0_weight ←", "dense_1_bias ←"))
 
