@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .primitive import Array, Box
 from .ops.elementwise import erf, exp, isfinite, log, sigmoid, sqrt, stop_gradient, where
 from .ops.linalg import matmul
 from .ops.reduce import Axis, max, sum
 from .ops.shape import reshape, transpose
+from .primitive import Array, Box
 
 
 def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:

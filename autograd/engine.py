@@ -14,8 +14,8 @@ import numpy as np
 
 from .errors import GraphError
 from .mode import clock, current
-from .ops.shape import reduce_to_p
 from .ops.elementwise import astype
+from .ops.shape import reduce_to_p
 from .primitive import Array, Box
 from .safety import check_unchanged, freed_message
 

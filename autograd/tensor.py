@@ -6,13 +6,14 @@ import operator
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .array import ArrayMethods
-from .blame import OWN_FILES, Site, at, called, explained, here, line_of
+from .blame import OWN_FILES, Site, called, explained, here, line_of
 from .engine import pull, toposort
 from .errors import DTypeError, GraphError, ShapeError
 from .mode import Mode, clock, current
@@ -63,7 +64,8 @@ class Tensor(ArrayMethods):
         self.settings: dict[str, Any] = _NO_SETTINGS
         self.wrt: tuple[int, ...] = ()  # positions of the inputs that a gradient goes back to
         self.scope, self.serial, self.changed = current().scope, _tick(), 0
-        self._code, self._lasti = None, 0
+        self._code: CodeType | None = None  # the caller's instruction, from which `site` is worked out
+        self._lasti = 0
 
     # ----- value -----
     @property
@@ -81,7 +83,7 @@ class Tensor(ArrayMethods):
         return value
 
     @data.setter
-    def data(self, new: ArrayLike) -> None:
+    def data(self, new: Any) -> None:
         trace = current().trace
         new = raw_value(new)
         if new.shape != self.value.shape:

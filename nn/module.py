@@ -17,7 +17,7 @@ from autograd import Tensor, no_grad, scope
 from autograd.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from nn.train import History
+    from nn.history import History
 
 
 class Parameter(Tensor):

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, type_text
 from ..ir.printer import place, preview, setting_text, unique_names
-from .. import kernels
 from ..ops.shape import ARRAY
 from ..passes.memory import Plan, plan_memory
 

@@ -25,7 +25,7 @@ _MISSING = object()
 
 def same(a: Any, b: Any) -> bool:
     """Equal and of the same type; nan equals nan, and 0.0 does not equal -0.0."""
-    return a is b or (type(a) is type(b) and (a == b and repr(a) == repr(b) or (a != a and b != b)))
+    return a is b or (type(a) is type(b) and ((a == b and repr(a) == repr(b)) or (a != a and b != b)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Walk:
 
     def function(self, function: FunctionType, name: str, depth: int = 0) -> None:
         """Guard what a function reads besides its arguments: cells, globals, defaults."""
-        if self.codes is not None and function.__code__ not in self.codes or function.__code__.co_filename in OWN_FILES:
+        if (self.codes is not None and function.__code__ not in self.codes) or function.__code__.co_filename in OWN_FILES:
             return
         for cell_name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:

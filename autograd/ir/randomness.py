@@ -68,7 +68,7 @@ class Watch:
             if repr(generator.bit_generator.state) != repr(state):
                 generator.bit_generator.state = state
                 drawn = True
-        legacy = np.random.get_state()
+        legacy: Any = np.random.get_state()
         if legacy[2:] != self.legacy[2:] or not np.array_equal(legacy[1], self.legacy[1]):
             np.random.set_state(self.legacy)
             drawn = True

@@ -36,7 +36,8 @@ class Tracer(ArrayMethods):
     __slots__ = ("trace", "var")
 
     def __init__(self, trace: Trace, var: Atom) -> None:
-        self.trace, self.var = trace, var
+        self.trace = trace
+        self.var: Any = var  # a Var, or a Literal for a number written into the program
 
     shape = property(lambda self: self.var.shape, doc="Lengths of the axes.")
     dtype = property(lambda self: self.var.dtype, doc="NumPy dtype of the elements.")
@@ -113,7 +114,7 @@ class Trace:
                 array.trace.emit(_identity(), (array,), {})  # raises where that trace is over
                 raise TraceError("a value of an outer trace is used in an inner one: pass it as an argument")
             return array.var
-        if isinstance(array, (bool, int, float)) and not isinstance(array, np.generic) or isinstance(array, np.generic):
+        if (isinstance(array, (bool, int, float)) and not isinstance(array, np.generic)) or isinstance(array, np.generic):
             return Literal(array)
         array = np.asarray(array)
         if array.ndim == 0:

@@ -7,12 +7,11 @@ clip passes the gradient at its bounds, sqrt'(0) = inf.  Each row of `tests/test
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from ..primitive import Array, Primitive, elementwise, shape_of
 from .. import kernels
+from ..primitive import Array, Primitive, elementwise, shape_of
 
 # ----- arithmetic -----
 add = elementwise("add", np.add, (lambda g, y, a, b: g, lambda g, y, a, b: g), symbol="+", doc="a + b")
@@ -39,18 +38,18 @@ power = elementwise(
     doc="a ** b; the gradient for b at a = 0 is 0",
 )
 abs_p = elementwise("abs", np.abs, (lambda g, y, x: g * sign(x),), doc="|x|; derivative 0 at 0")
-sign = elementwise("sign", np.sign, doc="-1, 0 or 1; no gradient")
+sign: Primitive = elementwise("sign", np.sign, doc="-1, 0 or 1; no gradient")
 sqrt = elementwise("sqrt", np.sqrt, (lambda g, y, x: g / (2 * y),), symbol="√", doc="√x; derivative inf at 0")
 
 # ----- exponentials -----
 exp = elementwise("exp", np.exp, (lambda g, y, x: g * y,), doc="e**x")
 expm1 = elementwise("expm1", np.expm1, (lambda g, y, x: g * (y + 1),), doc="e**x - 1, accurate near 0")
-log = elementwise("log", np.log, (lambda g, y, x: g / x,), doc="natural logarithm")
+log: Primitive = elementwise("log", np.log, (lambda g, y, x: g / x,), doc="natural logarithm")
 log1p = elementwise("log1p", np.log1p, (lambda g, y, x: g / (1 + x),), doc="log(1 + x), accurate near 0")
 
 # ----- trigonometry -----
 sin = elementwise("sin", np.sin, (lambda g, y, x: g * cos(x),), doc="sine of x in radians")
-cos = elementwise("cos", np.cos, (lambda g, y, x: -g * sin(x),), doc="cosine of x in radians")
+cos: Primitive = elementwise("cos", np.cos, (lambda g, y, x: -g * sin(x),), doc="cosine of x in radians")
 tan = elementwise("tan", np.tan, (lambda g, y, x: g * (1 + y * y),), doc="tangent of x in radians")
 arcsin = elementwise("arcsin", np.arcsin, (lambda g, y, x: g / sqrt(1 - x * x),), doc="inverse sine, in radians")
 arccos = elementwise("arccos", np.arccos, (lambda g, y, x: -g / sqrt(1 - x * x),), doc="inverse cosine, in radians")
@@ -62,7 +61,7 @@ arctan2 = elementwise(
     doc="angle of the point (b, a), in radians",
 )
 sinh = elementwise("sinh", np.sinh, (lambda g, y, x: g * cosh(x),), doc="hyperbolic sine")
-cosh = elementwise("cosh", np.cosh, (lambda g, y, x: g * sinh(x),), doc="hyperbolic cosine")
+cosh: Primitive = elementwise("cosh", np.cosh, (lambda g, y, x: g * sinh(x),), doc="hyperbolic cosine")
 tanh = elementwise("tanh", np.tanh, (lambda g, y, x: g * (1 - y * y),), doc="hyperbolic tangent")
 
 
@@ -181,16 +180,12 @@ stop_gradient = elementwise(
 )
 
 
-def _cast_shape(spec: Array, *, dtype: np.dtype[Any]) -> Array:
-    return shape_of(spec), dtype
-
-
 astype_p = Primitive(
     "astype",
     lambda x, *, dtype: np.asarray(x).astype(dtype)[()],
     (lambda g, y, x, *, dtype: g,),
     kind="elementwise",
-    shape=_cast_shape,
+    shape=lambda spec, *, dtype: (shape_of(spec), dtype),
 )
 
 

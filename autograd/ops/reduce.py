@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
 from ..primitive import Array, Primitive, Rule, Spec, example, shape_of
-from .elementwise import where
 from .shape import broadcast_to_p, concatenate, flip, getitem, reshape, transpose
 
 Axis = int | tuple[int, ...] | None

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..errors import ArgumentError, TraceError
 from ..primitive import Array, Box, Primitive, Rule, Spec, shape_of
-from .. import kernels
 
 Shape = tuple[int, ...]
 
@@ -73,7 +73,7 @@ def reshape(x: Array, *shape: int | Sequence[int]) -> Array:
     >>> ag.reshape(ag.Tensor([1.0, 2.0, 3.0, 4.0]), (2, -1)).shape
     (2, 2)
     """
-    wanted = tuple(int(n) for n in (shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape))  # type: ignore[arg-type, union-attr]
+    wanted = tuple(int(n) for n in (shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape))  # type: ignore[arg-type]
     if -1 in wanted:
         known = -math.prod(wanted)
         size = math.prod(np.shape(x))
@@ -156,7 +156,7 @@ def reduce_to(x: Array, shape: Sequence[int]) -> Array:
 
 
 # ----- order -----
-flip_p = _movement(
+flip_p: Primitive = _movement(
     "flip", lambda x, *, axis: np.flip(x, axis), (lambda g, y, x, *, axis: flip_p(g, axis=axis),), lambda x, *, axis: x
 )
 roll_p = _movement(
@@ -363,7 +363,7 @@ def split_index(key: Any) -> tuple[tuple[Any, ...], list[Array]]:
         elif isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
             template.append(int(part))
         else:
-            array = part if isinstance(part, Box) else np.asarray(part)
+            array: Any = part if isinstance(part, Box) else np.asarray(part)
             if not isinstance(part, Box) and array.size == 0 and array.dtype.kind == "f":
                 array = array.astype(np.intp)  # an empty list has no integers to tell its dtype by
             if array.dtype == bool:
@@ -457,7 +457,7 @@ diagonal_p = _movement(
     (lambda g, y, x, *, offset, axes: make_diagonal_p(g, offset=offset, axes=axes, shape=x.shape),),
     _diagonal_shape,
 )
-make_diagonal_p = _movement(
+make_diagonal_p: Primitive = _movement(
     "make_diagonal",
     kernels.make_diagonal,
     (lambda g, y, x, *, offset, axes, shape: diagonal_p(g, offset=offset, axes=axes),),

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AutogradError
 from ..array import ArrayMethods
+from ..errors import AutogradError
 from ..primitive import REGISTRY, Array, Box, Primitive, Rule, Spec, spec_of
 
 _PRECEDENCE = {"|": 1, "&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "@": 4, "**": 6}  # any other sign: 0, as comparisons

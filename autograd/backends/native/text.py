@@ -245,7 +245,6 @@ class Code:
     def library(self, name: str, *args: Value) -> Value:
         """A function of the C library, called lane by lane."""
         kind, lanes = args[0].kind, args[0].lanes
-        name = name + ("f" if kind == "float" else "")
         self.declarations[f"@{name}"] = f"declare {kind} @{name}({', '.join([kind] * len(args))}) nounwind willreturn memory(none)"
         parts = []
         for lane in range(lanes):

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
-from ..primitive import Array, Box
-from .elementwise import astype, where
-from .shape import broadcast_to, getitem, scatter_add
+from .errors import ArgumentError
+from .ops.elementwise import astype, where
+from .ops.shape import broadcast_to, getitem, scatter_add
+from .primitive import Array, Box
 
 
 class At:
