@@ -177,8 +177,8 @@ def test_passes_stand_side_by_side_with_what_they_drop_and_change(step: Any) -> 
     assert {node.scope.split("/")[0] for node in diagram.nodes} == {first, second}
     assert not any(operand.scope.split("/")[0] != node.scope.split("/")[0] for node in diagram.nodes
                    for operand in node.inputs)
-    gone = [node.thing.out for node in diagram.nodes if node.mark == "gone next"]
-    assert gone == [eqn.out for eqn in before.eqns if eqn.out not in {kept.out for kept in after.eqns}] and gone
+    dropped = [node.thing.out for node in diagram.nodes if node.mark == "dropped"]
+    assert dropped == [eqn.out for eqn in before.eqns if eqn.out not in {kept.out for kept in after.eqns}] and dropped
     changed = {node.alias for node in diagram.nodes if node.mark == "changed"}
     assert changed and all(node.scope.startswith(second) for node in diagram.nodes if node.mark == "changed")
     assert len({node.id for node in diagram.nodes}) == len(diagram.nodes)

@@ -9,7 +9,7 @@ import html
 import re
 
 from .model import CONSTANT, FOLDED, INPUT, OPERATION, OUTPUT, PARAMETER, STATE, Diagram, Edge, Group, Node
-from .program import GONE
+from .program import DROPPED
 from .summary import Summary
 from .theme import FLOW_STEPS, Colour, colours
 
@@ -112,7 +112,7 @@ def _node_line(node: Node, colour: Colour) -> str:
     if node.phase:
         fill = _phase_colours(node.phase)[0]
         line = line if node.output else f"{fill} line"
-    if node.mark == GONE:
+    if node.mark == DROPPED:
         style += ",dashed"
     return (f'{node.id} [id="{node.id}", style="{style}", penwidth={width:g}, fillcolor="{colour(fill)}", '
             f'color="{colour(line)}", tooltip={tooltip(_hint(node))}, label=<{_label(node, colour)}>];')

@@ -10,7 +10,7 @@ from .model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Diagram, Node, 
 from .summary import number
 
 PHASES = ("forward", "backward", "update")
-GONE, CHANGED = "gone next", "changed"
+DROPPED, CHANGED = "dropped", "changed"
 Stages = Sequence[tuple[str, Graph]]
 
 
@@ -28,7 +28,7 @@ def from_graph(graph: Graph) -> Diagram:
 def from_stages(stages: Stages) -> Diagram:
     """The diagram of several versions of a program side by side, each a scope, with what each pass drops and changes.
 
-    An equation is gone if the next version does not have its result, and changed if the version before computes that
+    An equation is dropped if the next version does not have its result, and changed if the version before computes that
     result from other inputs.
     """
     several = any(sum(label == "return" for label in graph.labels) > 1 for _, graph in stages)
@@ -124,7 +124,7 @@ def _shown(var: Var, names: dict[Var, str]) -> str:
 
 def _mark(eqn: Eqn, before: dict[Var, Eqn] | None, after: dict[Var, Eqn] | None) -> str:
     if after is not None and eqn.out not in after:
-        return GONE
+        return DROPPED
     if before is not None and (eqn.out not in before or before[eqn.out].inputs != eqn.inputs):
         return CHANGED
     return ""
