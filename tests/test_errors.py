@@ -164,6 +164,7 @@ MISFITS = [
     ("stack", lambda x: ag.stack([x, np.ones(3)]), "(3,)"),
     ("where", lambda x: ag.where(x > 0, x, np.ones(2)), "(2,)"),
     ("einsum", lambda x: ag.einsum("ij,ij->", x, np.ones((2, 2))), "(2, 2)"),
+    ("broadcast_to", lambda x: x.at[0].set(Tensor([1.0, 2.0])), "(2,)"),
     ("reshape", lambda x: x.reshape(4, 2), "(2, 3)"),
     ("broadcast_to", lambda x: ag.broadcast_to(x, (3, 3)), "(2, 3)"),
     ("max", lambda x: x[:, :0].max(), "(2, 0)"),

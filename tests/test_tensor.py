@@ -9,7 +9,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from autograd.errors import DTypeError
+from autograd.errors import ArgumentError, DTypeError
 from autograd.primitive import REGISTRY
 
 X, Y = np.array([1.5, -0.5, 2.0]), np.array([2.0, 3.0, 0.5])
@@ -170,7 +170,8 @@ SMALL = [np.float32([0.5, 0.25, 0.75]), np.float32(0.5)]
 FUNCTIONS = [
     lambda x: 2.0 * x + 1 - 0.5, lambda x: 1 / (3.0**x) ** 2, lambda x: x**2 + x**-1 + x**0.5, lambda x: x * True + 2,
     lambda x: ag.where(x > 0.3, x, 0.0), lambda x: ag.clip(x, 0.1, 0.6), lambda x: ag.maximum(x, 0.3),
-    lambda x: ag.minimum(1, x), lambda x: ag.arctan2(x, 1.0), lambda x: x % 0.4, lambda x: x * x.detach(), lambda x: ag.sum(x) / 3,
+    lambda x: ag.minimum(1, x), lambda x: ag.arctan2(x, 1.0), lambda x: x % 0.4, lambda x: x * x.detach(),
+    lambda x: ag.sum(x) / 3, lambda x: x.at[...].add(2.0), lambda x: x.reshape(-1).at[0].set(x.sum()),
     ag.sigmoid, ag.softplus, ag.erf, ag.relu, ag.gelu, ag.silu, ag.leaky_relu, ag.abs, ag.sqrt, ag.log1p, ag.expm1,
     ag.tan, ag.arcsin, ag.arctan, ag.sinh, ag.mean, ag.var, ag.std, ag.norm, ag.logsumexp, ag.max, ag.prod, ag.cumsum,
     lambda x: ag.softmax(x.reshape(-1)), lambda x: ag.log_softmax(x.reshape(-1)), lambda x: ag.pad(x.reshape(-1), 1),
@@ -306,3 +307,37 @@ def test_a_tensor_is_an_index():
     x = leaf([1.0, 2.0, 3.0])
     (x[Tensor([0, 0, 2])].sum() + x[x > 1.5].sum() + x[Tensor(1)]).backward()
     assert x.grad.tolist() == [2, 2, 2]
+
+
+# ----- writing without overwriting -----
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: str(key).replace("\n", ""))
+def test_at_is_assignment_on_a_copy(key):
+    x, v = leaf(np.arange(12.0).reshape(3, 4)), leaf(100.0)
+    array_key = np.array(key, int) if isinstance(key, list) and not key else key
+    added, expected, counts = x.at[key].add(v), x.numpy(), np.zeros((3, 4))
+    np.add.at(expected, array_key, 100.0)
+    np.add.at(counts, array_key, 1)
+    np.testing.assert_array_equal(added.data, expected)
+    added.sum().backward()
+    assert (x.grad == 1).all() and v.grad == counts.sum()
+    if (counts > 1).any():
+        with pytest.raises(ArgumentError, match="each element once"):
+            x.at[key].set(v)
+        return
+    x.zero_grad()
+    v.zero_grad()
+    replaced, expected = x.at[key].set(v), x.numpy()
+    expected[array_key] = 100.0
+    np.testing.assert_array_equal(replaced.data, expected)
+    replaced.sum().backward()
+    np.testing.assert_array_equal(x.grad, 1 - counts)
+    assert v.grad == counts.sum()
+
+
+def test_at_keeps_shape_and_dtype_and_takes_values_that_broadcast():
+    x = leaf([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
+    y = x.at[:, 0].set([7, 8]).at[Tensor([1])].add(np.array([[0.5, 0.25]]))
+    assert y.dtype == np.float32 and y.data.tolist() == [[7, 2], [8.5, 4.25]]
+    assert x.data.tolist() == [[1, 2], [3, 4]]
+    y.sum().backward()
+    assert x.grad.tolist() == [[0, 1], [0, 1]] and x.grad.dtype == np.float32
