@@ -101,7 +101,7 @@ def reads(rule: Rule) -> frozenset[int] | None:
     if rule not in _READS:
         loaded: set[str] = set()
         for instruction in dis.get_instructions(rule):
-            if instruction.opname.startswith("LOAD"):
+            if "LOAD" in instruction.opname:  # also STORE_FAST_LOAD_FAST
                 names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
                 loaded.update(name for name in names if isinstance(name, str))
         arguments = code.co_varnames[: code.co_argcount]
