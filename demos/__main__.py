@@ -1,0 +1,116 @@
+"""`python -m demos [command] [options]`: which demo to run, and with what."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from demos.options import EVERYTHING, Options, add_options
+from demos.phases import PHASES
+
+USUAL = Options()
+XOR = Options("xor", (3,), "sigmoid", "mse", learning_rate=0.1, epochs=10_000)
+GRAPH = Options(hidden=(5,), loss="mse", learning_rate=4.0)  # small enough that every number in the graph can be read
+
+
+@dataclass(frozen=True)
+class Command:
+    """A demo: its module (none for those that run several), what it is, its settings, and which can be changed."""
+
+    module: str
+    help: str
+    defaults: Options = USUAL
+    takes: tuple[str, ...] = EVERYTHING
+
+
+COMMANDS = {
+    "tour": Command("", "the quick tour: one of everything, in under a minute", takes=("seed", "out")),
+    "phases": Command("", "all seven phases, from the first weights to experiments"),
+    "phase": Command("", "one phase, 0 to 6, for example: phase 3"),
+    "xor": Command("demos.xor", "XOR in depth: loss, boundary, hidden neurons, weights", XOR, EVERYTHING[1:]),
+    "graph": Command("demos.graph_report", "the computation graph beside the training plots", GRAPH),
+    "custom": Command(
+        "demos.custom_model", "a model of your own, written directly on Tensor",
+        Options(learning_rate=0.05, epochs=600), ("learning_rate", "epochs", "seed", "out"),
+    ),
+    "moons": Command(
+        "demos.two_moons_scalars", "two moons with a network of single numbers and the hinge loss",
+        Options(hidden=(8, 8), learning_rate=1.0, epochs=80), ("hidden", "learning_rate", "epochs", "seed", "out"),
+    ),
+    "trace": Command(
+        "demos.trace", "a training step as a graph, optimised, as a NumPy program, and all three run",
+        Options("xor", (3,), "sigmoid", "mse", 2.0, 2000),
+        ("hidden", "activation", "learning_rate", "epochs", "seed", "out"),
+    ),
+    "doctor": Command("demos.doctor", "what is installed, and what is in the way", takes=()),
+}  # fmt: skip
+
+TOUR = {
+    "demos.custom_model": "custom",
+    "demos.phases.phase_2_backprop": "phase",
+    "demos.two_moons_scalars": "moons",
+    "demos.xor": "xor",
+    "demos.graph_report": "graph",
+}
+AFTER_TOUR = """That was the tour. Open {page} in a browser: the graph beside the training.
+Next: `python -m demos phases` for all seven phases, `python -m demos --help` for the rest."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    root = argparse.ArgumentParser(
+        prog="python -m demos", allow_abbrev=False,
+        description="Train small networks and look inside. Without a command: the quick tour.",
+    )  # fmt: skip
+    commands = root.add_subparsers(dest="command", metavar="command", required=True)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=command.help, description=command.help, allow_abbrev=False,
+        )  # fmt: skip
+        if name == "phase":
+            sub.add_argument("number", type=int, choices=range(len(PHASES)), help="0 to 6")
+        add_options(sub, command.defaults, command.takes)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        words = ["tour", *words]
+    chosen = vars(parser().parse_args(words))
+    command = chosen.pop("command")
+    if command == "doctor":
+        return int(importlib.import_module("demos.doctor").main())
+    if command == "tour":
+        jobs = [(module, replace(COMMANDS[name].defaults, **chosen)) for module, name in TOUR.items()]
+    elif command in ("phase", "phases"):
+        numbers = [chosen.pop("number")] if command == "phase" else range(len(PHASES))
+        jobs = [(f"demos.phases.{PHASES[i]}", replace(COMMANDS[command].defaults, **chosen)) for i in numbers]
+    else:
+        jobs = [(COMMANDS[command].module, replace(COMMANDS[command].defaults, **chosen))]
+    code = run(jobs)
+    if command == "tour" and code == 0:
+        print(AFTER_TOUR.format(page=(jobs[-1][1].out / "plots" / "graph" / "graph_beside_training.html").as_posix()))
+    return code
+
+
+def run(jobs: Sequence[tuple[str, Options]]) -> int:
+    """Run demos one after the other and print what each reports; returns the exit code."""
+    from autograd.errors import AutogradError  # here, because `doctor` must run without it
+
+    for module, options in jobs:
+        try:
+            report = importlib.import_module(module).run(options)
+        except (AutogradError, OSError) as error:
+            print(f"{module.rpartition('.')[2]} stopped: {error}", file=sys.stderr)
+            return 1
+        print(report.text(), end="\n\n\n", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

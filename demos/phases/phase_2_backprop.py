@@ -1,0 +1,66 @@
+"""Phase 2: the gradients of the engine beside backpropagation by hand, and one step along them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograd import Tensor
+from demos import experiment, manual_backprop
+from demos.options import Options
+from demos.report import Report, table
+from nn import optim
+
+TITLE = "Phase 2: backpropagation"
+QUESTION = "Which way must every single weight move to make the loss smaller, and is the answer of the engine right?"
+
+
+def run(options: Options) -> Report:
+    """Compare all gradients with those derived by hand, make one step, and write `data/parameters.npy`."""
+    X, y = experiment.dataset(options)
+    model = experiment.network(options)
+    loss_of = experiment.LOSSES[options.loss]
+    x, target = Tensor(X, name="x"), Tensor(y, name="y")
+
+    before = loss_of(model(x), target)
+    before.backward()
+
+    parameters = dict(model.named_parameters())
+    weights = [parameter.data for name, parameter in parameters.items() if name.endswith("weight")]
+    biases = [parameter.data for name, parameter in parameters.items() if name.endswith("bias")]
+    layers = manual_backprop.forward(X, weights, biases, options.activation)
+    by_weights, by_biases = manual_backprop.backward(layers, y, weights, options.activation, options.loss)
+    by_hand = [gradient for pair in zip(by_weights, by_biases) for gradient in pair]
+
+    rows, worst = [], 0.0
+    for (name, parameter), manual in zip(parameters.items(), by_hand, strict=True):
+        difference = float(np.abs(parameter.grad - manual).max())
+        worst = max(worst, difference)
+        rows.append([name, str(parameter.shape), f"{np.abs(parameter.grad).max():.6f}", f"{np.abs(manual).max():.6f}"])
+        rows[-1].append(f"{difference:.2e}")
+
+    optim.SGD(model.parameters(), learning_rate=options.learning_rate).step()
+    after = loss_of(model(x), target)
+    path = options.out / "data" / "parameters.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(path)
+
+    squares = sum(float((parameter.grad**2).sum()) for parameter in parameters.values())
+    predicted, happened = options.learning_rate * squares, float(before) - float(after)
+    did = [
+        f"Gradients of the {experiment.LOSS_NAMES[options.loss]} over {len(X)} rows of {options.dataset}; by hand "
+        "means the formulas in NumPy, without the engine:",
+        "",
+        *table(["parameter", "shape", "engine, max abs", "by hand, max abs", "max abs difference"], rows),
+        "",
+        f"Loss before backprop:             {float(before):.16f}",
+        f"Loss after one backprop step:     {float(after):.16f}",
+        f"The loss fell by {happened:.6f}; a step of {options.learning_rate:g} along the gradient promises "
+        f"{predicted:.6f} to first order.",
+    ]
+    verdict = "agree to the last few bits" if worst < 1e-14 else "DISAGREE" if worst > 1e-9 else "agree within rounding"
+    direction = "fell" if happened > 0 else "ROSE, so the step was too long"
+    proves = (
+        f"The engine and the derivation by hand {verdict}: the largest difference in any of the {len(rows)} parameters "
+        f"is {worst:.1e}. And the gradient is good for something: after one step the loss {direction}."
+    )
+    return Report(TITLE, QUESTION, did, proves, [path])

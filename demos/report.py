@@ -1,0 +1,66 @@
+"""What a demo has to say for itself: its question, what was done, what that shows, and the files."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+WIDTH = 100
+
+
+@dataclass
+class Report:
+    """The result of one demo.
+
+    `did` holds finished lines (tables among them), which are printed as they stand; `proves` is a paragraph.
+    """
+
+    title: str
+    question: str
+    did: list[str] = field(default_factory=list)
+    proves: str = ""
+    files: list[Path] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The report as it is printed.
+
+        >>> print(Report("Title", "Why?", ["1 + 1 = 2"], "It adds up.").text())
+        Title
+        =====
+        Question: Why?
+        <BLANKLINE>
+        1 + 1 = 2
+        <BLANKLINE>
+        What this shows: It adds up.
+        """
+        parts = [
+            f"{self.title}\n{'=' * len(self.title)}\n" + _wrapped("Question: ", self.question),
+            "\n".join(self.did),
+        ]
+        parts.append(_wrapped("What this shows: ", self.proves))
+        if self.files:
+            parts.append("Wrote " + "\n      ".join(path.as_posix() for path in self.files))
+        return "\n\n".join(part for part in parts if part)
+
+
+def table(header: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a Markdown table with its columns aligned, so that it also reads well as plain text.
+
+    >>> print("\\n".join(table(["name", "value"], [["a", "1.5"]])))
+    | name | value |
+    | :--- | ----: |
+    | a    |   1.5 |
+    """
+    widths = [max(4, *(len(row[column]) for row in [header, *rows])) for column in range(len(header))]
+
+    def line(cells: list[str]) -> str:
+        first, *rest = (f"{cell:{'<' if i == 0 else '>'}{width}}" for i, (cell, width) in enumerate(zip(cells, widths)))
+        return "| " + " | ".join([first, *rest]) + " |"
+
+    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
+    return [line(header), "| " + " | ".join(rule) + " |", *(line(row) for row in rows)]
+
+
+def _wrapped(head: str, text: str) -> str:
+    return textwrap.fill(head + text, WIDTH) if text else ""
