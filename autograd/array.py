@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import composite
+from .at import At
 from .errors import DTypeError
 from .ops import elementwise, linalg, reduce, shape
 from .primitive import REGISTRY, Array, Box
@@ -110,6 +111,11 @@ class ArrayMethods(Box):
 
     def __getitem__(self, key: Any) -> Array:
         return shape.getitem(self, key)
+
+    @property
+    def at(self) -> At:
+        """Out-of-place writing with gradients: ``x.at[i].set(v)``, ``x.at[i].add(v)``."""
+        return At(self)
 
     @property
     def T(self) -> Array:

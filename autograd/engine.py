@@ -57,7 +57,7 @@ def pull(
     seeds: Sequence[Array],
     *,
     graph: bool = False,
-    free: Callable[[Any], None] | None = None,
+    freed: dict[str, Any] | None = None,
     visit: Callable[[Any, Array], None] | None = None,
     targets: set[Any] | None = None,
 ) -> dict[Any, Array]:
@@ -66,7 +66,7 @@ def pull(
     Args:
         roots, seeds: tensors, and the cotangent of each.
         graph: run the rules on tensors, so that the pass itself is recorded (higher order); else on plain values.
-        free: called with each tensor after its rules have run.
+        freed: free the graph behind the pass, leaving this in the settings of every tensor.
         visit: called with each interior tensor and its cotangent.
         targets: interior tensors whose cotangents are kept; their inputs are still visited.
     """
@@ -80,10 +80,10 @@ def pull(
     trace = current().trace
     value_of = (lambda tensor: tensor) if graph else None if trace is None else trace.value_of
     if trace is None:
-        _walk(order, cotangents, kept, value_of, free, visit, targets)
+        _walk(order, cotangents, kept, value_of, freed, visit, targets)
     else:
         with trace.during("backward"):
-            _walk(order, cotangents, kept, value_of, free, trace.watch_cotangents(visit), targets)
+            _walk(order, cotangents, kept, value_of, freed, trace.watch_cotangents(visit), targets)
     cotangents.update(kept)
     return cotangents
 
@@ -93,7 +93,7 @@ def _walk(
     cotangents: dict[Any, Array],
     kept: dict[Any, Array],
     value_of: Callable[[Any], Array] | None,
-    free: Callable[[Any], None] | None,
+    freed: dict[str, Any] | None,
     visit: Callable[[Any, Array], None] | None,
     targets: set[Any] | None,
 ) -> None:
@@ -111,7 +111,7 @@ def _walk(
             kept[tensor] = g
         inputs, creator, settings = tensor.inputs, tensor.creator, tensor.settings
         if value_of is None:
-            values = [a.value if isinstance(a, Box) else a for a in inputs]
+            values = [a.value if isinstance(a, Box) else a for a in inputs]  # type: ignore[attr-defined]
             y = tensor.value
         else:
             values = [value_of(a) if isinstance(a, Box) else a for a in inputs]
@@ -133,6 +133,6 @@ def _walk(
             else:
                 cotangents[parent] = cotangents[parent] + part
                 owned.add(parent)
-        if free is not None:
-            free(tensor)
+        if freed is not None:
+            tensor.inputs, tensor.settings = None, freed
 

@@ -217,27 +217,26 @@ class Tensor(ArrayMethods):
             seed = elementwise.astype(seed, self.dtype)
         freed = None if retain_graph or mode.keep else {"freed_at": here()}
 
-        def free(tensor: Tensor) -> None:
-            tensor.inputs = None
-            tensor.settings = freed  # type: ignore[assignment]
-
         def keep(tensor: Tensor, g: Array) -> None:
             tensor.grad = g.copy() if isinstance(g, np.ndarray) else g
 
         if mode.trace is not None:
             mode.trace.name_locals()
         with np.errstate(all="ignore"):
-            leaves = pull([self], [seed], free=free if freed else None, visit=keep if mode.keep else None)
+            leaves = pull([self], [seed], freed=freed, visit=keep if mode.keep else None)
         given = {id(seed)}
         for leaf, g in leaves.items():
-            before = leaf.grad
+            before = leaf.stored_grad if mode.trace is None else leaf.grad
             if before is not None:
                 leaf.grad = before + g
                 continue
             if isinstance(g, np.ndarray) and (g.base is not None or id(g) in given):
                 g = g.copy()  # rules may hand one array to several owners
             given.add(id(g))
-            leaf.grad = g
+            if mode.trace is None:
+                leaf._grad = g
+            else:
+                leaf.grad = g
 
     @property
     def freed_at(self) -> Site | None:
@@ -419,7 +418,9 @@ def _checked(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
     if trace is not None and isinstance(data, np.ndarray) and data.ndim:
         data = trace.constant(data)
     if isinstance(data, Box):
-        return data if dtype is None else elementwise.astype(data, dtype)
+        if dtype is not None:
+            return elementwise.astype(data, dtype)
+        return data if trace is None else trace.strong(data)
     number = isinstance(data, (int, float)) and not isinstance(data, np.generic)
     if dtype is None and number and requires_grad:
         dtype = np.float64

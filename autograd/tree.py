@@ -53,12 +53,11 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
         return None
     if structure == LEAF:
         return next(leaves)
-    kind, names, children = structure
+    kind, names, children = structure  # names: keys of a dict, fields of a dataclass, None for a sequence
     parts = [_unflatten(child, leaves) for child in children]
-    if kind is dict or dataclasses.is_dataclass(kind):
-        return (
-            kind(**dict(zip(names, parts, strict=True))) if kind is not dict else dict(zip(names, parts, strict=True))
-        )
+    if names is not None:
+        fields = dict(zip(names, parts, strict=True))
+        return fields if kind is dict else kind(**fields)
     return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
 

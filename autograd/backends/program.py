@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..errors import ArgumentError
+from ..errors import ArgumentError, TraceError
 from ..ir import guards
-from ..ir.graph import Graph, type_text
+from ..ir.graph import Graph, Literal, type_text
 from ..ir.randomness import TracedGenerator, Watch
 from ..ir.trace import Outcome, Trace, argument_names, collect, name_of, stand_in
 from ..mode import clock, current
@@ -77,13 +77,20 @@ def _leaf_text(kind: str, what: Any) -> str:
     return kind if kind == "float" else repr(what)
 
 
-def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[str], reason: str) -> Program:
-    """Trace a call, optimise and compile it; nothing is computed yet and nothing outside changes."""
+def build(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    static: frozenset[str],
+    reason: str,
+    first: bool = True,
+) -> Program:
+    """Trace a call, optimise and compile it; nothing is computed yet and no tensor changes."""
     recorder = Trace(name_of(function))
     values, structure = tree.flatten((args, kwargs))
-    names = argument_names(function, args, kwargs)
-    kinds = [leaf_kind(v, any(n == s or n.startswith(f"{s}_") for s in static)) for v, n in zip(values, names, strict=True)]
-    places = guards.collect(function, None).generators
+    parameters, names = argument_names(function, args, kwargs)
+    kinds = [leaf_kind(v, parameter in static) for v, parameter in zip(values, parameters, strict=True)]
+    before = guards.collect(function, None)
     given: list[Any] = []
     for value, name, (kind, _) in zip(values, names, kinds, strict=True):
         if isinstance(value, np.random.Generator):
@@ -91,9 +98,20 @@ def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         else:
             given.append(value if kind == "static" else stand_in(recorder, value, name))
     call_args, call_kwargs = tree.unflatten(structure, given)
-    with Watch(recorder, places):
+    with Watch(recorder, before.generators):
         result = recorder.run(function, call_args, call_kwargs)
     walk = guards.collect(function, recorder.codes)
+    changed = guards.failures(before, {guard.label for guard in walk.guards})
+    if changed and first:  # a cache that it has filled, perhaps
+        return build(function, args, kwargs, static, reason, first=False)
+    if changed:
+        raise TraceError(
+            f"{name_of(function)} changes what it reads while it runs ({'; '.join(changed)}), and a compiled step would not "
+            "do so again: return the value, pass it as an argument, or keep it in a Tensor"
+        )
+    read = {a for eqn in recorder.eqns if eqn.phase != "backward" for a in eqn.inputs}
+    computed = any(isinstance(a, Literal) and not a.weak for a in read)
+    walk.guard_contents([array for var, array in recorder.constants.values() if var in read], computed)
     for tensor, var in recorder.captured.items():
         var.name = var.name or walk.tensors.get(tensor, "")
     outcome = collect(recorder, result)
@@ -101,7 +119,8 @@ def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     graph = stages[-1][1]
     position = {var: i for i, var in enumerate(graph.inputs)}
     owners = {**recorder.arguments, **recorder.captured}
-    keep = frozenset(i for i in outcome.gradients.values() if i is not None)
+    # Gradients of arguments leave the arena at once: the next call may bring other tensors.
+    keep = frozenset(i for t, i in outcome.gradients.items() if i is not None and t not in recorder.arguments)
     overwrite = {number: position[owners[tensor]] for tensor, number in outcome.updates.items()}
     compiled = numpy_source.compile_graph(graph, keep, overwrite)
     enter = _entry(recorder, graph, outcome, compiled, walk, values, kinds, structure, given)
@@ -162,6 +181,9 @@ def _entry(
                 if id(value) in first:
                     fails.append(f"a{i} is not a{first[id(value)]}")
                 else:
+                    if value in walk.tensors:  # the function may have read it without taking it from its arguments
+                        names[f"x{i}"] = value
+                        fails.append(f"a{i} is not x{i}")
                     fails += [f"a{i} is a{j}" for other, j in first.items() if _may_alias(recorder, values[j], value)]
                     first[id(value)] = i
             else:
@@ -186,7 +208,7 @@ def _entry(
         fails.append(f"{t}.stored_grad is {'not ' if start is None else ''}None")
         if start is not None:
             reach[start] = f"{t}.stored_grad"
-    conditions, roots = guards.checks(walk, "g_")
+    conditions, roots = guards.checks(walk)
     names.update(roots)
     fails += conditions
     lines.append("try:")

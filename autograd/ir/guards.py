@@ -2,13 +2,19 @@
 
 The values are found by walking from the function's cells and globals through the objects it closes over, along the names
 that the code which ran can have read.  Numbers, strings and the like are guarded by value; tensors, arrays and functions
-by identity.  The checks become one generated Python function, since they run at every call.
+by identity, arrays that NumPy computed with also by their contents.  The checks become one generated Python function,
+since they run at every call.
 """
 
 from __future__ import annotations
 
+import builtins
+import dis
 import enum
-from collections.abc import Callable, Iterator, Mapping
+import functools
+import sys
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -21,6 +27,7 @@ from .trace import is_library
 
 SIMPLE = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, enum.Enum, slice, range)
 _MISSING = object()
+SMALL = 1 << 14  # bytes; comparing so many takes about a microsecond
 
 
 def same(a: Any, b: Any) -> bool:
@@ -44,31 +51,41 @@ class Walk:
     def __init__(self, codes: Mapping[CodeType, Any] | None) -> None:
         self.codes = codes
         self.names = None if codes is None else {name for code in codes for name in code.co_names}
+        self.asked = {name for code in codes or () for name in _asked_for(code)}  # attributes that need not exist
+        if self.names is not None:
+            self.names |= self.asked
         self.roots: dict[str, Any] = {}
         self.guards: list[Guard] = []
         self.generators: list[tuple[np.random.Generator, Callable[[Any], None]]] = []
         self.tensors: dict[Tensor, str] = {}
+        self.arrays: list[tuple[np.ndarray[Any, Any], str, str]] = []  # with label and path
         self._seen: set[int] = set()
 
     def root(self, value: Any) -> str:
         """A name under which the generated code finds the object."""
-        name = f"r{len(self.roots)}"
+        name = f"g_r{len(self.roots)}"
         self.roots[name] = value
         return name
+
+    def must_be(self, label: str, path: str, expected: Any, by_value: bool = True) -> None:
+        """Add a guard."""
+        self.guards.append(Guard(label, path, expected, by_value))
 
     def visit(self, value: Any, label: str, path: str, put: Callable[[Any], None] | None = None, depth: int = 0) -> None:
         """Guard a value reached by `path`; `put` would replace it there."""
         if isinstance(value, SIMPLE):
-            self.guards.append(Guard(label, path, value, True))
+            self.must_be(label, path, value)
             return
         if isinstance(value, ModuleType):
-            self._module(value, label, path, depth)
+            self._module(value, label, depth)
             return
-        self.guards.append(Guard(label, path, value, False))
+        self.must_be(label, path, value, by_value=False)
         if isinstance(value, np.random.Generator) and put is not None:
             self.generators.append((value, put))
         if isinstance(value, Tensor):
             self.tensors.setdefault(value, label)
+        if isinstance(value, np.ndarray):
+            self.arrays.append((value, label, path))
         if id(value) in self._seen or depth > 24 or isinstance(value, (Tensor, np.ndarray, np.random.Generator, BuiltinFunctionType)):
             return
         self._seen.add(id(value))
@@ -78,16 +95,21 @@ class Walk:
         elif isinstance(value, MethodType):
             self.visit(value.__self__, label, f"{name}.__self__", None, depth + 1)
             self.visit(value.__func__, f"{label}.__func__", f"{name}.__func__", None, depth + 1)
-        elif isinstance(value, (list, tuple)):
-            if isinstance(value, list):
-                self.guards.append(Guard(f"len({label})", f"len({name})", len(value), True))
+        elif isinstance(value, functools.partial):
+            for part in ("func", "args", "keywords"):
+                self.visit(getattr(value, part), f"{label}.{part}", f"{name}.{part}", None, depth + 1)
+        elif isinstance(value, (list, tuple, deque)):
+            if not isinstance(value, tuple):
+                self.must_be(f"len({label})", f"len({name})", len(value))
             for i, part in enumerate(value):
                 self.visit(part, f"{label}[{i}]", f"{name}[{i}]", _setter(value, i), depth + 1)
         elif isinstance(value, dict):
-            self.guards.append(Guard(f"len({label})", f"len({name})", len(value), True))
-            for key, part in value.items():
-                if isinstance(key, (str, int)):
-                    self.visit(part, f"{label}[{key!r}]", f"{name}[{key!r}]", _setter(value, key), depth + 1)
+            self.must_be(f"keys of {label}", f"[*{name}]", list(value))
+            for i, (key, part) in enumerate(value.items()):
+                place = f"{name}[{key!r}]" if isinstance(key, (str, int)) else f"[*{name}.values()][{i}]"
+                self.visit(part, f"{label}[{key!r}]", place, _setter(value, key), depth + 1)
+        elif isinstance(value, (set, frozenset)):
+            self.must_be(label, f"set({name})", set(value))
         else:
             self._object(value, label, name, depth)
 
@@ -103,27 +125,33 @@ class Walk:
             held = self.root(cell)
             self.visit(value, cell_name, f"{held}.cell_contents", _cell_setter(cell), depth)
         space = function.__globals__
-        for global_name in dict.fromkeys(_names(function.__code__)):
+        for global_name in dict.fromkeys(_globals(function.__code__)):
             if global_name in space:
                 held = self.root(space)
                 self.visit(space[global_name], global_name, f"{held}[{global_name!r}]", _setter(space, global_name), depth)
+            elif not hasattr(builtins, global_name):
+                self.must_be(f"{global_name} exists", f"{global_name!r} in {self.root(space)}", False)
         for i, value in enumerate(function.__defaults__ or ()):
             self.visit(value, f"{function.__name__} default {i}", f"{name}.__defaults__[{i}]", None, depth)
+        for key, value in (function.__kwdefaults__ or {}).items():
+            put = _setter(function.__kwdefaults__, key)
+            self.visit(value, f"{function.__name__} default {key}", f"{name}.__kwdefaults__[{key!r}]", put, depth)
 
-    def _module(self, module: ModuleType, label: str, path: str, depth: int) -> None:
+    def _module(self, module: ModuleType, label: str, depth: int) -> None:
         file = getattr(module, "__file__", None) or ""
-        if not file or is_library(file) or file in OWN_FILES or self.names is None:
+        library = module.__name__ in sys.builtin_module_names or is_library(file) or file in OWN_FILES
+        if library or self.names is None or id(module) in self._seen:
             return
+        self._seen.add(id(module))
         space = vars(module)
         for name in sorted(self.names & space.keys()):
-            if isinstance(space[name], (*SIMPLE, FunctionType, Tensor, np.ndarray)):
-                self.visit(space[name], f"{label}.{name}", f"{self.root(space)}[{name!r}]", _setter(space, name), depth + 1)
+            self.visit(space[name], f"{label}.{name}", f"{self.root(space)}[{name!r}]", _setter(space, name), depth + 1)
 
     def _object(self, value: Any, label: str, name: str, depth: int) -> None:
         own = getattr(value, "__dict__", {})
         kind = value if isinstance(value, type) else type(value)
         for attribute, part in list(own.items()) if not isinstance(value, type) else ():
-            if self.names is None or attribute in self.names:
+            if self.names is None or attribute in self.names or attribute == "__wrapped__":
                 put = _setter(own, attribute)
                 self.visit(part, f"{label}.{attribute}", f"{name}.__dict__[{attribute!r}]", put, depth + 1)
         if self.names is None:
@@ -132,12 +160,45 @@ class Walk:
             if attribute in own and not isinstance(value, type):
                 continue
             part = next((vars(k)[attribute] for k in kind.__mro__ if attribute in vars(k)), _MISSING)
-            if isinstance(part, (bool, int, float, str)):
+            if part is _MISSING:
+                if attribute in self.asked:
+                    self.must_be(f"{label} has {attribute}", f"hasattr({name}, {attribute!r})", False)
+            elif type(part).__name__ == "member_descriptor":  # __slots__
+                if hasattr(value, attribute):
+                    self.visit(getattr(value, attribute), f"{label}.{attribute}", f"{name}.{attribute}", None, depth + 1)
+            elif isinstance(function := _function_of(part), FunctionType):
+                self.function(function, self.root(function), depth + 1)
+            elif not hasattr(part, "__get__"):
                 self.visit(part, f"{label}.{attribute}", f"{name}.{attribute}", None, depth + 1)
-            elif type(part).__name__ == "member_descriptor" and hasattr(value, attribute):  # __slots__
-                self.visit(getattr(value, attribute), f"{label}.{attribute}", f"{name}.{attribute}", None, depth + 1)
-            elif isinstance(part, FunctionType):
-                self.function(part, self.root(part), depth + 1)
+
+    def guard_contents(self, constants: Iterable[np.ndarray[Any, Any]], computed: bool) -> None:
+        """Guard the contents of arrays that were read by NumPy or Python rather than by the program.
+
+        The program refers to the arrays among its `constants` and so sees every change of them; they are guarded too, up
+        to a size, if a number or an array in it was `computed` from something.
+        """
+        referred = {id(_owner(array)) for array in constants}
+        computed = computed or not referred <= {id(_owner(array)) for array, _, _ in self.arrays}
+        for array, label, path in self.arrays:
+            if id(_owner(array)) not in referred or (computed and array.nbytes <= SMALL):
+                self.must_be(f"contents of {label}", f"{path}.tobytes()", array.tobytes())
+
+
+def _owner(array: np.ndarray[Any, Any]) -> Any:
+    return array if array.base is None else array.base
+
+
+def _asked_for(code: CodeType) -> Iterator[str]:
+    """Attributes that the code may look for by getattr or hasattr."""
+    if {"getattr", "hasattr"} & set(code.co_names):
+        yield from (text for text in code.co_consts if isinstance(text, str) and text.isidentifier())
+
+
+def _function_of(part: Any) -> Any:
+    """The Python function behind a method, property, class method and the like; anything else as it is."""
+    for attribute in ("fget", "__func__", "func", "__wrapped__"):
+        part = getattr(part, attribute, part)
+    return part
 
 
 def _setter(container: Any, key: Any) -> Callable[[Any], None] | None:
@@ -150,12 +211,14 @@ def _cell_setter(cell: Any) -> Callable[[Any], None]:
     return lambda new: setattr(cell, "cell_contents", new)
 
 
-def _names(code: CodeType) -> Iterator[str]:
+def _globals(code: CodeType) -> Iterator[str]:
     """Global names that the code, or code nested in it, can read."""
-    yield from code.co_names
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield instruction.argval
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names(constant)
+            yield from _globals(constant)
 
 
 def collect(function: Callable[..., Any], codes: Mapping[CodeType, Any] | None) -> Walk:
@@ -168,43 +231,43 @@ def collect(function: Callable[..., Any], codes: Mapping[CodeType, Any] | None) 
     return walk
 
 
-def checks(walk: Walk, prefix: str) -> tuple[list[str], dict[str, Any]]:
+def checks(walk: Walk) -> tuple[list[str], dict[str, Any]]:
     """Python conditions, each true when a guard fails, and the names they use; cheapest form per guard."""
-    names: dict[str, Any] = {f"{prefix}{key}": value for key, value in walk.roots.items()}
+    names: dict[str, Any] = dict(walk.roots)
     lines: list[str] = []
     seen: set[tuple[str, Any]] = set()
     for number, guard in enumerate(walk.guards):
-        path = _prefixed(guard.path, prefix)
-        if (path, id(guard.expected)) in seen:
+        if (guard.path, id(guard.expected)) in seen:
             continue
-        seen.add((path, id(guard.expected)))
-        expected = f"{prefix}k{number}"
+        seen.add((guard.path, id(guard.expected)))
+        expected = f"g_k{number}"
         names[expected] = guard.expected
-        if guard.by_value:
-            lines.append(f"{path} is not {expected} and not same({path}, {expected})")
+        if isinstance(guard.expected, (bytes, list, set)):
+            lines.append(f"{guard.path} != {expected}")
+        elif guard.by_value:
+            lines.append(f"{guard.path} is not {expected} and not same({guard.path}, {expected})")
         else:
-            lines.append(f"{path} is not {expected}")
+            lines.append(f"{guard.path} is not {expected}")
     return lines, names
 
 
-def _prefixed(path: str, prefix: str) -> str:
-    return f"len({prefix}{path[4:]}" if path.startswith("len(") else prefix + path
-
-
-def failures(walk: Walk) -> list[str]:
-    """Guards that do not hold now, as "name: old -> new"."""
+def failures(walk: Walk, labels: Container[str] | None = None) -> list[str]:
+    """Guards (with one of the labels) that do not hold now, as "name: old -> new"."""
     found = []
     for guard in walk.guards:
+        if labels is not None and guard.label not in labels:
+            continue
         try:
-            now = eval(guard.path, {"len": len}, walk.roots)
+            now = eval(guard.path, {}, walk.roots)
         except (LookupError, AttributeError, ValueError):
             now = _MISSING
         if now is not guard.expected and not (guard.by_value and same(now, guard.expected)):
-            found.append(f"{guard.label}: {_shown(guard.expected)} -> {_shown(now)}")
+            changed = isinstance(guard.expected, bytes)
+            found.append(f"{guard.label}{' changed' if changed else f': {_shown(guard.expected)} -> {_shown(now)}'}")
     return found
 
 
 def _shown(value: Any) -> str:
     if value is _MISSING:
         return "missing"
-    return repr(value) if isinstance(value, SIMPLE) else f"another {type(value).__name__}"
+    return repr(value) if isinstance(value, (*SIMPLE, list, set)) else f"another {type(value).__name__}"

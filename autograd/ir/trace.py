@@ -22,6 +22,7 @@ from ..array import ArrayMethods
 from ..blame import CORE_FILES, OWN_FILES, at, here
 from ..errors import ArgumentError, TraceError
 from ..mode import clock, current, switch
+from ..ops.elementwise import astype_p, stop_gradient
 from ..primitive import Array, Primitive
 from ..tensor import Tensor
 from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify
@@ -73,6 +74,7 @@ class Trace:
         self.name = name
         self.start = clock.tick()
         self.phase = "update"
+        self.pulled = ""  # scope of the tensor whose cotangent is being pulled back
         self.inputs: list[Var] = []
         self.eqns: list[Eqn] = []
         self.constants: dict[int, tuple[Var, Any]] = {}
@@ -104,14 +106,15 @@ class Trace:
         shape, dtype = primitive.shape(*[spec(a) for a in atoms], **settings)
         weak = primitive.name in _KEEPS_WEAK and all(a.weak for a in atoms)
         out = Var(tuple(shape), dtype, "", weak)
-        self.eqns.append(Eqn(out, primitive, atoms, settings, here(), current().scope, self.phase))
+        scope = self.pulled if self.phase == "backward" else current().scope
+        self.eqns.append(Eqn(out, primitive, atoms, settings, here(), scope, self.phase))
         return Tracer(self, out)
 
     def atom(self, array: Array) -> Atom:
         """The Var of a tracer, a literal for a number, a constant for an array (by reference, never a copy)."""
         if isinstance(array, Tracer):
             if array.trace is not self:
-                array.trace.emit(_identity(), (array,), {})  # raises where that trace is over
+                array.trace.emit(stop_gradient, (array,), {})  # raises where that trace is over
                 raise TraceError("a value of an outer trace is used in an inner one: pass it as an argument")
             return array.var
         if (isinstance(array, (bool, int, float)) and not isinstance(array, np.generic)) or isinstance(array, np.generic):
@@ -133,6 +136,11 @@ class Trace:
         var = self.atom(array)
         assert isinstance(var, Var)
         return Tracer(self, var)
+
+    def strong(self, value: Any) -> Any:
+        """A traced Python number as a NumPy scalar, which is what it becomes in a tensor; other values as they are."""
+        weak = isinstance(value, Tracer) and value.var.weak
+        return self.emit(astype_p, (value,), {"dtype": value.dtype}) if weak else value
 
     @contextlib.contextmanager
     def during(self, phase: str) -> Iterator[None]:
@@ -174,7 +182,7 @@ class Trace:
         self.value_of(tensor)
         self._stamps.setdefault(tensor, tensor.changed)
         tensor.changed = clock.changed = clock.tick()
-        self.values[tensor] = value
+        self.values[tensor] = self.strong(value)
         self.written[tensor] = None
 
     def grad_of(self, tensor: Tensor) -> Any:
@@ -193,7 +201,7 @@ class Trace:
 
     def write_grad(self, tensor: Tensor, value: Array | None) -> None:
         """Note that the traced code set the tensor's gradient."""
-        self.gradients[tensor] = value
+        self.gradients[tensor] = self.strong(value)
         if tensor.name:
             self.name_value(value, f"grad_{tensor.name}")
 
@@ -207,9 +215,10 @@ class Trace:
         }
 
     def watch_cotangents(self, visit: Callable[[Tensor, Array], None] | None) -> Callable[[Tensor, Array], None]:
-        """A visitor of the backward pass that also names cotangents after their tensors."""
+        """A visitor of the backward pass that also names cotangents after their tensors, and notes their scope."""
 
         def named(tensor: Tensor, g: Array) -> None:
+            self.pulled = tensor.scope
             if tensor.name:
                 self.name_value(g, f"grad_{tensor.name}")
             if visit is not None:
@@ -292,12 +301,6 @@ def is_library(filename: str) -> bool:
     return filename.startswith(_LIBRARIES) or filename.startswith("<frozen")
 
 
-def _identity() -> Primitive:
-    from ..ops.elementwise import stop_gradient
-
-    return stop_gradient
-
-
 def name_of(function: Callable[..., Any]) -> str:
     """A readable name, also for lambdas and partial functions."""
     name: str = getattr(function, "__name__", type(function).__name__)
@@ -321,28 +324,30 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     """
     recorder = Trace(name_of(function))
     leaves, structure = tree.flatten((args, kwargs))
-    names = argument_names(function, args, kwargs)
+    _, names = argument_names(function, args, kwargs)
     call_args, call_kwargs = tree.unflatten(structure, [stand_in(recorder, x, n) for x, n in zip(leaves, names, strict=True)])
     result = recorder.run(function, call_args, call_kwargs)
     outcome = collect(recorder, result)
     return recorder.graph(outcome.outputs, outcome.labels)
 
 
-def argument_names(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
-    """A name for every leaf of the arguments: the parameter's, with indices and keys appended for containers."""
+def argument_names(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """For every leaf of the arguments the parameter it belongs to, and its own name: indices and keys are appended."""
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"{name_of(function)} cannot be called like this: {error}") from error
-    positional: list[str] = []
+    given: list[tuple[str, str]] = []
     for name, parameter in bound.signature.parameters.items():
         if name in bound.arguments:
             if parameter.kind is parameter.VAR_POSITIONAL:
-                positional += [f"{name}_{i}" for i in range(len(bound.arguments[name]))]
-            elif len(positional) < len(args):
-                positional.append(name)
-    names = [label for name, value in zip(positional, args, strict=True) for label in _leaf_names(value, name)]
-    return names + [label for name in sorted(kwargs) for label in _leaf_names(kwargs[name], name)]
+                given += [(name, f"{name}_{i}") for i in range(len(bound.arguments[name]))]
+            elif len(given) < len(args):
+                given.append((name, name))
+    given += [(name, name) for name in sorted(kwargs)]
+    values = [*args, *(kwargs[name] for name in sorted(kwargs))]
+    found = [(parameter, leaf) for (parameter, name), v in zip(given, values, strict=True) for leaf in _leaf_names(v, name)]
+    return [parameter for parameter, _ in found], [leaf for _, leaf in found]
 
 
 def _leaf_names(value: Any, name: str) -> list[str]:
@@ -406,9 +411,9 @@ def collect(recorder: Trace, result: Any) -> Outcome:
         if isinstance(leaf, Tensor) and leaf.serial < recorder.start:
             outcome.leaves.append(("same", leaf))
         elif isinstance(leaf, (Tensor, Tracer)):
-            value = recorder.value_of(leaf) if isinstance(leaf, Tensor) else leaf
-            kind = "tensor" if isinstance(leaf, Tensor) else "array"
-            outcome.leaves.append((kind, output(recorder.atom(value), "return")))
+            atom = recorder.atom(recorder.value_of(leaf) if isinstance(leaf, Tensor) else leaf)
+            kind = "tensor" if isinstance(leaf, Tensor) and not atom.weak else "array"  # Python numbers stay what they are
+            outcome.leaves.append((kind, output(atom, "return")))
         else:
             outcome.leaves.append(("static", leaf))
     for tensor in recorder.written:

@@ -20,7 +20,7 @@ _STYLES = {OPERATION: ("rounded,filled", 1.0), INPUT: ("filled", 1.2), PARAMETER
            STATE: ("filled", 1.0), CONSTANT: ("filled,dashed", 1.0),
            FOLDED: ("rounded,filled,dashed", 1.5), OUTPUT: ("rounded,filled", 2.2)}
 ASSIGNED = " ←"  # at the end of what an output is labelled with: it becomes the new value of that
-MOST_LABELS = 6  # shown in one node
+MOST_LABELS = 4  # shown in one node
 _BAR_WIDTH, _BAR_HEIGHT, _CELL = 6, 14, 8
 
 
@@ -71,10 +71,9 @@ def _heading(diagram: Diagram, colour: Colour) -> str:
     """The notes and the legend above the picture."""
     rows = [f'<TR><TD ALIGN="LEFT">{text(note, 160)}</TD></TR>' for note in diagram.notes]
     if diagram.legend:
-        cells = "".join(f'<TD BORDER="1" CELLPADDING="4" BGCOLOR="{colour(fill)}" COLOR="{colour(line)}">'
-                        f'{_font(phase, colour("ink"), 9)}</TD>'
-                        for phase in diagram.legend for fill, line in [_phase_colours(phase)])
-        rows.append(f'<TR><TD ALIGN="LEFT">{_TABLE.format(space=4)}<TR>{cells}</TR></TABLE></TD></TR>')
+        words = "&#160; &#160;".join(f'<FONT COLOR="{colour(_phase_colours(phase)[1])}">■</FONT> {text(phase)}'
+                                     for phase in diagram.legend)
+        rows.append(f'<TR><TD ALIGN="LEFT">{words}</TD></TR>')
     if not rows:
         return ""
     return f', labelloc=t, labeljust=l, label=<{_TABLE.format(space=0)}{"".join(rows)}</TABLE>>'

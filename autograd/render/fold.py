@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable
 
 from ..errors import ArgumentError, RenderError
 from .model import CONSTANT, FOLDED, OPERATION, PARAMETER, Diagram, Node
+from .repeat import fold_repeats
 
 Collapse = str | Iterable[str] | Callable[[str], bool] | None
 
+REPEATS = "repeats"
 LARGEST = 4000      # nodes that Graphviz lays out in some seconds; beyond that time grows with the square
 MOST_CROSSINGS = 1000  # of edges over ranks, each of which Graphviz places like a node
 CHAIN_ENDS = 3      # operations left visible at each end of a folded chain
@@ -24,8 +26,9 @@ def fold(diagram: Diagram, *, depth: int | None = None, collapse: Collapse = Non
     Args:
         diagram: as it comes from a walk, without edges.
         depth: how many levels of scopes to open; 0 draws every outermost scope as one node, None opens all.
-        collapse: "parameters" or "constants" to write them into the operations that use them, the path of a scope to
-            draw it as one node, several of these, or a function that is given a path and says whether to fold it.
+        collapse: "parameters" or "constants" to write them into the operations that use them, "repeats" to draw
+            repeated blocks once, the path of a scope to draw it as one node, several of these, or a function that is
+            given a path and says whether to fold it.
         max_nodes: the most nodes to draw; None draws all.
 
     Raises:
@@ -59,6 +62,9 @@ def refuse(count: int, max_nodes: int | None) -> None:
 
 
 def _fit(diagram: Diagram, limit: int) -> Diagram:
+    diagram = fold_repeats(diagram)
+    if len(diagram.nodes) <= limit:
+        return diagram
     levels = max((node.scope.count("/") + 1 for node in diagram.nodes if node.scope), default=0)
     for depth in range(levels - 1, -1, -1):
         diagram = _to_depth(diagram, depth)
@@ -75,15 +81,16 @@ def _collapse(diagram: Diagram, collapse: Collapse) -> Diagram:
     paths = {path for node in diagram.nodes for path in _paths(node.scope)}
     kinds = {"parameters": PARAMETER, "constants": CONSTANT}
     for name in names:
-        if name not in kinds and name not in paths:
+        if name not in kinds and name not in paths and name != REPEATS:
             known = ", ".join(repr(path) for path in sorted(paths)[:10]) or "none"
             raise ArgumentError(f"collapse={name!r} is no scope of this graph (it has {known}); "
-                                "write 'parameters', 'constants' or the path of a scope")
+                                "write 'parameters', 'constants', 'repeats' or the path of a scope")
     wanted = {kinds[name] for name in names if name in kinds}
     if wanted:
         diagram = _inline(diagram, wanted)
-    folded = {name for name in names if name not in kinds}
-    return _scopes(diagram, folded.__contains__) if folded else diagram
+    folded = {name for name in names if name not in kinds and name != REPEATS}
+    diagram = _scopes(diagram, folded.__contains__) if folded else diagram
+    return fold_repeats(diagram) if REPEATS in names else diagram
 
 
 def _paths(scope: str) -> list[str]:
@@ -153,13 +160,23 @@ def _chains(diagram: Diagram) -> Diagram:
                 inside = set(middle)
                 leaves = dict.fromkeys(operand for link in middle for operand in link.inputs
                                        if operand.kind in (PARAMETER, CONSTANT))
-                words = ", ".join(link.formula for link in middle[:3]) + ", ..."
+                words = _chain_words([link.formula for link in middle])
                 groups.append((words, node.scope, [leaf for leaf in leaves if inside.issuperset(users[leaf])] + middle))
     if groups:
         diagram = _merge(diagram, groups)
         count = sum(len(members) for _, _, members in groups)
         diagram.notes.append(f"Folded: {count:,} nodes in {len(groups):,} long chain{'s' if len(groups) > 1 else ''}")
     return diagram
+
+
+def _chain_words(formulas: list[str]) -> str:
+    """What a chain consists of: its period and how often it comes, or how it begins."""
+    for period in range(1, 4):
+        if formulas == (formulas[:period] * len(formulas))[:len(formulas)]:
+            times = len(formulas) / period
+            return f"{', '.join(formulas[:period])}  ×{times:,.0f}" if times.is_integer() else (
+                f"{', '.join(formulas[:period])}, ...")
+    return ", ".join(formulas[:3]) + ", ..."
 
 
 def _nearest(diagram: Diagram, limit: int) -> Diagram:

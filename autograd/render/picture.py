@@ -169,10 +169,11 @@ def draw(thing: Any, path: str | os.PathLike[str] | None = None, *, depth: int |
         grads: show gradients where there are some; under `keep_grads()` the backward pass leaves them everywhere, and
             edges are drawn as wide as the gradient that flows back through them.
         derivatives: print on each edge the local derivative, from the rule that computes it.
-        collapse: "parameters" or "constants" to write them into the operations that use them, the path of a scope to
-            draw it as one node, several of these, or a function that is given a path and says whether to fold it.
-        max_nodes: fold scopes, then long chains, and leave out what is farthest from the output until this many nodes
-            are left; the picture says so. None draws all, as far as that can be laid out.
+        collapse: "parameters" or "constants" to write them into the operations that use them, "repeats" to draw
+            repeated blocks once, the path of a scope to draw it as one node, several of these, or a function that is
+            given a path and says whether to fold it.
+        max_nodes: fold repeated blocks, then scopes, then long chains, and leave out what is farthest from the output
+            until this many nodes are left; the picture says so. None draws all, as far as that can be laid out.
         theme: "auto" follows the reader's system in SVG and HTML (and is light elsewhere), "light" or "dark" does not.
         engine: "auto", "dot", "graphviz-pure" or the path of a Graphviz program.
         timeout: seconds the layout may take.

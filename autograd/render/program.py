@@ -1,6 +1,7 @@
 """The walk over a graph program: one node for each equation, input, constant and state, in the order of the listing."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import ArgumentError
@@ -9,6 +10,7 @@ from ..ir.printer import eqn_text, identifier, unique_names
 from .model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Diagram, Node, adopt_leaves, settings_text
 from .summary import number
 
+LEAST, FEW = 4, 8  # equations that make the update of a parameter a scope, where there are so few parameters
 PHASES = ("forward", "backward", "update")
 DROPPED, CHANGED = "dropped", "changed"
 Stages = Sequence[tuple[str, Graph]]
@@ -96,8 +98,10 @@ def _walk(graph: Graph, outer: str, start: int, several: bool) -> tuple[list[Nod
         nodes[var] = Node(f"n{start + len(nodes)}", kind, "", _shown(var, names), var.shape, var.dtype.name,
                           alias=names[var], scope=outer, thing=graph.constants.get(var))
     phased = len({eqn.phase for eqn in graph.eqns}) > 1
+    updates = _updates(graph, {node.name for node in nodes.values() if node.kind == PARAMETER}) if phased else {}
     for eqn in graph.eqns:
-        scope = "/".join(part for part in (outer, eqn.phase if phased else "", eqn.scope) if part)
+        within = eqn.scope or updates.get(eqn.out, "")
+        scope = "/".join(part for part in (outer, eqn.phase if phased else "", within) if part)
         operands = tuple(number(atom.value) if isinstance(atom, Literal) else nodes[atom] for atom in eqn.inputs)
         nodes[eqn.out] = Node(f"n{start + len(nodes)}", OPERATION, eqn.primitive.symbol, _shown(eqn.out, names),
                               eqn.out.shape, eqn.out.dtype.name, settings_text(dict(eqn.settings)), scope, operands,
@@ -115,6 +119,25 @@ def _walk(graph: Graph, outer: str, start: int, several: bool) -> tuple[list[Nod
         node.output, node.labels = True, (*node.labels, words)
     notes = [f"Not used: {', '.join(unused[:6])}{', …' if len(unused) > 6 else ''}"] if unused else []
     return list(nodes.values()), notes
+
+
+def _updates(graph: Graph, parameters: set[str]) -> dict[Atom, str]:
+    """The parameter that an equation of the update works for, where it is one; in small programs only where there
+    are several such equations."""
+    reached: dict[Atom, set[str]] = {}
+    for atom, label in zip(graph.outputs, graph.labels, strict=True):
+        if label in parameters:
+            reached.setdefault(atom, set()).add(label)
+    found: dict[Atom, str] = {}
+    for eqn in reversed(graph.eqns):
+        labels = reached.get(eqn.out, set())
+        if eqn.phase == "update" and labels:
+            if len(labels) == 1:
+                found[eqn.out] = min(labels).replace("/", "|")
+            for atom in eqn.inputs:
+                reached.setdefault(atom, set()).update(labels)
+    counts = Counter(found.values())
+    return {atom: label for atom, label in found.items() if counts[label] >= LEAST or len(parameters) > FEW}
 
 
 def _shown(var: Var, names: dict[Var, str]) -> str:

@@ -3,10 +3,11 @@
 Everything is computed in double precision: a float32 argument is widened, the shorter polynomial suffices, and the
 result is rounded once.  Methods:
 
-* exp, expm1, tanh: W. J. Cody and W. Waite, "Software Manual for the Elementary Functions" (1980): x = n ln 2 + r with
+* exp, expm1: W. J. Cody and W. Waite, "Software Manual for the Elementary Functions" (1980): x = n ln 2 + r with
   ln 2 in two parts; exp r - 1 - r = r² q(r), q interpolating at Chebyshev nodes (relative error below 2e-17).
 * log, log1p, sin, cos, erf: the kernels and coefficients of Sun Microsystems' fdlibm (e_log.c, s_log1p.c, k_sin.c,
   k_cos.c, s_erf.c).  Angles beyond 1600 go to the C library, which reduces them exactly.
+* tanh near 0: S. L. Moshier's Cephes library (tanh.c).
 * Polynomials are evaluated by G. Estrin's scheme ("Organization of computer systems", 1960): short chains.
 """
 
@@ -35,6 +36,8 @@ _LOG = (
     6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
     1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
 )  # fmt: skip
+_TANH_OVER = (-1.61468768441708447952e3, -9.92877231001918586564e1, -9.64399179425052238628e-1)
+_TANH_UNDER = (4.84406305325125486048e3, 2.23548839060100448583e3, 1.12811678491632931402e2, 1.0)
 _SIN = (
     -1.66666666666666324348e-01, 8.33333333332248946124e-03, -1.98412698298579493134e-04, 2.75573137070700676789e-06,
     -2.50507602534068634195e-08, 1.58969099521155010221e-10,
@@ -82,8 +85,8 @@ def _clamp(x: Value, low: float, high: float) -> Value:
     return x.code.select(x > high, x.like(high), x)
 
 
-def _reduced(x: Value, precise: bool) -> tuple[Value, Value]:
-    """The integer n nearest x / ln 2 (as i64) and exp(x - n ln 2) - 1."""
+def _reduced(x: Value, precise: bool) -> tuple[Value, Value, Value]:
+    """The integer n nearest x / ln 2 (as i64), r = x - n ln 2, and exp(r) - 1 - r."""
     shifted = x * (1 / math.log(2)) + _ROUND
     n = shifted - _ROUND
     high = x - n * _LN2_HIGH
@@ -91,7 +94,15 @@ def _reduced(x: Value, precise: bool) -> tuple[Value, Value]:
     tail = (r * r) * polynomial(r, _Q_DOUBLE if precise else _Q_FLOAT)
     if precise:
         tail = tail + ((high - r) - n * _LN2_LOW)  # what rounding r lost
-    return shifted.bits() - _ROUND_BITS, r + tail
+    return shifted.bits() - _ROUND_BITS, r, tail
+
+
+def _mantissa(r: Value, tail: Value, precise: bool) -> Value:
+    """1 + r + tail, rounded once where it must be precise."""
+    if not precise:
+        return (r + tail) + 1.0
+    whole = r + 1.0
+    return whole + ((r - (whole - 1.0)) + tail)
 
 
 def _two_to(n: Value) -> Value:
@@ -101,17 +112,17 @@ def _two_to(n: Value) -> Value:
 
 def _exp(x: Value, precise: bool) -> Value:
     if not precise:  # neither end of float32 is near an end of double
-        n, p = _reduced(_clamp(x, -120.0, 120.0), False)
-        return (p + 1.0) * _two_to(n)
-    n, p = _reduced(_clamp(x, -746.0, 710.0), True)
+        n, r, tail = _reduced(_clamp(x, -120.0, 120.0), False)
+        return _mantissa(r, tail, False) * _two_to(n)
+    n, r, tail = _reduced(_clamp(x, -746.0, 710.0), True)
     half = n >> 1  # 2**n itself need not be a normal number
-    return ((p + 1.0) * _two_to(half)) * _two_to(n - half)
+    return (_mantissa(r, tail, True) * _two_to(half)) * _two_to(n - half)
 
 
 def _expm1(x: Value, precise: bool) -> Value:
-    n, p = _reduced(_clamp(x, -40.0, 710.0 if precise else 120.0), precise)
+    n, r, tail = _reduced(_clamp(x, -40.0, 710.0 if precise else 120.0), precise)
     scale = _two_to(n - 1)  # half of 2**n: that has no exponent of its own where the result is close to overflow
-    result = (p * scale + (scale - 0.5)) * 2.0
+    result = ((r + tail) * scale + (scale - 0.5)) * 2.0
     return x.code.select(_magnitude(x) < 2.0**-54, x, result)
 
 
@@ -120,13 +131,18 @@ def _magnitude(x: Value) -> Value:
 
 
 def _tanh(x: Value, precise: bool) -> Value:
-    """-t / (t + 2) for t = expm1(-2 |x|), with the sign of x."""
+    """1 - 2 e / (1 + e) for e = exp(-2 |x|); |x| + |x| z P(z) / Q(z) with z = x² where |x| is small: one division."""
+    code = x.code
     size = _magnitude(x)
-    n, p = _reduced(_clamp(size * -2.0, -44.0, 0.0), precise)
-    scale = _two_to(n)
-    t = p * scale + (scale - 1.0)
-    result = x.code.call("llvm.copysign", t / (t + 2.0), x)
-    return x.code.select(size < 2.0**-54, x, result)
+    n, r, tail = _reduced(_clamp(size * -2.0, -44.0, 0.0), precise)
+    e = _mantissa(r, tail, precise) * _two_to(n)
+    z = x * x
+    small = size < 0.625
+    over = code.select(small, z * polynomial(z, _TANH_OVER), e * 2.0)
+    under = code.select(small, polynomial(z, _TANH_UNDER), e + 1.0)
+    quotient = over / under
+    result = code.select(small, size, x.like(1.0)) + code.select(small, size, x.like(-1.0)) * quotient
+    return code.call("llvm.copysign", code.select(x.is_nan(), x, result), x)
 
 
 def _sigmoid(x: Value, precise: bool) -> Value:
