@@ -220,7 +220,8 @@ def _entry(
     for number in compiled.reuse:
         value = reach[graph.inputs[compiled.reuse[number]]]
         # An array that only its tensor and this frame refer to may be written into: nobody can see the old value go.
-        inputs.append(f"({value} if refs({value}) == 3 and {value}.base is None else None)")
+        inside.append(f"o{number} = {value} if refs({value}) == 3 and {value}.base is None else None")
+        inputs.append(f"o{number}")
         assert owner[number] in tensors
     results = "".join(f"r{i}, " for i in range(len(graph.outputs)))
     call = f"quietly({', '.join(['run', *inputs])})"
