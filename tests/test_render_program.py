@@ -87,7 +87,8 @@ def test_phases_are_clusters_in_their_own_colours_with_a_legend(step: Any) -> No
     assert fills == {"forward": {PALETTE["operation"][0]},
                      "backward": {PALETTE["backward"][0]}, "update": {PALETTE["update"][0]}}
     legend = words(ElementTree.fromstring(picture.svg))
-    assert legend.startswith("forward backward update") and picture.diagram.legend == ("forward", "backward", "update")
+    assert picture.diagram.legend == ("forward", "backward", "update")
+    assert legend.startswith("■ forward ■ backward ■ update")
 
 
 def test_outputs_say_what_becomes_of_them(step: Any) -> None:
