@@ -9,6 +9,7 @@
 """
 
 from . import errors, tree
+from .anomaly import detect_anomaly
 from .compile import compile
 from .composite import (
     dot,
@@ -126,6 +127,7 @@ __all__ = [
     "cosh",
     "cumsum",
     "det",
+    "detect_anomaly",
     "diagonal",
     "disable_compile",
     "div",

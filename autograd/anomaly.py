@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from .mode import switch
 from .primitive import Array, Box, Primitive
 
 
-def detect_anomaly() -> switch:
+class detect_anomaly(switch):
     """Raise at the first operation that makes a nan or inf out of finite numbers, and at arrays changed behind the tape.
 
     Forward, the error names the operation, the caller's line and the range of its inputs.  Backward, it names the
@@ -34,7 +34,19 @@ def detect_anomaly() -> switch:
     ...
     autograd.errors.NonFiniteError: 'log' at ... made the first non-finite value, -inf at [1], from inputs in 0..1...
     """
-    return switch("anomaly", Watch())
+
+    def __init__(self) -> None:
+        super().__init__("anomaly", Watch())
+        self._silence: list[np.errstate] = []
+
+    def __enter__(self) -> Any:
+        self._silence.append(np.errstate(all="ignore"))  # an error comes instead of NumPy's warning
+        self._silence[-1].__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        self._silence.pop().__exit__(None, None, None)
 
 
 class Watch:
@@ -55,8 +67,21 @@ class Watch:
         for tensor in (out, *(a for a in out.inputs or () if isinstance(a, Box))):
             self.sums.setdefault(tensor, _checksum(tensor))
 
-    def before_rules(self, tensor: Any) -> None:
-        """Check that what the rules of this tensor's operation will read is what was recorded."""
+    def watching(self, visit: Callable[[Any, Array], None] | None) -> Callable[[Any, Array], None]:
+        """A visitor of the backward pass that checks every tensor before its rules run, and what they will give."""
+
+        def check(tensor: Any, g: Array) -> None:
+            self._unwritten(tensor)
+            values = [a.value if isinstance(a, Box) else a for a in tensor.inputs]  # type: ignore[attr-defined]
+            for index in tensor.wrt:
+                if _finite(g):
+                    self._gradient(tensor, index, tensor.creator.rule(index)(g, tensor.value, *values, **tensor.settings))
+            if visit is not None:
+                visit(tensor, g)
+
+        return check
+
+    def _unwritten(self, tensor: Any) -> None:
         for value in (tensor, *(a for a in tensor.inputs if isinstance(a, Box))):
             if self.sums.get(value, (checksum := _checksum(value))) != checksum:
                 raise InplaceError(
@@ -64,19 +89,14 @@ class Watch:
                     "to behind its tensor (t.data[i] = v): use x.at[i].set(v), or write before the computation"
                 )
 
-    def after_rule(self, tensor: Any, index: int, g: Array, part: Array) -> None:
-        """Check what a rule has made of the cotangent."""
-        if isinstance(part, Box) or not _finite(g) or _finite(part):
+    def _gradient(self, tensor: Any, index: int, part: Array) -> None:
+        if isinstance(part, Box) or _finite(part):
             return
-        hint = ""
-        if tensor.creator.name in ("log", "sqrt", "div", "power", "norm", "arcsin", "arccos"):
-            hint = (
-                ". If `where` picks another value there, its gradient still passes here as 0 * inf: make the input safe "
-                "first, where(ok, f(where(ok, x, 1.0)), other)"
-            )
         raise NonFiniteError(
             f"the gradient of {tensor.creator.name!r} at {at(tensor.site)} for its argument {index} is the first that is not "
-            f"finite, {_first(part)}; the operation's output lies in {_range([tensor.value])}{hint}"
+            f"finite, {_first(part)}; the operation's output lies in {_range([tensor.value])}. If `where` picks another value "
+            "there, the gradient still passes here as 0 * inf: make the input safe first, "
+            "where(ok, f(where(ok, x, 1.0)), other)"
         )
 
 

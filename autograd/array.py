@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from . import composite
 from .at import At
 from .errors import DTypeError
+from .mode import current
 from .ops import elementwise, linalg, reduce, shape
 from .primitive import REGISTRY, Array, Box
 
@@ -185,3 +186,30 @@ for _family, _names in _METHODS.items():
 
         _method.__name__, _method.__doc__ = _name, _function.__doc__
         setattr(ArrayMethods, _name, _method)
+
+
+def fresh(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
+    """A new array, or NumPy scalar, of what a Tensor is made from; in a trace, the tracer for it.
+
+    Raises:
+        DTypeError: no numbers, no regular shape, or integers that shall carry a gradient.
+    """
+    trace = current().trace
+    if trace is not None and isinstance(data, np.ndarray) and data.ndim:
+        data = trace.constant(data)
+    if isinstance(data, Box):
+        if dtype is not None:
+            return elementwise.astype(data, dtype)
+        return data if trace is None else trace.strong(data)
+    number = isinstance(data, (int, float)) and not isinstance(data, np.generic)
+    if dtype is None and number and requires_grad:
+        dtype = np.float64
+    try:
+        value = np.array(data, dtype=dtype)
+    except (ValueError, TypeError) as error:
+        raise DTypeError(f"a Tensor needs numbers in a regular shape, got {type(data).__name__}: {error}") from error
+    if value.dtype.kind not in "biufc":
+        raise DTypeError(f"a Tensor needs numbers, got dtype {value.dtype} from {type(data).__name__}")
+    if requires_grad and value.dtype.kind != "f":
+        raise DTypeError(f"gradients need a float dtype, got {value.dtype}. Use x.astype(float), or dtype=float")
+    return value if value.ndim else value[()]

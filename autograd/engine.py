@@ -79,6 +79,9 @@ def pull(
         cotangents[root] = cotangents[root] + seed if root in cotangents else seed
     trace = current().trace
     value_of = (lambda tensor: tensor) if graph else None if trace is None else trace.value_of
+    anomaly = current().anomaly
+    if anomaly is not None:
+        visit = anomaly.watching(visit)
     if trace is None:
         _walk(order, cotangents, kept, value_of, freed, visit, targets)
     else:

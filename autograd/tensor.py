@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .array import ArrayMethods
+from .array import ArrayMethods, fresh
 from .blame import OWN_FILES, Site, called, explained, here, line_of
 from .engine import pull, toposort
 from .errors import DTypeError, GraphError, ShapeError
@@ -56,7 +56,7 @@ class Tensor(ArrayMethods):
     def __init__(
         self, data: Any, requires_grad: bool = False, *, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
-        self.value = _checked(data, requires_grad, dtype)
+        self.value = fresh(data.data if isinstance(data, Tensor) else data, requires_grad, dtype)
         self._grad: Any = None
         self.requires_grad, self.name = requires_grad, name
         self.creator: Primitive | None = None  # what made it, from which inputs, with which settings
@@ -408,31 +408,6 @@ def raw_value(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.data
     return value if isinstance(value, Box) else np.asarray(value)
-
-
-def _checked(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
-    """A fresh array, or NumPy scalar, of the data."""
-    if isinstance(data, Tensor):
-        data = data.data
-    trace = current().trace
-    if trace is not None and isinstance(data, np.ndarray) and data.ndim:
-        data = trace.constant(data)
-    if isinstance(data, Box):
-        if dtype is not None:
-            return elementwise.astype(data, dtype)
-        return data if trace is None else trace.strong(data)
-    number = isinstance(data, (int, float)) and not isinstance(data, np.generic)
-    if dtype is None and number and requires_grad:
-        dtype = np.float64
-    try:
-        value = np.array(data, dtype=dtype)
-    except (ValueError, TypeError) as error:
-        raise DTypeError(f"a Tensor needs numbers in a regular shape, got {type(data).__name__}: {error}") from error
-    if value.dtype.kind not in "biufc":
-        raise DTypeError(f"a Tensor needs numbers, got dtype {value.dtype} from {type(data).__name__}")
-    if requires_grad and value.dtype.kind != "f":
-        raise DTypeError(f"gradients need a float dtype, got {value.dtype}. Use x.astype(float), or dtype=float")
-    return value if value.ndim else value[()]
 
 
 def tape(root: Tensor) -> list[Tensor]:

@@ -20,7 +20,7 @@ LAYERS = (
     ("blame", "tree", "mode"),
     ("primitive",),
     ("ops",),
-    ("composite", "safety"),
+    ("anomaly", "at", "composite", "safety"),
     ("array",),
     ("engine",),
     ("tensor",),

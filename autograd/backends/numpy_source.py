@@ -268,12 +268,13 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
     at = {eqn.out: time for time, eqn in enumerate(graph.eqns)}
     roots = [root.get(a, a) for a in graph.outputs]
     held = set(roots)
+    settled = max((time for time, eqn in enumerate(graph.eqns) if _may_raise(eqn)), default=-1)
     fresh = {a for i, a in enumerate(graph.outputs) if i not in keep}
     for output, number in (overwrite or {}).items():
         var, given = graph.outputs[output], graph.inputs[number]
         out_eqn = produced.get(var)
         if (
-            out_eqn is not None and graph.outputs.count(var) == 1 and out_eqn.primitive.name in _UFUNCS and var.shape
+            out_eqn is not None and at[var] > settled and graph.outputs.count(var) == 1 and out_eqn.primitive.name in _UFUNCS and var.shape
             and given in out_eqn.inputs and last_read.get(given) == at[var] and given not in held
             and (given.shape, given.dtype) == (var.shape, var.dtype) and all(a is given or a not in root for a in out_eqn.inputs)
         ):  # fmt: skip
@@ -356,6 +357,11 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
     run = scope["make"](**environment)
     kept = {i: buffers[a] for i, a in enumerate(graph.outputs) if isinstance(a, Var) and a in buffers}
     return Compiled(run, text, plan, kept, reuse)
+
+
+def _may_raise(eqn: Eqn) -> bool:
+    """Whether the values can make it fail: no input may be overwritten before that, so that a failed step changes nothing."""
+    return eqn.primitive.kind in ("linalg", "indexing", "random") or eqn.primitive.name not in EXPRESSIONS
 
 
 def has_place(eqn: Eqn) -> bool:

@@ -144,8 +144,8 @@ def _entry(
     names: dict[str, Any] = {
         "MISS": MISS, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten, "unflatten": tree.unflatten,
         "structure": structure, "same": guards.same, "current": current, "run": compiled.run, "quietly": _quiet_context().run,
-        "lock": threading.Lock(), "constant": constant, "clock": clock, "refs": sys.getrefcount, "wanted": mode.record,
-        "keep": mode.keep, "usual": mode,
+        "lock": threading.Lock(), "constant": constant, "clock": clock, "refs": sys.getrefcount, "sole": _sole_references(),
+        "wanted": mode.record, "keep": mode.keep, "usual": mode,
     }  # fmt: skip
     simple = isinstance(structure[2][0], tuple) and not structure[2][1][1] and all(p == tree.LEAF for p in structure[2][0][2])
     fails: list[str] = []
@@ -220,7 +220,7 @@ def _entry(
     for number in compiled.reuse:
         value = reach[graph.inputs[compiled.reuse[number]]]
         # An array that only its tensor and this frame refer to may be written into: nobody can see the old value go.
-        inside.append(f"o{number} = {value} if refs({value}) == 3 and {value}.base is None else None")
+        inside.append(f"o{number} = {value} if refs({value}) == sole and {value}.base is None else None")
         inputs.append(f"o{number}")
         assert owner[number] in tensors
     results = "".join(f"r{i}, " for i in range(len(graph.outputs)))
@@ -246,6 +246,13 @@ def _entry(
     exec(compile(text, f"<autograd entry of {recorder.name}>", "exec"), space)
     enter: Callable[[tuple[Any, ...], dict[str, Any]], Any] = space["make"](**names)
     return enter
+
+
+def _sole_references() -> int:
+    """What getrefcount says of an array that only one tensor and one local variable refer to; it varies with Python."""
+    holder = constant(np.empty(1))
+    value = holder.value
+    return sys.getrefcount(value)
 
 
 def _quiet_context() -> contextvars.Context:

@@ -6,13 +6,12 @@ clip passes the gradient at its bounds, sqrt'(0) = inf.  Each row of `tests/test
 
 from __future__ import annotations
 
-import contextvars
 import math
-import threading
 
 import numpy as np
 
 from .. import kernels
+from ..mode import quiet
 from ..primitive import Array, Primitive, elementwise, shape_of
 
 # ----- arithmetic -----
@@ -68,20 +67,8 @@ tanh = elementwise("tanh", np.tanh, (lambda g, y, x: g * (1 - y * y),), doc="hyp
 
 
 # ----- activations -----
-class _Quiet(threading.local):
-    """A context per thread in which NumPy does not warn of overflow: entering it costs a tenth of np.errstate."""
-
-    def __init__(self) -> None:
-        context = contextvars.Context()
-        context.run(np.seterr, over="ignore")
-        self.run = context.run
-
-
-_quiet = _Quiet()
-
-
 def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + _quiet.run(np.exp, -x))  # exp overflows to inf where the quotient is 0 anyway
+    return 1 / (1 + quiet.run(np.exp, -x))  # exp overflows to inf where the quotient is 0 anyway
 
 
 sigmoid = elementwise("sigmoid", _sigmoid, (lambda g, y, x: g * y * (1 - y),), symbol="σ", doc="1 / (1 + e**-x)")

@@ -58,7 +58,7 @@ matmul = Primitive(
     kind="contraction",
     shape=_matmul_shape,
     symbol="@",
-    doc="Matrix product a @ b by NumPy's rules: vectors are rows on the left, columns on the right; leading axes broadcast.",
+    doc="Matrix product a @ b by NumPy's rules: vectors are rows left, columns right; leading axes broadcast.",
     ufunc=np.matmul,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -310,7 +311,7 @@ def split(x: Array, sections: int | Sequence[int], axis: int = 0) -> list[Array]
         sections = [i * (length // sections) for i in range(1, sections)]
     bounds = [0, *sections, length]
     head = (slice(None),) * axis
-    return [getitem(x, (*head, slice(a, b))) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [getitem(x, (*head, slice(a, b))) for a, b in itertools.pairwise(bounds)]
 
 
 # ----- indexing -----

@@ -23,7 +23,7 @@ Lanes = tuple[int, ...]
 Body = Callable[[list[Value], int], list[Value]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Reduction:
     """A value of the body is combined over all positions that show the same element of `place`."""
 
