@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import warnings
-import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -36,7 +35,6 @@ class CompiledFunction:
         self._programs: list[Program] = []  # the one used last comes first
         self._history: list[Program] = []  # in the order of tracing
         self._warned = False
-        self._instances: weakref.WeakKeyDictionary[Any, CompiledFunction] = weakref.WeakKeyDictionary()
         functools.update_wrapper(self, function)
 
     # ----- calling -----
@@ -167,13 +165,24 @@ class CompiledFunction:
         return [g for g, _ in guards.collect(self.function, None).generators]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """As a method: a compiled function per instance, so that instances never share traces."""
+        """As a method: a compiled function per instance, kept by the instance, so that instances never share traces."""
         if instance is None:
             return self
-        if instance not in self._instances:
-            bound = self.function.__get__(instance, owner)
-            self._instances[instance] = CompiledFunction(bound, self.backend, self._static, self._check, self.max_traces)
-        return self._instances[instance]
+        try:
+            kept: dict[str, Any] = instance.__dict__
+        except AttributeError:
+            raise ArgumentError(
+                f"{type(instance).__name__} has no __dict__ to keep its compiled {name_of(self.function)} in: add '__dict__' "
+                "to its __slots__, or compile a function outside the class"
+            ) from None
+        return kept.setdefault(name_of(self.function), self._copy(self.function.__get__(instance, owner)))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
+        """The same function, of the copied instance where it is a method, with nothing traced yet."""
+        return self._copy(copy.deepcopy(self.function, memo))
+
+    def _copy(self, function: Callable[..., Any]) -> CompiledFunction:
+        return CompiledFunction(function, self.backend, self._static, self._check, self.max_traces)
 
     # ----- looking inside -----
     @property
