@@ -19,7 +19,7 @@ from demos.files import write
 from demos.plots import Show
 
 LIMIT = 2_000_000  # bytes; what a README, a chat or a slide takes without complaint
-_COLOURS = 128
+_COLOURS = 256
 
 Item = TypeVar("Item")
 

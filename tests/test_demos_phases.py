@@ -217,3 +217,16 @@ def test_every_data_set_trains(tmp_path, dataset):
     run = experiment.train(quick(tmp_path, dataset=dataset, learning_rate=0.3))
     assert run.losses[-1] < run.losses[0]
     assert set(np.unique(run.y)) == {0.0, 1.0}
+
+
+def test_without_a_graphviz_program_everything_else_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("autograd.render.picture.find_engine", lambda *_: None)
+    report = graph_report.run(Options(hidden=(3,), loss="mse", epochs=6, out=tmp_path))
+    names = ["loss_graph.dot", "graph_beside_training.png", "graph_beside_training.html"]
+    check(report, tmp_path, [f"plots/graph/{name}" for name in names])
+    assert "tracegrad[dot]" in report.text()
+    assert "<pre>digraph" in (tmp_path / "plots/graph/graph_beside_training.html").read_text()
+    names = [path.name for path in xor.run(Options("xor", (3,), "sigmoid", "mse", 0.1, 3, out=tmp_path)).files]
+    assert "architecture_data_flow.dot" in names and "architecture_data_flow.svg" not in names
+    names = [path.name for path in custom_model.run(Options(learning_rate=0.05, epochs=3, out=tmp_path)).files]
+    assert names == ["fit.png", "loss_graph.dot"]

@@ -1,6 +1,8 @@
 """Panels, figures and animations, on made-up arrays."""
 
 import io
+import re
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from matplotlib import _pylab_helpers
 from PIL import Image
 
-from demos import animate, manual_backprop, plots
+from demos import animate, manual_backprop, plots, readme_pictures
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 2))
@@ -152,7 +154,7 @@ def test_a_gif_shows_what_the_figure_shows(tmp_path):
     with Image.open(path) as image:
         image.seek(1)
         frame = np.asarray(image.convert("RGB")).astype(float)
-    far = np.abs(frame - whole).max(axis=-1) > 60  # more than a palette of 128 colours explains
+    far = np.abs(frame - whole).max(axis=-1) > 60  # more than a palette explains
     assert far.mean() < 0.002
 
 
@@ -205,3 +207,20 @@ def test_backprop_by_hand_is_the_derivative(activation, loss):
             down = value()
             array[...] = before
             assert (up - down) / (2 * step) == pytest.approx(float((gradient * direction).sum()), rel=1e-6, abs=1e-9)
+
+
+# -- the README's pictures ---------------------------------------------------------------------------------------------
+
+
+def test_the_pictures_of_the_readme_are_there_and_small():
+    root = Path(__file__).parent.parent
+    named = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (root / "README.md").read_text(encoding="utf-8"))
+    assert set(named) == {path.relative_to(root).as_posix() for path in (root / "assets").iterdir()}
+    assert all((root / name).stat().st_size < readme_pictures.LIMIT for name in named)
+
+
+def test_a_reduced_picture_looks_the_same(tmp_path):
+    path = plots.save(training_figure()[0], tmp_path / "a.png")
+    reduced = readme_pictures.small(path, tmp_path / "b.png")
+    assert reduced.stat().st_size < path.stat().st_size
+    assert np.abs(pixels(path.read_bytes()) - pixels(reduced.read_bytes())).mean() < 4
