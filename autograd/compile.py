@@ -14,6 +14,7 @@ from . import tree
 from .backends import numpy_source
 from .backends.program import MISS, Program, build, check_static
 from .errors import ArgumentError, TraceError
+from .ir import guards
 from .ir.graph import Graph
 from .ir.trace import name_of
 from .mode import current
@@ -35,6 +36,7 @@ class CompiledFunction:
         self._programs: list[Program] = []  # the one used last comes first
         self._history: list[Program] = []  # in the order of tracing
         self._warned = False
+        self._varying: frozenset[str] = frozenset()  # floats that changed between calls: inputs from then on
         functools.update_wrapper(self, function)
 
     # ----- calling -----
@@ -70,7 +72,9 @@ class CompiledFunction:
                     stacklevel=4,
                 )
             return self.function(*args, **kwargs)
-        program = build(self.function, args, kwargs, self._static, reason)
+        if self._programs:
+            self._varying |= guards.varying_floats(self._programs[0].walk)
+        program = build(self.function, args, kwargs, self._static, reason, self._varying)
         self._programs.insert(0, program)
         self._history.append(program)
         result = program.enter(args, kwargs)
@@ -154,14 +158,10 @@ class CompiledFunction:
         return eager
 
     def _reachable_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
-        from .ir import guards
-
         given = [x for x in tree.flatten((args, kwargs))[0] if isinstance(x, Tensor)]
         return list(dict.fromkeys([*given, *guards.collect(self.function, None).tensors]))
 
     def _generators(self) -> list[np.random.Generator]:
-        from .ir import guards
-
         return [g for g, _ in guards.collect(self.function, None).generators]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -259,7 +259,7 @@ def compile(
     Tensors that the step reads are inputs by reference, what it assigns (parameters, gradients, optimizer state) is
     assigned again at every call, and random draws are drawn anew.  Everything else that it reads - numbers, strings and
     functions in closures, globals and attributes, shapes and dtypes of the arguments - is guarded: a change traces anew.
-    Float arguments may vary; integers, strings and other objects are part of the trace.  Results carry no graph.
+    (A float that has changed becomes an input, so a schedule of learning rates traces twice.)  Float arguments may vary; integers, strings and other objects are part of the trace.  Results carry no graph.
 
     Args:
         function: the step; left out where options are given (``@compile(backend="numpy")``).

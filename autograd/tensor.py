@@ -254,7 +254,7 @@ class Tensor(ArrayMethods):
                 value = (primitive.forward if mode.plain else primitive)(*values, **settings)
             else:
                 values = [trace.value_of(a) if isinstance(a, Tensor) else a for a in arrays]
-                with trace.during("forward"):
+                with trace.during("forward" if any(a.requires_grad for a in arrays if isinstance(a, Box)) else trace.phase):
                     value = primitive(*values, **settings)
         except (ValueError, TypeError) as error:
             raise explained(error, primitive, arrays) from error

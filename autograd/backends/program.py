@@ -83,9 +83,14 @@ def build(
     kwargs: dict[str, Any],
     static: frozenset[str],
     reason: str,
+    varying: frozenset[str] = frozenset(),
     first: bool = True,
 ) -> Program:
-    """Trace a call, optimise and compile it; nothing is computed yet and no tensor changes."""
+    """Trace a call, optimise and compile it; nothing is computed yet and no tensor changes.
+
+    `varying` labels the floats in closures and attributes that have changed before: they become inputs, unless the
+    function needs their value.
+    """
     recorder = Trace(name_of(function))
     values, structure = tree.flatten((args, kwargs))
     parameters, names = argument_names(function, args, kwargs)
@@ -98,12 +103,25 @@ def build(
         else:
             given.append(value if kind == "static" else stand_in(recorder, value, name))
     call_args, call_kwargs = tree.unflatten(structure, given)
-    with Watch(recorder, before.generators):
-        result = recorder.run(function, call_args, call_kwargs)
+    lifted = {guard.label: guard for guard in before.guards if guard.label in varying and guard.put is not None}
+    inputs = {label: recorder.input((), np.dtype(float), label.rpartition(".")[2], weak=True) for label in lifted}
+    try:
+        with Watch(recorder, before.generators):
+            try:
+                for label, guard in lifted.items():
+                    guard.put(Tensor(inputs[label]))  # type: ignore[misc]
+                result = recorder.run(function, call_args, call_kwargs)
+            finally:
+                for guard in lifted.values():
+                    guard.put(guard.expected)  # type: ignore[misc]
+    except TraceError:
+        if not lifted:
+            raise
+        return build(function, args, kwargs, static, reason, first=first)
     walk = guards.collect(function, recorder.codes)
     changed = guards.failures(before, {guard.label for guard in walk.guards})
     if changed and first:  # a cache that it has filled, perhaps
-        return build(function, args, kwargs, static, reason, first=False)
+        return build(function, args, kwargs, static, reason, varying, first=False)
     if changed:
         raise TraceError(
             f"{name_of(function)} changes what it reads while it runs ({'; '.join(changed)}), and a compiled step would not "
@@ -123,7 +141,11 @@ def build(
     keep = frozenset(i for t, i in outcome.gradients.items() if i is not None and t not in recorder.arguments)
     overwrite = {number: position[owners[tensor]] for tensor, number in outcome.updates.items()}
     compiled = numpy_source.compile_graph(graph, keep, overwrite)
-    enter = _entry(recorder, graph, outcome, compiled, walk, values, kinds, structure, given)
+    reach = {tracer.var: "0.0" for tracer in inputs.values()}  # (what the function did not read is any number)
+    for guard in [g for g in walk.guards if g.label in lifted]:
+        walk.guards.remove(guard)
+        reach[inputs[guard.label].var] = guard.path
+    enter = _entry(recorder, graph, outcome, compiled, walk, values, kinds, structure, given, reach)
     leaves = [(n, k, w) for n, (k, w) in zip(names, kinds, strict=True)]
     return Program(reason, stages, compiled, enter, walk, leaves, structure)
 
@@ -138,8 +160,9 @@ def _entry(
     kinds: list[tuple[str, Any]],
     structure: Any,
     given: list[Any],
+    reach: dict[Any, str],
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
-    """Generate `enter(args, kwargs)`: check, run, assign, return."""
+    """Generate `enter(args, kwargs)`: check, run, assign, return; `reach` has the expressions of some inputs already."""
     mode = current()
     names: dict[str, Any] = {
         "MISS": MISS, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten, "unflatten": tree.unflatten,
@@ -148,7 +171,7 @@ def _entry(
         "wanted": mode.record, "keep": mode.keep, "usual": mode,
     }  # fmt: skip
     simple = isinstance(structure[2][0], tuple) and not structure[2][1][1] and all(p == tree.LEAF for p in structure[2][0][2])
-    fails: list[str] = []
+    fails = [f"type({path}) is not float" for path in reach.values()]
     lines = [
         "mode = current()",
         "if mode is not usual and (mode.record is not wanted or mode.keep is not keep or mode.trace is not None"
@@ -162,7 +185,6 @@ def _entry(
     else:
         lines += ["leaves, found = flatten((args, kwargs))", "if found != structure: return MISS"]
         lines += [f"{', '.join(f'a{i}' for i in range(len(values)))}, = leaves"] if values else []
-    reach: dict[Any, str] = {}  # Var -> expression of its value
     first: dict[int, int] = {}  # id of a tensor argument -> its first position
     for i, (value, (kind, what)) in enumerate(zip(values, kinds, strict=True)):
         if kind == "static":

@@ -43,6 +43,7 @@ class Guard:
     path: str
     expected: Any
     by_value: bool
+    put: Callable[[Any], None] | None = None  # replaces the value where it is held
 
 
 class Walk:
@@ -67,14 +68,16 @@ class Walk:
         self.roots[name] = value
         return name
 
-    def must_be(self, label: str, path: str, expected: Any, by_value: bool = True) -> None:
+    def must_be(
+        self, label: str, path: str, expected: Any, by_value: bool = True, put: Callable[[Any], None] | None = None
+    ) -> None:
         """Add a guard."""
-        self.guards.append(Guard(label, path, expected, by_value))
+        self.guards.append(Guard(label, path, expected, by_value, put))
 
     def visit(self, value: Any, label: str, path: str, put: Callable[[Any], None] | None = None, depth: int = 0) -> None:
         """Guard a value reached by `path`; `put` would replace it there."""
         if isinstance(value, SIMPLE):
-            self.must_be(label, path, value)
+            self.must_be(label, path, value, put=put)
             return
         if isinstance(value, ModuleType):
             self._module(value, label, depth)
@@ -254,6 +257,14 @@ def checks(walk: Walk) -> tuple[list[str], dict[str, Any]]:
 def failures(walk: Walk, labels: Container[str] | None = None) -> list[str]:
     """Guards (with one of the labels) that do not hold now, as "name: old -> new"."""
     found = []
+    for guard, now in failing(walk, labels):
+        changed = isinstance(guard.expected, bytes)
+        found.append(f"{guard.label}{' changed' if changed else f': {_shown(guard.expected)} -> {_shown(now)}'}")
+    return found
+
+
+def failing(walk: Walk, labels: Container[str] | None = None) -> Iterator[tuple[Guard, Any]]:
+    """Guards (with one of the labels) that do not hold now, with the present value."""
     for guard in walk.guards:
         if labels is not None and guard.label not in labels:
             continue
@@ -262,9 +273,12 @@ def failures(walk: Walk, labels: Container[str] | None = None) -> list[str]:
         except (LookupError, AttributeError, ValueError):
             now = _MISSING
         if now is not guard.expected and not (guard.by_value and same(now, guard.expected)):
-            changed = isinstance(guard.expected, bytes)
-            found.append(f"{guard.label}{' changed' if changed else f': {_shown(guard.expected)} -> {_shown(now)}'}")
-    return found
+            yield guard, now
+
+
+def varying_floats(walk: Walk) -> frozenset[str]:
+    """Labels of the floats that have changed into other floats: the next trace takes them as inputs."""
+    return frozenset(g.label for g, now in failing(walk) if type(g.expected) is type(now) is float and g.put is not None)
 
 
 def _shown(value: Any) -> str:

@@ -73,7 +73,7 @@ class Trace:
     def __init__(self, name: str) -> None:
         self.name = name
         self.start = clock.tick()
-        self.phase = "update"
+        self.phase = "forward"
         self.pulled = ""  # scope of the tensor whose cotangent is being pulled back
         self.inputs: list[Var] = []
         self.eqns: list[Eqn] = []
@@ -85,6 +85,7 @@ class Trace:
         self.captured_gradients: dict[Tensor, Var | None] = {}  # None: it was None when it was read
         self.written: dict[Tensor, None] = {}
         self.codes: dict[CodeType, dict[str, Any]] = {}  # code that ran, with its globals
+        self.cotangents: list[tuple[Tracer, Any]] = []  # of which values
         self.finished = False
         self._stamps: dict[Tensor, int] = {}
 
@@ -144,14 +145,17 @@ class Trace:
 
     @contextlib.contextmanager
     def during(self, phase: str) -> Iterator[None]:
-        """Label the equations made inside, unless a backward pass is under way (it may record forward operations)."""
+        """Label the equations made inside, unless a backward pass is under way (it may record forward operations).
+
+        What comes after a backward pass and needs no gradient is the update.
+        """
         before = self.phase
         if before != "backward":
             self.phase = phase
         try:
             yield
         finally:
-            self.phase = before
+            self.phase = "update" if phase == "backward" != before else before
 
     # ----- the overlay -----
     def value_of(self, tensor: Tensor) -> Array:
@@ -184,6 +188,8 @@ class Trace:
         tensor.changed = clock.changed = clock.tick()
         self.values[tensor] = self.strong(value)
         self.written[tensor] = None
+        if tensor.name:
+            self.name_value(self.values[tensor], f"new_{tensor.name}")
 
     def grad_of(self, tensor: Tensor) -> Any:
         """The tensor's gradient at this point of the traced code."""
@@ -219,8 +225,8 @@ class Trace:
 
         def named(tensor: Tensor, g: Array) -> None:
             self.pulled = tensor.scope
-            if tensor.name:
-                self.name_value(g, f"grad_{tensor.name}")
+            if isinstance(g, Tracer) and isinstance(tensor.value, Tracer):
+                self.cotangents.append((g, tensor.value.var))
             if visit is not None:
                 visit(tensor, g)
 
@@ -287,7 +293,14 @@ class Trace:
                         value.name = name
 
     def graph(self, outputs: Sequence[Atom], labels: Sequence[str]) -> Graph:
-        """The finished program."""
+        """The finished program, its unnamed values named after nn scopes and the values they are the cotangents of."""
+        for eqn in self.eqns:
+            if eqn.phase == "forward" and eqn.scope and not eqn.out.name:
+                layer, name = eqn.scope.rpartition("/")[2].lower(), eqn.primitive.name
+                eqn.out.name = layer if layer.startswith(name) else f"{layer}_{name}"
+        for g, var in self.cotangents:
+            if var.name:
+                self.name_value(g, f"grad_{var.name}")
         return verify(
             Graph(self.name, tuple(self.inputs), dict(self.constants.values()), tuple(self.eqns), tuple(outputs), tuple(labels))
         )

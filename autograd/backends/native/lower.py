@@ -1,0 +1,427 @@
+"""From an optimised graph to LLVM assembly: what is computed how, where every array lives, and the text of it all.
+
+Equations become tasks: small arrays are computed in registers, groups of elementwise operations and reductions as one
+nest of loops, products as tiles or by BLAS, movements as views or copies, and the rest by NumPy between two segments of
+machine code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ...ir.graph import Atom, Eqn, Graph, Literal, Var
+from ...ops.elementwise import stop_gradient
+from ...passes.fuse import fusion_groups
+from ...passes.memory import Plan, plan_memory
+from . import matmul, moves, ops, registers
+from .loops import Nest, Reduction, copy, read
+from .ops import emit, operand_dtypes
+from .place import Place, fresh, is_view, view
+from .text import KINDS, Code, Value
+
+UNSUPPORTED = {
+    "cumsum": "each sum needs the one before it, which NumPy does as fast",
+    "argmax": "runs once per step at most, on results; NumPy does it as fast",
+    "argmin": "as argmax",
+    "take_along_axis": "reads where another array says; NumPy's gather is used",
+    "einsum": "NumPy chooses the order of contraction",
+    "solve": "LAPACK through NumPy",
+    "inv": "LAPACK through NumPy",
+    "det": "LAPACK through NumPy",
+    "logabsdet": "LAPACK through NumPy",
+    "detsign": "LAPACK through NumPy",
+    "cholesky": "LAPACK through NumPy",
+    "draw": "random numbers must come from NumPy's generator, in its order",
+}
+TABLE = frozenset({*ops.ELEMENTWISE, *registers.MOVES, *registers.REDUCTIONS, "matmul"})
+
+
+@dataclass(slots=True)
+class Task:
+    """Equations that run together: "registers", "loop", "product", "view", "move" or "numpy"."""
+
+    kind: str
+    eqns: list[Eqn]
+    space: tuple[int, ...] | None = None
+
+    @property
+    def inputs(self) -> list[Var]:
+        """What is read from outside."""
+        own = {eqn.out for eqn in self.eqns}
+        return list(dict.fromkeys(a for eqn in self.eqns for a in eqn.inputs if isinstance(a, Var) and a not in own))
+
+
+def normalise(graph: Graph) -> Graph:
+    """Every output a variable of its own, computed by the program: copies stand for inputs, numbers and repetitions."""
+    eqns, outputs = list(graph.eqns), list(graph.outputs)
+    made = {eqn.out for eqn in eqns}
+    seen: set[Atom] = set()
+    for i, atom in enumerate(outputs):
+        if atom in made and atom not in seen:
+            seen.add(atom)
+            continue
+        out = Var(atom.shape, atom.dtype)
+        eqns.append(Eqn(out, stop_gradient, (atom,), phase="update"))
+        outputs[i] = out
+    return replace(graph, eqns=tuple(eqns), outputs=tuple(outputs))
+
+
+def tasks_of(graph: Graph) -> list[Task]:
+    """The equations in an order in which they can run, each with the way it is computed."""
+    tasks: list[Task] = []
+    for group in fusion_groups(graph):
+        small = group.space is not None and math.prod(group.space) <= registers.LANES
+        if group.space is not None and not small and all(_loops(eqn) for eqn in group.eqns):
+            tasks.append(Task("loop", group.eqns, group.space))
+        else:
+            tasks += [Task(_kind(eqn), [eqn], eqn.out.shape) for eqn in group.eqns]
+    return tasks
+
+
+def _loops(eqn: Eqn) -> bool:
+    if eqn.primitive.name in registers.REDUCTIONS:
+        return eqn.inputs[0].dtype.name in KINDS and eqn.out.dtype.name in KINDS and (
+            0 not in eqn.inputs[0].shape or eqn.primitive.name in ("sum", "prod", "reduce_to")
+        )
+    return ops.supported(eqn)
+
+
+def _kind(eqn: Eqn) -> str:
+    name = eqn.primitive.name
+    if registers.fits(eqn):
+        return "registers"
+    if any(a.dtype.name not in KINDS for a in (*eqn.inputs, eqn.out)):
+        return "numpy"
+    if name == "matmul":
+        same = all(isinstance(a, Var) and a.dtype == eqn.out.dtype for a in eqn.inputs)
+        return "product" if same and eqn.out.dtype.kind == "f" else "numpy"
+    if not isinstance(eqn.inputs[0] if eqn.inputs else None, Var) and name not in ops.ELEMENTWISE:
+        return "numpy"
+    if name in ops.ELEMENTWISE and name != "broadcast_to" or name in registers.REDUCTIONS:
+        return "single" if _loops(eqn) else "numpy"
+    if is_view(eqn) or name == "reshape":
+        return "view"
+    return "move" if moves.supported(eqn) else "numpy"
+
+
+@dataclass(slots=True)
+class Layout:
+    """Where everything is: a place per variable, its names in the text, and the order of the pointers in the table."""
+
+    places: dict[Var, Place] = field(default_factory=dict)
+    table: list[str] = field(default_factory=list)  # what each pointer of the table is
+    direct: dict[int, bool] = field(default_factory=dict)  # output number -> computed in place
+    plan: Plan | None = None
+
+
+class Lowering:
+    """One graph on its way to assembly."""
+
+    def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int]) -> None:
+        self.original = graph
+        self.graph = graph = normalise(graph)
+        self.keep = frozenset(i for i in keep if graph.outputs[i].shape)
+        self.in_place = {
+            output: number
+            for output, number in overwrite.items()
+            if graph.outputs[output].shape and _alike(graph.outputs[output], graph.inputs[number])
+        }
+        self.tasks = tasks_of(graph)
+        self.places: dict[Var, Place] = {}
+        self.pointers: dict[str, str] = {}  # name in the text -> what it points to: how it is found in the table
+        self.table: list[tuple[str, Any]] = []
+        self._table()
+        self.homes: dict[Var, str] = {}  # variable -> base that it is computed into, if that is not the arena
+        self._choose_homes()
+        self.plan = self._plan()
+        self.scratch = 0
+        self.blas: set[str] = set()
+        self.work = 0  # multiplications, to judge whether a call is long
+        self.segments, self.numpy = self._segments()
+
+    # ----- where things are -----
+    def _table(self) -> None:
+        graph = self.graph
+        for i, var in enumerate(graph.inputs):
+            self.table.append((f"%in{i}", ("input", i)))
+            self.places[var] = fresh(f"%in{i}", var.dtype, var.shape)
+        for i in range(len(graph.outputs)):
+            if i not in self.keep and i not in self.in_place:
+                self.table.append((f"%out{i}", ("output", i)))
+        for i, (var, value) in enumerate(graph.constants.items()):
+            self.table.append((f"%const{i}", ("constant", value)))
+            self.places[var] = fresh(f"%const{i}", var.dtype, var.shape)
+        self.table.append(("%arena", ("arena", None)))
+
+    def base_of_output(self, number: int) -> str:
+        """The pointer that an output ends up at."""
+        return f"%in{self.in_place[number]}" if number in self.in_place else f"%out{number}"
+
+    def _choose_homes(self) -> None:
+        """Outputs are computed where they belong, unless that would overwrite what is still read."""
+        when = {eqn.out: i for i, task in enumerate(self.tasks) for eqn in task.eqns}
+        last: dict[Var, int] = {}
+        root: dict[Var, Var] = {}
+        for i, task in enumerate(self.tasks):
+            for var in task.inputs:
+                last[root.get(var, var)] = i
+            if task.kind == "view":
+                root[task.eqns[0].out] = root.get(task.inputs[0], task.inputs[0])
+        for number, out in enumerate(self.graph.outputs):
+            assert isinstance(out, Var)
+            if number in self.keep or out in root:
+                continue
+            task = self.tasks[when[out]]
+            if number in self.in_place:
+                old = self.graph.inputs[self.in_place[number]]
+                if last.get(old, -1) > when[out]:
+                    continue
+                if last.get(old) == when[out] and not self._aligned(task, old, out, root):
+                    continue
+            self.homes[out] = self.base_of_output(number)
+
+    def _aligned(self, task: Task, old: Var, out: Var, root: dict[Var, Var]) -> bool:
+        """Whether the task reads each old element just where, and before, it writes the new one."""
+        if task.kind == "registers":
+            return True
+        if task.kind not in ("loop", "single"):
+            return False
+        made = next(eqn for eqn in task.eqns if eqn.out is out)
+        if made.primitive.name in registers.REDUCTIONS or out.shape != task.space:
+            return False
+        return all(var is old and old.shape == task.space for var in task.inputs if root.get(var, var) is old)
+
+    def _plan(self) -> Plan:
+        """Memory for what must have an address: what loops, products and NumPy read or write, and outputs."""
+        graph = self.graph
+        addressed: set[Atom] = {out for i, out in enumerate(graph.outputs)}
+        segment, where = 0, {}
+        for task in self.tasks:
+            segment += task.kind == "numpy"
+            for eqn in task.eqns:
+                where[eqn.out] = segment
+            segment += task.kind == "numpy"
+        for task in self.tasks:
+            here = where[task.eqns[0].out]
+            for var in task.inputs:
+                if task.kind != "registers" or where.get(var, here) != here:
+                    addressed.add(var)
+            if task.kind not in ("registers", "loop"):
+                addressed.add(task.eqns[0].out)
+            if task.kind == "loop":
+                addressed.update(eqn.out for eqn in task.eqns if eqn.primitive.name in registers.REDUCTIONS)
+        for task in self.tasks:  # what a later task reads of this one's results
+            own = {eqn.out for eqn in task.eqns}
+            for other in self.tasks:
+                if other is not task and task.kind == "loop":
+                    addressed.update(own.intersection(other.inputs))
+        alias: dict[Var, Var] = {}
+        for task in self.tasks:
+            for eqn in task.eqns:
+                source = eqn.inputs[0] if eqn.inputs else None
+                shared = None
+                if task.kind == "view" and isinstance(source, Var) and source in self.places:
+                    shared = view(eqn, self.places[source])
+                if shared is not None:
+                    self.places[eqn.out] = shared
+                    alias[eqn.out] = source  # type: ignore[assignment]
+                elif eqn.out in self.homes:
+                    self.places[eqn.out] = fresh(self.homes[eqn.out], eqn.out.dtype, eqn.out.shape)
+                elif eqn.out in addressed:
+                    self.places[eqn.out] = fresh(f"%m{len(self.places)}", eqn.out.dtype, eqn.out.shape)
+                if task.kind == "view" and shared is None:
+                    task.kind = "move"
+        self.addressed = addressed
+        nothing = Var((), np.dtype(bool))
+        steps: list[Eqn] = []
+        for task in self.tasks:
+            inputs = tuple(task.inputs)
+            if task.kind == "loop":
+                outs = [eqn.out for eqn in task.eqns if eqn.out in self.places]
+                steps += [replace(eqn, inputs=inputs) for eqn in task.eqns if eqn.out in self.places]
+                steps.append(Eqn(nothing.like(), stop_gradient, (*inputs, *outs)))
+            else:
+                steps += task.eqns
+        end = [out for i, out in enumerate(graph.outputs) if i in self.keep or out not in self.homes]
+        plan = plan_memory(
+            steps,
+            lambda eqn: eqn.out in self.places and self.places[eqn.out].base.startswith("%m"),
+            lambda eqn: alias.get(eqn.out),
+            end,
+        )
+        return plan
+
+    def _scratch(self, size: int) -> str:
+        self.scratch = max(self.scratch, size)
+        return "%scratch"
+
+    def _blas(self, letter: str) -> str | None:
+        if matmul.blas_library() is None:
+            return None
+        self.blas.add(letter)
+        return f"%gemm_{letter}"
+
+    # ----- text -----
+    def _segments(self) -> tuple[list[str], list[Task]]:
+        """The text of each segment, and the NumPy tasks between them."""
+        texts: list[str] = []
+        between: list[Task] = []
+        runs: list[list[Task]] = [[]]
+        for task in self.tasks:
+            if task.kind == "numpy":
+                between.append(task)
+                runs.append([])
+            else:
+                runs[-1].append(task)
+        self.declarations: dict[str, str] = {}
+        for number, run in enumerate(runs):
+            body = Segment(self, run, last=number == len(runs) - 1)
+            texts.append(body.text(f"segment{number}"))
+            self.declarations.update(body.code.declarations)
+        return texts, between
+
+    @property
+    def stepping(self) -> list[str]:
+        """Pointers that may move from step to step of a loop over steps: arguments, and results that are stacked."""
+        held = {f"%in{number}" for number in self.in_place.values()}
+        return [name for name, (kind, _) in self.table if kind in ("input", "output") and name not in held]
+
+
+def _alike(a: Atom, b: Atom) -> bool:
+    return (a.shape, a.dtype) == (b.shape, b.dtype)
+
+
+class Segment:
+    """A run of tasks as one function of machine code."""
+
+    def __init__(self, lowering: Lowering, tasks: list[Task], last: bool) -> None:
+        self.lowering = lowering
+        self.code = Code()
+        self.values: dict[Var, Value] = {}
+        for task in tasks:
+            self._emit(task)
+        if last:
+            self._outputs()
+
+    def _emit(self, task: Task) -> None:
+        eqn, places = task.eqns[0], self.lowering.places
+        if task.kind == "registers":
+            value = registers.compute(self.code, eqn, [self._value(a) for a in eqn.inputs])
+            self.values[eqn.out] = value
+            if eqn.out in places:
+                place = places[eqn.out]
+                self.code.store(value.cast(place.kind), self.code.offset(place.base, place.offset, place.kind))
+        elif task.kind in ("loop", "single"):
+            self._loop(task)
+        elif task.kind == "product":
+            a, b = (places[x] for x in eqn.inputs if isinstance(x, Var))
+            self.lowering.work += matmul.multiplications(a, b)
+
+            def one(a: Place, b: Place, c: Place) -> None:
+                matmul.product(self.code, a, b, c, self.lowering._scratch, self.lowering._blas)
+
+            matmul.batched(self.code, a, b, places[eqn.out], one)
+        elif task.kind == "move":
+            moves.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
+
+    def _value(self, atom: Atom) -> Value:
+        """A small array in registers."""
+        if isinstance(atom, Literal):
+            return self.code.constant(atom.value, KINDS[atom.dtype.name])
+        if atom not in self.values:
+            place = self.lowering.places[atom]
+            index = np.indices(atom.shape).reshape(len(atom.shape), -1)
+            where = tuple(int(sum(i * s for i, s in zip(column, place.strides, strict=True))) for column in index.T)
+            where = where if atom.shape else (0,)
+            self.values[atom] = read(self.code, self.code.offset(place.base, place.offset, place.kind), place.kind, where)
+        return self.values[atom]
+
+    def _loop(self, task: Task) -> None:
+        places, code = self.lowering.places, self.code
+        reduced = [eqn for eqn in task.eqns if eqn.primitive.name in registers.REDUCTIONS]
+        space = reduced[0].inputs[0].shape if reduced else task.eqns[0].out.shape
+        given = task.inputs
+        reads = [places[var].broadcast(space) for var in given]
+        written = [eqn.out for eqn in task.eqns if eqn not in reduced and eqn.out in places]
+        writes = [places[var] for var in written]
+        reductions = []
+        for eqn in reduced:
+            place = places[eqn.out]
+            whole = fresh(place.base, place.dtype, registers.kept(eqn), place.offset).broadcast(space)
+            reductions.append(Reduction(registers.REDUCTIONS[eqn.primitive.name], whole))
+        self.lowering.work += math.prod(space) * len(task.eqns)
+
+        def body(values: list[Value], lanes: int) -> list[Value]:
+            known: dict[Atom, Value] = dict(zip(given, values, strict=True))
+            combined: dict[Var, Value] = {}
+            for eqn in task.eqns:
+                dtypes = [eqn.inputs[0].dtype] if eqn in reduced else operand_dtypes(eqn)
+                args = []
+                for atom, dtype in zip(eqn.inputs, dtypes, strict=True):
+                    if isinstance(atom, Literal):
+                        own = eqn.primitive.name == "astype" or eqn in reduced
+                        args.append(code.constant(atom.value, KINDS[atom.dtype.name if own else dtype.name], lanes))
+                    else:
+                        args.append(known[atom])
+                if eqn in reduced:
+                    combined[eqn.out] = args[0]
+                else:
+                    known[eqn.out] = emit(eqn, args)
+            return [known[var] for var in written] + [combined[eqn.out] for eqn in reduced]
+
+        Nest(code, space, reads, writes, reductions, body).emit()
+
+    def _outputs(self) -> None:
+        """Outputs that could not be computed in their places are copied there now that nothing is read any more."""
+        lowering = self.lowering
+        for number, out in enumerate(lowering.graph.outputs):
+            if number not in lowering.keep and out not in lowering.homes:
+                target = fresh(lowering.base_of_output(number), out.dtype, out.shape)
+                copy(self.code, lowering.places[out], target)  # type: ignore[index]
+
+    def text(self, name: str) -> str:
+        """The function, with the pointers it uses taken from the table."""
+        lowering, lines = self.lowering, self.code.lines
+        body = "\n".join(lines)
+        head = [f"define void @{name}(ptr %table, ptr %steps, i64 %count) nounwind {{", "start:", *self.code.entry]
+        inside: list[str] = []
+        stepping = lowering.stepping
+        for index, (pointer, _) in enumerate(lowering.table):
+            if pointer in stepping:
+                number = stepping.index(pointer)
+                head += _from_table(f"{pointer}.start", "%table", index, "ptr")
+                head += _from_table(f"{pointer}.step", "%steps", number, "i64")
+                inside += [
+                    f"  {pointer}.by = mul i64 %step, {pointer}.step",
+                    f"  {pointer} = getelementptr i8, ptr {pointer}.start, i64 {pointer}.by",
+                ]
+            else:
+                head += _from_table(pointer, "%table", index, "ptr")
+        index = len(lowering.table)
+        for i, letter in enumerate("sd"):
+            head += _from_table(f"%gemm_{letter}", "%table", index + i, "ptr")
+        for var, offset in lowering.plan.offsets.items():
+            head.append(f"  {lowering.places[var].base} = getelementptr i8, ptr %arena, i64 {offset}")
+        head.append(f"  %scratch = getelementptr i8, ptr %arena, i64 {lowering.plan.size}")
+        head += ["  br label %each", "each:", "  %step = phi i64 [ 0, %start ], [ %step.next, %finish ]", *inside, "  br label %first"]
+        tail = [
+            "  br label %finish", "finish:", "  %step.next = add nuw nsw i64 %step, 1",
+            "  %step.more = icmp slt i64 %step.next, %count", "  br i1 %step.more, label %each, label %done", "done:",
+            "  ret void", "}",
+        ]  # fmt: skip
+        return "\n".join([*head, "first:", body, *tail])
+
+
+def _from_table(name: str, table: str, index: int, kind: str) -> list[str]:
+    return [
+        f"  {name}.place = getelementptr {kind}, ptr {table}, i64 {index}",
+        f"  {name} = load {kind}, ptr {name}.place, align 8",
+    ]
+
+
+Emit = Callable[[Eqn], None]
