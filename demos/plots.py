@@ -267,6 +267,8 @@ def confidence_panel(ax: Axes, outputs: np.ndarray, y: np.ndarray) -> None:
         bar.set_hatch("//")
         bar.set_edgecolor("white")
     ax.axvline(0.5, color=INK, linewidth=1.2)
+    ax.set_ylim(0, 1.3 * ax.get_ylim()[1])  # room for the legend
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.legend(fontsize=8, framealpha=1.0, edgecolor=PALE, loc="upper center")
 
 

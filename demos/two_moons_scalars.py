@@ -82,14 +82,7 @@ def loss_of(network: Network, X: np.ndarray, signs: np.ndarray) -> tuple[Tensor,
 
 def operations(loss: Tensor) -> int:
     """The number of operations recorded in the graph behind a loss."""
-    seen: set[int] = set()
-    stack = [loss]
-    while stack:
-        node = stack.pop()
-        if node.creator is not None and id(node) not in seen:
-            seen.add(id(node))
-            stack.extend(tensor for tensor in node.inputs or () if isinstance(tensor, Tensor))
-    return len(seen)
+    return sum(node.creator is not None for node in autograd.tape(loss))
 
 
 def run(options: Options) -> Report:
