@@ -19,7 +19,7 @@ from ...ops.elementwise import stop_gradient
 from ...passes.fuse import fusion_groups
 from ...passes.memory import Plan, plan_memory
 from . import matmul, moves, ops, registers
-from .loops import Nest, Reduction, copy, read
+from .loops import Nest, Reduction, copy, offsets, read
 from .ops import emit, operand_dtypes
 from .place import Place, fresh, is_view, view
 from .text import KINDS, Code, Value
@@ -335,9 +335,7 @@ class Segment:
             return self.code.constant(atom.value, KINDS[atom.dtype.name])
         if atom not in self.values:
             place = self.lowering.places[atom]
-            index = np.indices(atom.shape).reshape(len(atom.shape), -1)
-            where = tuple(int(sum(i * s for i, s in zip(column, place.strides, strict=True))) for column in index.T)
-            where = where if atom.shape else (0,)
+            where = offsets(atom.shape, place.strides)
             self.values[atom] = read(self.code, self.code.offset(place.base, place.offset, place.kind), place.kind, where)
         return self.values[atom]
 

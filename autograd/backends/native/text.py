@@ -192,7 +192,7 @@ class Code:
         self.lines: list[str] = []
         self.entry: list[str] = []  # instructions that belong at the top of the function: room on the stack
         self.declarations: dict[str, str] = {}
-        self.block = "start"
+        self.block = "first"
         self._count = 0
 
     def fresh(self, prefix: str = "v") -> str:

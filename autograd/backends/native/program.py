@@ -1,0 +1,219 @@
+"""One graph as a program of machine code: what Python calls, and the memory that belongs to it."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...ir.graph import Atom, Eqn, Graph, Literal, Var
+from ...passes.memory import ALIGNMENT, Plan
+from . import call
+from .lower import Lowering, Task
+from .machine import Machine
+from .matmul import blas_library
+
+_LONG = 20_000  # element operations from which on other threads may run meanwhile
+_CHUNK = 0.05  # seconds of uninterrupted machine code in a loop over steps
+
+_Step = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+
+
+class NativeProgram:
+    """Machine code for a graph.
+
+    `run(*inputs, *fresh)` computes one step and returns None, or True (having changed nothing) where an argument is not
+    an array in rows, or one that is to be overwritten is shared.  `in_place` maps outputs to the inputs whose arrays they
+    overwrite, `fresh` lists outputs that are computed into arrays given after the inputs, `scalars` holds the 0-d arrays
+    that the other outputs are left in, and `buffers` those that stay in the arena.
+    """
+
+    def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int]) -> None:
+        self._lowering = lowering = Lowering(graph, keep, overwrite)
+        graph = lowering.graph
+        self.plan: Plan = lowering.plan
+        self.in_place = lowering.in_place
+        raw = np.zeros(lowering.plan.size + lowering.scratch + 2 * ALIGNMENT, np.uint8)
+        self._arena = raw[-raw.ctypes.data % ALIGNMENT :]
+        outputs = [index for _, (kind, index) in lowering.table if kind == "output"]
+        self.fresh = [i for i in outputs if graph.outputs[i].shape]
+        self.scalars = {i: np.empty((), graph.outputs[i].dtype) for i in outputs if not graph.outputs[i].shape}
+        self.buffers = {i: self._array(graph.outputs[i]) for i in lowering.keep}
+        self.reuse: Mapping[int, int] = {}
+        self._refresh: list[tuple[Any, Any]] = []
+        self._fill_table(outputs)
+        self._build()
+
+    def _array(self, var: Atom) -> Any:
+        """The array of the arena that a variable lives in."""
+        assert isinstance(var, Var)
+        place = self._lowering.places[var]
+        root = next(v for v in self.plan.offsets if self._lowering.places[v].base == place.base)
+        item = var.dtype.itemsize
+        offset = self.plan.offsets[root] + place.offset * item
+        return np.ndarray(var.shape, var.dtype, self._arena, offset, tuple(s * item for s in place.strides))
+
+    def _fill_table(self, outputs: list[int]) -> None:
+        lowering = self._lowering
+        entries: list[int] = []
+        arguments: dict[tuple[str, int], int] = {}
+        self._held: list[Any] = []
+        for index, (_, (kind, what)) in enumerate(lowering.table):
+            address = 0
+            if kind in ("input", "output"):
+                arguments[kind, what] = index
+                if kind == "output" and what in self.scalars:
+                    address = self.scalars[what].ctypes.data
+            elif kind == "constant":
+                array = what
+                if not (array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative):
+                    array = np.ascontiguousarray(what, what.dtype.newbyteorder("="))
+                    self._refresh.append((array, what))
+                self._held.append(array)
+                address = array.ctypes.data
+            else:
+                address = self._arena.ctypes.data
+            entries.append(address)
+        library = blas_library()
+        entries += [library[0][letter] if library else 0 for letter in "sd"]
+        self._helpers = len(entries)
+        self._still = np.zeros(max(len(lowering.stepping), 1), np.int64)
+        entries += [*call.helper_addresses(), self._still.ctypes.data]
+        self._table = np.array(entries, np.uint64)
+        overwritten = set(self.in_place.values())
+        count = len(lowering.graph.inputs)
+        self._arguments = [(arguments["input", i], i in overwritten) for i in range(count)]
+        self._arguments += [(arguments["output", i], False) for i in self.fresh]
+
+    def _build(self) -> None:
+        lowering = self._lowering
+        self.native = len(lowering.segments) == 1
+        release = lowering.work > _LONG
+        glue = call.glue(self._arguments, self._helpers, release)
+        self.text = "\n\n".join([*lowering.declarations.values(), *lowering.segments, glue])
+        start = time.perf_counter()
+        self.machine = Machine(self.text)
+        self.compile_seconds = time.perf_counter() - start
+        self._segments = [_Step(self.machine.address(f"segment{i}")) for i in range(len(lowering.segments))]
+        self.bind = call.python_function("bind", self.machine.address("bind"), self._table, self.machine)
+        if self.native and not self._refresh:
+            self.run: Callable[..., Any] = call.python_function("call", self.machine.address("call"), self._table, self.machine)
+        else:
+            self._prepare_numpy()
+            self.run = self._run_in_parts
+
+    # ----- segments with NumPy between them -----
+    def _prepare_numpy(self) -> None:
+        lowering = self._lowering
+        inputs = {var: i for i, var in enumerate(lowering.graph.inputs)}
+        outputs = {out: i for i, out in enumerate(lowering.graph.outputs)}
+        self._between: list[Callable[[tuple[Any, ...]], None]] = []
+        count = len(lowering.graph.inputs)
+
+        def reader(atom: Atom) -> Callable[[tuple[Any, ...]], Any]:
+            if isinstance(atom, Literal):
+                return lambda args: atom.value
+            if atom in inputs:
+                return lambda args: args[inputs[atom]]
+            if atom in lowering.graph.constants:
+                return lambda args: lowering.graph.constants[atom]
+            base = lowering.places[atom].base
+            place = lowering.places[atom]
+            root: Callable[[tuple[Any, ...]], Any] | None = None
+            if base.startswith("%in"):
+                root = lambda args: args[int(base[3:])]  # noqa: E731
+            elif base.startswith("%out"):
+                number = int(base[4:])
+                if number in self.scalars:
+                    root = lambda args: self.scalars[number]  # noqa: E731
+                else:
+                    at = count + self.fresh.index(number)
+                    root = lambda args: args[at]  # noqa: E731
+            elif base.startswith("%const"):
+                held = self._held[int(base[6:])]
+                root = lambda args: held  # noqa: E731
+            if root is None:
+                array = self._array(atom)
+                return lambda args: array
+            item = atom.dtype.itemsize
+            strides = tuple(s * item for s in place.strides)
+            return lambda args: np.ndarray(atom.shape, atom.dtype, np.asarray(root(args)), place.offset * item, strides)
+
+        def task_runner(task: Task) -> Callable[[tuple[Any, ...]], None]:
+            eqn: Eqn = task.eqns[0]
+            readers = [reader(a) for a in eqn.inputs]
+            target = reader(eqn.out)
+            forward, settings = eqn.primitive.forward, dict(eqn.settings)
+
+            def run(args: tuple[Any, ...]) -> None:
+                with np.errstate(all="ignore"):
+                    target(args)[...] = forward(*[r(args) for r in readers], **settings)
+
+            return run
+
+        del outputs
+        self._between = [task_runner(task) for task in lowering.numpy]
+
+    def _run_in_parts(self, *args: Any) -> Any:
+        for array, source in self._refresh:
+            np.copyto(array, source)
+        if self.bind(*args) is not None:
+            return True
+        table = self._table.ctypes.data
+        self._segments[0](table, self._still.ctypes.data, 1)
+        for between, segment in zip(self._between, self._segments[1:], strict=True):
+            between(args)
+            segment(table, self._still.ctypes.data, 1)
+        return None
+
+    # ----- loops over steps -----
+    def loop(self, count: int, args: list[Any], stepping: Mapping[int, int], results: Mapping[int, Any]) -> bool:
+        """Run `count` steps in machine code on arrays that are overwritten in place.
+
+        Args:
+            count: how many steps.
+            args: per input its array (in rows, 0-d ones too).
+            stepping: bytes by which the address of an input moves from step to step.
+            results: per output an array with one result per step, or one place for all of them.
+        """
+        table = self._table.copy()
+        for (index, _), array in zip(self._arguments, args, strict=False):
+            table[index] = array.ctypes.data
+        moves: dict[str, int] = {f"%in{i}": step for i, step in stepping.items()}
+        for index, (name, (kind, what)) in enumerate(self._lowering.table):
+            if kind == "output":
+                array, step = results[what]
+                table[index] = array.ctypes.data
+                moves[name] = step
+        names = self._lowering.stepping
+        steps = np.array([moves.get(name, 0) for name in names] or [0], np.int64)
+        address = {name: index for index, (name, _) in enumerate(self._lowering.table)}
+        where = np.array([address[name] for name in names], np.intp)
+        done, chunk = 0, 1
+        while done < count:
+            now = min(chunk, count - done)
+            start = time.perf_counter()
+            self._segments[0](table.ctypes.data, steps.ctypes.data, now)
+            elapsed = time.perf_counter() - start
+            done += now
+            if len(where):
+                table[where] += (steps[: len(where)] * now).astype(np.uint64)
+            yield_to_signals(done)
+            chunk = max(1, min(2 * now, int(now * _CHUNK / elapsed) if elapsed else 2 * now))
+        return True
+
+
+def yield_to_signals(done: int) -> None:
+    """A place where Python notices Ctrl-C: between two chunks of whole steps."""
+
+
+def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None) -> NativeProgram:
+    """Machine code for an optimised graph; the arguments are those of the NumPy backend's function of this name.
+
+    Raises:
+        MissingDependencyError: llvmlite is not installed.
+    """
+    return NativeProgram(graph, keep, overwrite or {})
