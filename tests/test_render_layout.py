@@ -20,6 +20,8 @@ from autograd import Tensor, keep_grads
 from autograd.ir import Eqn, Graph, Literal, Var
 from autograd.ops import elementwise
 from autograd.render import Picture, draw
+from autograd.render.engine import run_engine
+from autograd.render.theme import PALETTE
 
 SVG = "{http://www.w3.org/2000/svg}"
 GOLDEN = Path(__file__).parent / "golden"
@@ -189,3 +191,52 @@ def golden_dots() -> dict[str, str]:
 @pytest.mark.parametrize("name", ["tape.dot", "tape_dark_sideways.dot", "program.dot", "stages.dot", "module.dot"])
 def test_dot_text_is_as_it_was(name: str) -> None:
     assert golden_dots()[name] == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+def test_drawings_put_in_afterwards_are_those_of_the_dot_text() -> None:
+    rng = np.random.default_rng(0)
+    x, w = Tensor(rng.normal(size=(9, 20)), name="x"), Tensor(rng.normal(size=(20, 7)), True, name="w")
+    b = Tensor(np.array([1.0, -2.0, 0.5, 0.0, np.nan, -0.25, 3.0]), True, name="b")
+    y = (x @ w + b).sum(axis=1)
+    with keep_grads():
+        y.sum().backward()
+    picture = draw(y, theme="light")
+    engine = picture.engine
+    assert engine is not None
+    whole = ElementTree.fromstring(run_engine(engine, picture.dot, "svg"))
+    ids = {node.id for node in picture.diagram.nodes}
+    full = {group.get("id", ""): group for group in whole.iter(f"{SVG}g") if group.get("id") in ids}
+    short = groups(picture, "node")
+    for name in ids:
+        assert outline(full[name]) == outline(short[name])
+        assert painted(full[name]) == painted(short[name])
+
+
+def painted(node: ElementTree.Element) -> dict[str, set[tuple[float, float]]]:
+    """The unit squares that each colour of the scale covers."""
+    found: dict[str, set[tuple[float, float]]] = {}
+    scale = {PALETTE[role][0] for role in PALETTE if role.startswith("heat") or role == "nan"}
+    shapes = [("0 0", part) for part in node.iter(f"{SVG}polygon")]
+    shapes += [(group.get("transform", "")[10:-1], part) for group in node.iter(f"{SVG}g") if group.get("transform")
+               for part in group.iter(f"{SVG}path")]
+    for shift, shape in shapes:
+        if shape.get("fill", "") in scale:
+            dx, dy = map(float, shift.split())
+            for left, top, width, height in rectangles(shape):
+                found.setdefault(shape.get("fill", ""), set()).update(
+                    (round(left + dx + i, 1), round(top + dy + j, 1)) for i in range(width) for j in range(height))
+    return found
+
+
+def rectangles(shape: ElementTree.Element) -> list[tuple[float, float, int, int]]:
+    if shape.tag == f"{SVG}polygon":
+        points = np.array([point.split(",") for point in shape.get("points", "").split()], float)
+        (left, top), (width, height) = points.min(axis=0), np.ptp(points, axis=0)
+        return [(float(left), float(top), round(width), round(height))]
+    drawn = re.findall(r"M(\d+) (\d+)h(\d+)v(\d+)h", shape.get("d", ""))
+    return [(float(left), float(top), int(width), int(height)) for left, top, width, height in drawn]
+
+
+def test_no_colour_of_the_themes_can_be_taken_for_a_place() -> None:
+    assert not any(colour.startswith("#fe") for pair in PALETTE.values() for colour in pair)
+    assert "#fe0" not in pictures()["tape"]().svg

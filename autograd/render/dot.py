@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 
+from .drawing import MOST_APART, TABLE, Drawing, drawing, numbers_table
 from .model import CONSTANT, FOLDED, INPUT, OPERATION, OUTPUT, PARAMETER, STATE, Diagram, Edge, Group, Node
 from .program import DROPPED
 from .summary import Summary
@@ -21,11 +22,14 @@ _STYLES = {OPERATION: ("rounded,filled", 1.0), INPUT: ("filled", 1.2), PARAMETER
            FOLDED: ("rounded,filled,dashed", 1.5), OUTPUT: ("rounded,filled", 2.2)}
 ASSIGNED = " ←"  # at the end of what an output is labelled with: it becomes the new value of that
 MOST_LABELS = 4  # shown in one node
-_BAR_WIDTH, _BAR_HEIGHT, _CELL = 6, 14, 8
 
 
-def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB") -> str:
-    """The DOT text of a diagram, the same for the same diagram."""
+def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB",
+           apart: list[Drawing] | None = None) -> str:
+    """The DOT text of a diagram, the same for the same diagram.
+
+    Where the list `apart` is given, heat maps and sparklines go there, and only their places are kept in the text.
+    """
     colour = colours(theme)
     lines = [
         "digraph computation {",
@@ -37,7 +41,7 @@ def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB") -> 
         f'  edge [fontname="{FONT}", fontsize=9, fontcolor="{colour("quiet")}", color="{colour("edge")}", '
         'arrowsize=0.6];',
     ]
-    _group_lines(diagram.group(), colour, lines, "  ")
+    _group_lines(diagram.group(), colour, lines, apart)
     sideways = direction in ("LR", "RL")
     lines += [_edge_line(edge, colour, sideways) for edge in diagram.edges]
     return "\n".join([*lines, "}", ""])
@@ -76,7 +80,7 @@ def _heading(diagram: Diagram, colour: Colour) -> str:
         rows.append(f'<TR><TD ALIGN="LEFT">{words}</TD></TR>')
     if not rows:
         return ""
-    return f', labelloc=t, labeljust=l, label=<{_TABLE.format(space=0)}{"".join(rows)}</TABLE>>'
+    return f', labelloc=t, labeljust=l, label=<{_table(0)}{"".join(rows)}</TABLE>>'
 
 
 def _phase_colours(phase: str) -> tuple[str, str]:
@@ -85,8 +89,8 @@ def _phase_colours(phase: str) -> tuple[str, str]:
     return role, f"{role} line"
 
 
-def _group_lines(root: Group, colour: Colour, lines: list[str], indent: str) -> None:
-    stack: list[tuple[Group | None, str]] = [(root, indent)]  # None closes a cluster
+def _group_lines(root: Group, colour: Colour, lines: list[str], apart: list[Drawing] | None) -> None:
+    stack: list[tuple[Group | None, str]] = [(root, "  ")]  # None closes a cluster
     while stack:
         group, space = stack.pop()
         if group is None:
@@ -99,11 +103,11 @@ def _group_lines(root: Group, colour: Colour, lines: list[str], indent: str) -> 
                       f'tooltip={tooltip(group.path)}, margin=10];']
             stack.append((None, space))
             space += "  "
-        lines += [f"{space}{_node_line(node, colour)}" for node in group.nodes]
+        lines += [f"{space}{_node_line(node, colour, apart)}" for node in group.nodes]
         stack += [(inner, space) for inner in reversed(group.groups)]
 
 
-def _node_line(node: Node, colour: Colour) -> str:
+def _node_line(node: Node, colour: Colour, apart: list[Drawing] | None) -> str:
     role = OUTPUT if node.output else node.kind
     style, width = _STYLES[role]
     fill, line = {CONSTANT: ("paper", "operation line"), STATE: ("parameter", "parameter line")}.get(
@@ -114,7 +118,7 @@ def _node_line(node: Node, colour: Colour) -> str:
     if node.mark == DROPPED:
         style += ",dashed"
     return (f'{node.id} [id="{node.id}", style="{style}", penwidth={width:g}, fillcolor="{colour(fill)}", '
-            f'color="{colour(line)}", tooltip={tooltip(_hint(node))}, label=<{_label(node, colour)}>];')
+            f'color="{colour(line)}", tooltip={tooltip(_hint(node))}, label=<{_label(node, colour, apart)}>];')
 
 
 def _hint(node: Node) -> str:
@@ -124,7 +128,7 @@ def _hint(node: Node) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _label(node: Node, colour: Colour) -> str:
+def _label(node: Node, colour: Colour, apart: list[Drawing] | None) -> str:
     rows = [_title(node, colour)]
     facts = "" if node.shape in (None, ()) else f"{node.shape} {node.dtype}"
     facts = "  ".join(part for part in ("" if node.name else node.alias, facts, node.settings) if part)
@@ -143,16 +147,17 @@ def _label(node: Node, colour: Colour) -> str:
             rows.append(_font(text(words, 60), colour(role), 11 if summary.scalar else 9))
     drawings = [(what, drawn, role) for what, summary, role in
                 (("value", node.value, "ink"), ("grad", node.grad, "grad"))
-                if summary is not None and (drawn := _drawing(summary, colour))]
+                if summary is not None and (drawn := _drawn(summary, colour, apart))]
     if drawings:
         both = len(drawings) == 2
         cells = "".join(f"<TD>{_column(drawn, what if both or what == 'grad' else '', colour(role))}</TD>"
                         for what, drawn, role in drawings)
-        rows.append(f'{_TABLE.format(space=4)}<TR>{cells}</TR></TABLE>')
-    return _TABLE.format(space=0) + "".join(f"<TR><TD>{row}</TD></TR>" for row in rows) + "</TABLE>"
+        rows.append(f"{_table(4)}<TR>{cells}</TR></TABLE>")
+    return _table(0) + "".join(f"<TR><TD>{row}</TD></TR>" for row in rows) + "</TABLE>"
 
 
-_TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="{space}" CELLPADDING="1">'
+def _table(space: int) -> str:
+    return TABLE.format(space=space, pad=1, more="")
 
 
 def _title(node: Node, colour: Colour) -> str:
@@ -181,52 +186,21 @@ def _font(words: str, colour: str, size: int) -> str:
 def _column(drawn: str, caption: str, colour: str) -> str:
     if not caption:
         return drawn
-    return (f"{_TABLE.format(space=0)}<TR><TD>{drawn}</TD></TR>"
+    return (f"{_table(0)}<TR><TD>{drawn}</TD></TR>"
             f"<TR><TD>{_font(caption, colour, 8)}</TD></TR></TABLE>")
 
 
-def _drawing(summary: Summary, colour: Colour) -> str:
-    """The heat map or sparkline as a table of coloured cells."""
-    if summary.bars:
-        return _sparkline(summary.bars, colour)
-    if not summary.cells:
+def _drawn(summary: Summary, colour: Colour, apart: list[Drawing] | None) -> str:
+    """The heat map or sparkline as a table of coloured cells, or a place for it; "" where there is none."""
+    if summary.numbers:
+        return numbers_table(summary, colour)
+    small = drawing(summary)
+    if small is None:
         return ""
-    rows = []
-    for index, row in enumerate(summary.cells):
-        cells = []
-        for place, step in enumerate(row):
-            fill = colour("nan" if step is None else f"heat {step}")
-            if summary.numbers:
-                words = _font(text(summary.numbers[index][place]), colour("ink"), 9)
-                cells.append(f'<TD BGCOLOR="{fill}" CELLPADDING="3">{words}</TD>')
-            else:
-                cells.append(f'<TD BGCOLOR="{fill}" FIXEDSIZE="TRUE" WIDTH="{_CELL}" HEIGHT="{_CELL}"></TD>')
-        rows.append(f"<TR>{''.join(cells)}</TR>")
-    size = "" if summary.numbers else _fixed(_CELL * len(summary.cells[0]), _CELL * len(summary.cells))
-    space = 1 if summary.numbers else 0
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="{space}" CELLPADDING="0"{size}>{"".join(rows)}</TABLE>'
-
-
-def _fixed(width: int, height: int) -> str:
-    return f' FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"'
-
-
-def _sparkline(bars: tuple[float | None, ...], colour: Colour) -> str:
-    """Bars up for positive entries and down for negative ones; a full one of another colour for nan."""
-    halves = [sign for sign in (1, -1) if any(bar is None or bar * sign > 0 for bar in bars)] or [1]
-    rows = []
-    for sign in halves:
-        cells = []
-        for bar in bars:
-            height = _BAR_HEIGHT if bar is None else max(0, round(bar * sign * _BAR_HEIGHT))
-            fill = colour("nan" if bar is None else f"heat {5 * sign}")
-            drawn = (f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" BGCOLOR="{fill}" '
-                     f'VALIGN="{"BOTTOM" if sign > 0 else "TOP"}"{_fixed(_BAR_WIDTH - 1, height)}>'
-                     "<TR><TD></TD></TR></TABLE>") if height else ""
-            cells.append(f"<TD{_fixed(_BAR_WIDTH, _BAR_HEIGHT)}>{drawn}</TD>")
-        rows.append(f"<TR>{''.join(cells)}</TR>")
-    size = _fixed(_BAR_WIDTH * len(bars), _BAR_HEIGHT * len(halves))
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"{size}>{"".join(rows)}</TABLE>'
+    if apart is None or len(apart) >= MOST_APART:
+        return small.table(colour)
+    apart.append(small)
+    return small.placeholder(len(apart) - 1)
 
 
 def _edge_line(edge: Edge, colour: Colour, sideways: bool) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import ArgumentError, RenderError
 from ..primitive import Box
 from .dot import CLASS, printable, to_dot
+from .drawing import Drawing, insert
 from .engine import HOW_TO_INSTALL, Engine, find_engine, run_engine
 from .fold import Collapse, fold, refuse
 from .model import Diagram, connect, count, describe, from_tape
@@ -37,8 +38,8 @@ class Picture:
     def __init__(self, diagram: Diagram, *, direction: str = "TB", theme: str = "auto", engine: str = "auto",
                  timeout: float = 30.0) -> None:
         self.diagram, self.theme, self.timeout = diagram, theme, timeout
-        self.dot = to_dot(diagram, theme=theme, direction=direction)
-        self._engine, self._svg = engine, ""
+        self._direction, self._engine = direction, engine
+        self._dot = self._svg = ""
         self._title = html.escape(printable(diagram.title))
 
     @property
@@ -47,16 +48,26 @@ class Picture:
         return find_engine(self._engine)
 
     @property
+    def dot(self) -> str:
+        """The picture in the DOT language."""
+        if not self._dot:
+            self._dot = to_dot(self.diagram, theme=self.theme, direction=self._direction)
+        return self._dot
+
+    @property
     def svg(self) -> str:
         """The picture as one `<svg>` element, complete in itself."""
         if not self._svg:
-            self._svg = _finish(self._run("svg").decode("utf-8"), self.dot, self._title, self.theme)
+            drawings: list[Drawing] = []
+            dot = to_dot(self.diagram, theme=self.theme, direction=self._direction, apart=drawings)
+            svg = insert(self._run("svg", dot).decode("utf-8"), drawings, colours(self.theme))
+            self._svg = _finish(svg, self._title, self.theme)
         return self._svg
 
     @property
     def png(self) -> bytes:
         """The picture as a bitmap, light unless the theme is "dark"."""
-        return self._run("png", dpi=PNG_DPI)
+        return self._run("png", self.dot, dpi=PNG_DPI)
 
     @property
     def html(self) -> str:
@@ -126,12 +137,12 @@ class Picture:
     def __repr__(self) -> str:
         return f"<Picture: {self.diagram.title}, {len(self.diagram.nodes)} nodes, {len(self.diagram.edges)} edges>"
 
-    def _run(self, format: str, dpi: int | None = None) -> bytes:
+    def _run(self, format: str, dot: str, dpi: int | None = None) -> bytes:
         engine = self.engine
         if engine is None:
             raise RenderError(f"no Graphviz program is here, so there is no {format}; .dot holds the graph as text. "
                               f"{_sentence(HOW_TO_INSTALL)}")
-        return run_engine(engine, self.dot, format, timeout=self.timeout, dpi=dpi)
+        return run_engine(engine, dot, format, timeout=self.timeout, dpi=dpi)
 
     def _pdf(self) -> bytes:
         engine = self.engine
@@ -221,10 +232,10 @@ def _walk(thing: Any, limit: int | None) -> Diagram:
     return from_tape(outputs)
 
 
-def _finish(svg: str, dot: str, title: str, theme: str) -> str:
+def _finish(svg: str, title: str, theme: str) -> str:
     """Graphviz's SVG made fit to stand in any page: no prologue, unique ids, fonts that exist, both themes."""
     svg = re.sub(r"<!--.*?-->\n?", "", svg[svg.index("<svg"):], flags=re.DOTALL)
-    prefix = "t" + hashlib.sha256(dot.encode("utf-8", "replace")).hexdigest()[:8]
+    prefix = "t" + hashlib.sha256(svg.encode("utf-8", "replace")).hexdigest()[:8]
     svg = re.sub(r'<g id="', f'<g id="{prefix}_', svg)
     svg = svg.replace('font-family="Arial"', f'font-family="{_FONTS}"')
     svg = re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", svg, count=1, flags=re.DOTALL)
