@@ -36,7 +36,7 @@ class CompiledFunction:
         self._programs: list[Program] = []  # the one used last comes first
         self._history: list[Program] = []  # in the order of tracing
         self._warned = False
-        self._varying: frozenset[str] = frozenset()  # floats that changed between calls: inputs from then on
+        self._varying: frozenset[tuple[int, str]] = frozenset()  # floats that changed between calls: inputs from then on
         functools.update_wrapper(self, function)
 
     # ----- calling -----

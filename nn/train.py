@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+import autograd
 from autograd import Tensor, no_grad, tape
-from autograd.errors import ArgumentError, DivergenceError, DTypeError, ShapeError
+from autograd.errors import ArgumentError, DivergenceError, DTypeError, ShapeError, TraceError
 from nn.history import History, Record, Recorder
 from nn.module import Module
 from nn.optim import Adam, Optimizer
@@ -84,6 +85,7 @@ class Trainer:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.history = History()
         self.epoch = 0
+        self._compiled: Callable[[Tensor, Tensor], Tensor] | None = autograd.compile(self.step)
         self._check_parameters()
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
@@ -93,6 +95,16 @@ class Trainer:
         loss.backward()
         self.optimizer.step()
         return loss
+
+    def _step(self, x: Tensor, y: Tensor) -> Tensor:
+        """The step as a compiled program, or as it stands where the model or the loss cannot be traced."""
+        if self._compiled is not None:
+            try:
+                return self._compiled(x, y)
+            except TraceError as error:
+                self._compiled = None
+                warnings.warn(f"training runs without compilation, since the step cannot be traced: {error}", stacklevel=5)
+        return self.step(x, y)
 
     def run(
         self,
@@ -166,7 +178,7 @@ class Trainer:
             batch = X[first : first + size]
             x, t = Tensor(batch), Tensor(y[first : first + size])
             before = self._values()
-            loss = float(self.step(x, t).data)
+            loss = float(self._step(x, t).data)
             if not math.isfinite(loss):
                 self._restore(before)
                 self._fail(f"step {first // size}: the loss is {loss}", _first_nonfinite(self.loss(self.model(x), t)))

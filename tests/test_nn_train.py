@@ -226,7 +226,8 @@ class CtrlC(nn.MSE):
 def test_ctrl_c_ends_after_the_step_and_training_can_go_on():
     network, reference = xor_network(), xor_network()
     network.loss_function = CtrlC(10)  # the second step of the third epoch
-    history = network.train(X, Y, 100, 0.5, shuffle=False)
+    with ag.disable_compile():  # the loss does more than compute
+        history = network.train(X, Y, 100, 0.5, shuffle=False)
     assert history.interrupted
     assert history.epochs == 3
     assert network.loss_function.count == 10
@@ -234,7 +235,35 @@ def test_ctrl_c_ends_after_the_step_and_training_can_go_on():
     reference.train(X[:2], Y[:2], 1, 0.5, shuffle=False)
     assert_equal(weights(network), weights(reference))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert network.train(X, Y, 2, 0.5).epochs == 2
+    with ag.disable_compile():
+        assert network.train(X, Y, 2, 0.5).epochs == 2
+
+
+def test_ctrl_c_ends_compiled_training_too():
+    network = xor_network()
+    timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    history = network.train(X, Y, 100_000, 0.5)
+    assert history.interrupted
+    assert 0 < history.epochs < 100_000
+    assert all(np.isfinite(w).all() for w in weights(network))
+
+
+def test_a_loss_that_cannot_be_traced_trains_eagerly_with_one_warning():
+    class Counting(nn.MSE):
+        count = 0
+
+        def __call__(self, prediction, target):
+            self.count += 1
+            return super().__call__(prediction, target)
+
+    network, reference = xor_network(), xor_network()
+    network.loss_function = Counting()
+    with pytest.warns(UserWarning, match="without compilation") as caught:
+        network.train(X, Y, 5, 0.5)
+    reference.train(X, Y, 5, 0.5)
+    assert len(caught) == 1
+    assert_equal(weights(network), weights(reference))
 
 
 def test_a_second_ctrl_c_interrupts_at_once():
@@ -248,7 +277,7 @@ def test_a_second_ctrl_c_interrupts_at_once():
 
     network = xor_network()
     network.loss_function = Twice(5)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), ag.disable_compile():
         network.train(X, Y, 100, 0.5)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -295,7 +324,8 @@ def test_the_restored_weights_are_those_of_the_last_finite_loss():
             seen.append(float(model.w.data))
             model.w.data = model.w.data + 1.0
 
-    with pytest.raises(DivergenceError, match=r"epoch 4 step 0: the loss is nan; .* made by 'log' .*up to 0.5"):
+    no_trace = pytest.warns(UserWarning, match="without compilation")
+    with no_trace, pytest.raises(DivergenceError, match=r"epoch 4 step 0: the loss is nan; .* made by 'log' .*up to 0.5"):
         model.fit([[0.0]], [[0.0]], loss=loss, optimizer=Plus(model, 1.0), epochs=10)
     assert seen == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert model.w.item() == 3.0

@@ -348,13 +348,9 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
         returned.append(f"{show(a)}.copy()" if shared else show(a))
         claimed.add(r)
     body = "\n    ".join([*lines, f"return ({''.join(r + ', ' for r in returned)})"])
-    used = sorted(name for name in environment if name not in names.values() or name in environment)
     text = f"def program({', '.join(inputs)}):\n    {body}\n"
-    # Bound as arguments of an outer function, the buffers and functions are found faster than as globals.
-    outer = f"def make({', '.join(used)}):\n" + "\n".join(f"    {line}" for line in text.splitlines()) + "\n    return program\n"
-    scope: dict[str, Any] = {}
-    exec(compile(outer, f"<autograd {graph.name}>", "exec"), scope)
-    run = scope["make"](**environment)
+    exec(compile(text, f"<autograd {graph.name}>", "exec"), environment)
+    run = environment["program"]
     kept = {i: buffers[a] for i, a in enumerate(graph.outputs) if isinstance(a, Var) and a in buffers}
     return Compiled(run, text, plan, kept, reuse)
 
@@ -395,7 +391,9 @@ def _into(
     if op == "power" and isinstance(eqn.inputs[1], Literal) and eqn.inputs[1].weak and eqn.inputs[1].value == 2:
         return [f"{name} = _multiply({args[0]}, {args[0]}, {place})"]
     if op in _UFUNCS:
-        return [f"{name} = _{_UFUNCS[op]}({', '.join(args)}, {place})"]
+        # NumPy 2.4 asks for the keyword here, where a third array might be meant to be compared too.
+        out = "out=" if op in ("maximum", "minimum") else ""
+        return [f"{name} = _{_UFUNCS[op]}({', '.join(args)}, {out}{place})"]
     if op == "sigmoid":
         one = number(np.ones((), eqn.out.dtype))
         return [
@@ -406,7 +404,7 @@ def _into(
         ]
     if op in ("relu", "softplus"):
         zero = number(np.zeros((), eqn.out.dtype))
-        return [f"{name} = _{'maximum' if op == 'relu' else 'logaddexp'}({args[0]}, {zero}, {place})"]
+        return [f"{name} = _{'maximum' if op == 'relu' else 'logaddexp'}({args[0]}, {zero}, out={place})"]
     if op in _REDUCTIONS:
         axis, keepdims = eqn.settings["axis"], eqn.settings["keepdims"]
         return [f"{name} = _{_REDUCTIONS[op]}_reduce({args[0]}, {axis}, None, {place}, {keepdims})"]

@@ -23,8 +23,11 @@ from ..ir.trace import Outcome, Trace, argument_names, collect, name_of, stand_i
 from ..mode import clock, current
 from ..passes import optimise
 from ..tensor import Tensor, constant
-from . import numpy_source
+from . import native, numpy_source
+from .native.steps import Loop
+from .native.steps import body as native_body
 
+Enter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 MISS = object()  # what `enter` returns when the program was made for other circumstances
 
 
@@ -34,11 +37,13 @@ class Program:
 
     reason: str
     stages: list[tuple[str, Graph]]
-    compiled: numpy_source.Compiled
+    compiled: numpy_source.Compiled | native.NativeProgram
     enter: Callable[[tuple[Any, ...], dict[str, Any]], Any]
     walk: guards.Walk
     leaves: list[tuple[str, str, Any]]  # per argument leaf: name, kind, what it must be
     structure: Any
+    loop: Loop | None  # many steps within machine code
+    returned: Any  # structure of what the function returns
 
     @property
     def graph(self) -> Graph:
@@ -83,12 +88,13 @@ def build(
     kwargs: dict[str, Any],
     static: frozenset[str],
     reason: str,
-    varying: frozenset[str] = frozenset(),
+    varying: frozenset[tuple[int, str]] = frozenset(),
     first: bool = True,
+    backend: str = "numpy",
 ) -> Program:
     """Trace a call, optimise and compile it; nothing is computed yet and no tensor changes.
 
-    `varying` labels the floats in closures and attributes that have changed before: they become inputs, unless the
+    `varying` has the keys of floats in closures and attributes that have changed before: they become inputs, unless the
     function needs their value.
     """
     recorder = Trace(name_of(function))
@@ -103,13 +109,15 @@ def build(
         else:
             given.append(value if kind == "static" else stand_in(recorder, value, name))
     call_args, call_kwargs = tree.unflatten(structure, given)
-    lifted = {guard.label: guard for guard in before.guards if guard.label in varying and guard.put is not None}
-    inputs = {label: recorder.input((), np.dtype(float), label.rpartition(".")[2], weak=True) for label in lifted}
+    lifted = {before.key(guard): guard for guard in before.guards if before.key(guard) in varying}
+    inputs = {
+        key: recorder.input((), np.dtype(float), guard.label.rpartition(".")[2], weak=True) for key, guard in lifted.items()
+    }
     try:
         with Watch(recorder, before.generators):
             try:
-                for label, guard in lifted.items():
-                    guard.put(Tensor(inputs[label]))  # type: ignore[misc]
+                for key, guard in lifted.items():
+                    guard.put(Tensor(inputs[key]))  # type: ignore[misc]
                 result = recorder.run(function, call_args, call_kwargs)
             finally:
                 for guard in lifted.values():
@@ -117,11 +125,13 @@ def build(
     except TraceError:
         if not lifted:
             raise
-        return build(function, args, kwargs, static, reason, first=first)
+        return build(function, args, kwargs, static, reason, first=first, backend=backend)
     walk = guards.collect(function, recorder.codes)
-    changed = guards.failures(before, {guard.label for guard in walk.guards})
-    if changed and first:  # a cache that it has filled, perhaps
-        return build(function, args, kwargs, static, reason, varying, first=False)
+    changed = guards.failures(before, {walk.key(guard) for guard in walk.guards})
+    known = {before.key(guard) for guard in before.guards}
+    made = [guard for guard in walk.guards if "__dict__" in guard.path and walk.key(guard) not in known]
+    if (changed or made) and first:  # a cache that it has filled, perhaps: then the second run leaves it alone
+        return build(function, args, kwargs, static, reason, varying, False, backend)
     if changed:
         raise TraceError(
             f"{name_of(function)} changes what it reads while it runs ({'; '.join(changed)}), and a compiled step would not "
@@ -140,29 +150,36 @@ def build(
     # Gradients of arguments leave the arena at once: the next call may bring other tensors.
     keep = frozenset(i for t, i in outcome.gradients.items() if i is not None and t not in recorder.arguments)
     overwrite = {number: position[owners[tensor]] for tensor, number in outcome.updates.items()}
-    compiled = numpy_source.compile_graph(graph, keep, overwrite)
+    compiled = (native if backend == "native" else numpy_source).compile_graph(graph, keep, overwrite)
     reach = {tracer.var: "0.0" for tracer in inputs.values()}  # (what the function did not read is any number)
-    for guard in [g for g in walk.guards if g.label in lifted]:
+    for guard in [g for g in walk.guards if walk.key(g) in lifted]:
         walk.guards.remove(guard)
-        reach[inputs[guard.label].var] = guard.path
-    enter = _entry(recorder, graph, outcome, compiled, walk, values, kinds, structure, given, reach)
+        reach[inputs[walk.key(guard)].var] = guard.path
+    enter, gather, lock = _entry(recorder, graph, outcome, compiled, walk, values, kinds, structure, given, reach)
     leaves = [(n, k, w) for n, (k, w) in zip(names, kinds, strict=True)]
-    return Program(reason, stages, compiled, enter, walk, leaves, structure)
+    loop = None
+    if isinstance(compiled, native.NativeProgram):
+        numbers = [position.get(recorder.arguments[g]) if k != "static" else None for g, (k, _) in zip(given, kinds, strict=True)]
+        loop = Loop(compiled, outcome, gather, lock, {t: given.index(t) for t in recorder.arguments}, numbers)
+    return Program(reason, stages, compiled, enter, walk, leaves, structure, loop, outcome.structure)
 
 
 def _entry(
     recorder: Trace,
     graph: Graph,
     outcome: Outcome,
-    compiled: numpy_source.Compiled,
+    compiled: numpy_source.Compiled | native.NativeProgram,
     walk: guards.Walk,
     values: list[Any],
     kinds: list[tuple[str, Any]],
     structure: Any,
     given: list[Any],
     reach: dict[Any, str],
-) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
-    """Generate `enter(args, kwargs)`: check, run, assign, return; `reach` has the expressions of some inputs already."""
+) -> tuple[Enter, Enter, Any]:
+    """Generate `enter(args, kwargs)`: check, run, assign, return; `reach` has the expressions of some inputs already.
+
+    Beside it `gather`, which checks and returns the values of the graph's inputs, and the lock that `enter` holds.
+    """
     mode = current()
     names: dict[str, Any] = {
         "MISS": MISS, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten, "unflatten": tree.unflatten,
@@ -235,21 +252,18 @@ def _entry(
     fails += conditions
     lines.append("try:")
     lines += [f"    if {condition}: return MISS" for condition in fails]
-    lines += ["except (LookupError, AttributeError, ValueError): return MISS", "with lock:"]
-    inside = list(loads)
+    lines.append("except (LookupError, AttributeError, ValueError): return MISS")
     inputs = [reach[var] for var in graph.inputs]
-    owner = {number: tensor for tensor, number in outcome.updates.items()}
-    for number in compiled.reuse:
-        value = reach[graph.inputs[compiled.reuse[number]]]
-        # An array that only its tensor and this frame refer to may be written into: nobody can see the old value go.
-        inside.append(f"o{number} = {value} if refs({value}) == sole and {value}.base is None else None")
-        inputs.append(f"o{number}")
-        assert owner[number] in tensors
-    results = "".join(f"r{i}, " for i in range(len(graph.outputs)))
-    call = f"quietly({', '.join(['run', *inputs])})"
-    inside.append(f"{results.rstrip()} = {call}" if results else call)
+    gathering = [*lines, *loads, f"return [{', '.join(inputs)}]"]
+    lines.append("with lock:")
+    if isinstance(compiled, native.NativeProgram):
+        inside = _overwriting(compiled, outcome, tensors, recorder, inputs, reach, graph)
+        inside += native_body(compiled, outcome, inputs, tensors, names)
+    else:
+        inside = [*loads, *_numpy_body(compiled, graph, inputs, reach)]
     for tensor, number in outcome.updates.items():
-        inside.append(f"{tensors[tensor]}.value = r{number}")
+        if number not in compiled.buffers and not (isinstance(compiled, native.NativeProgram) and compiled.overwrites(number)):
+            inside.append(f"{tensors[tensor]}.value = r{number}")
     if outcome.updates:
         inside.append(f"{' = '.join(f'{tensors[t]}.changed' for t in outcome.updates)} = clock.changed = clock.tick()")
     for tensor, output in outcome.gradients.items():
@@ -263,10 +277,11 @@ def _entry(
     inside.append(f"return {_result(outcome, names, tensors)}")
     lines += [f"    {line}" for line in inside]
     text = f"def make({', '.join(names)}):\n    def enter(args, kwargs):\n"
-    text += "\n".join(f"        {line}" for line in lines) + "\n    return enter\n"
+    text += "\n".join(f"        {line}" for line in lines) + "\n    def gather(args, kwargs):\n"
+    text += "\n".join(f"        {line}" for line in gathering) + "\n    return enter, gather\n"
     space: dict[str, Any] = {}
     exec(compile(text, f"<autograd entry of {recorder.name}>", "exec"), space)
-    enter: Callable[[tuple[Any, ...], dict[str, Any]], Any] = space["make"](**names)
+    enter: Callable[[tuple[Any, ...], dict[str, Any]], Any] = space["make"](*names.values())
     return enter
 
 

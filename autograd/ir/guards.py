@@ -12,6 +12,7 @@ import builtins
 import dis
 import enum
 import functools
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -67,6 +68,12 @@ class Walk:
         name = f"g_r{len(self.roots)}"
         self.roots[name] = value
         return name
+
+    def key(self, guard: Guard) -> tuple[int, str]:
+        """What a guard looks at, whichever way the walk came there: the object, and the access to it."""
+        root = re.search(r"g_r\d+", guard.path)
+        assert root is not None
+        return id(self.roots[root[0]]), guard.path.replace(root[0], "")
 
     def must_be(
         self, label: str, path: str, expected: Any, by_value: bool = True, put: Callable[[Any], None] | None = None
@@ -254,19 +261,19 @@ def checks(walk: Walk) -> tuple[list[str], dict[str, Any]]:
     return lines, names
 
 
-def failures(walk: Walk, labels: Container[str] | None = None) -> list[str]:
-    """Guards (with one of the labels) that do not hold now, as "name: old -> new"."""
+def failures(walk: Walk, keys: Container[tuple[int, str]] | None = None) -> list[str]:
+    """Guards (with one of the keys) that do not hold now, as "name: old -> new"."""
     found = []
-    for guard, now in failing(walk, labels):
+    for guard, now in failing(walk, keys):
         changed = isinstance(guard.expected, bytes)
         found.append(f"{guard.label}{' changed' if changed else f': {_shown(guard.expected)} -> {_shown(now)}'}")
     return found
 
 
-def failing(walk: Walk, labels: Container[str] | None = None) -> Iterator[tuple[Guard, Any]]:
-    """Guards (with one of the labels) that do not hold now, with the present value."""
+def failing(walk: Walk, keys: Container[tuple[int, str]] | None = None) -> Iterator[tuple[Guard, Any]]:
+    """Guards (with one of the keys) that do not hold now, with the present value."""
     for guard in walk.guards:
-        if labels is not None and guard.label not in labels:
+        if keys is not None and walk.key(guard) not in keys:
             continue
         try:
             now = eval(guard.path, {}, walk.roots)
@@ -276,9 +283,10 @@ def failing(walk: Walk, labels: Container[str] | None = None) -> Iterator[tuple[
             yield guard, now
 
 
-def varying_floats(walk: Walk) -> frozenset[str]:
-    """Labels of the floats that have changed into other floats: the next trace takes them as inputs."""
-    return frozenset(g.label for g, now in failing(walk) if type(g.expected) is type(now) is float and g.put is not None)
+def varying_floats(walk: Walk) -> frozenset[tuple[int, str]]:
+    """Keys of the floats that have changed into other floats: the next trace takes them as inputs."""
+    changed = [g for g, now in failing(walk) if type(g.expected) is type(now) is float and g.put is not None]
+    return frozenset(walk.key(guard) for guard in changed)
 
 
 def _shown(value: Any) -> str:

@@ -274,17 +274,26 @@ class Trace:
             with switch("trace", self), np.errstate(all="ignore"):
                 return function(*args, **kwargs)
         finally:
-            sys.setprofile(profile)
+            if profile is None or callable(profile):
+                sys.setprofile(profile)
+            else:
+                profile.enable()  # cProfile's, which only it can put back
             self.finished = True
             for tensor, stamp in self._stamps.items():
                 tensor.changed = stamp
 
     def _watch(self, frame: FrameType, event: str, argument: Any) -> None:
+        """Called at every call and return of the traced run, so it looks at each code object only once."""
         if event == "call":
-            filename = frame.f_code.co_filename
-            if filename not in CORE_FILES and not is_library(filename):
-                self.codes[frame.f_code] = frame.f_globals
-        elif event == "return" and frame.f_code.co_filename not in OWN_FILES and not is_library(frame.f_code.co_filename):
+            code = frame.f_code
+            if id(code) not in self._judged:
+                filename = code.co_filename
+                own = filename in CORE_FILES or is_library(filename)
+                if not own:
+                    self.codes[code] = frame.f_globals
+                self._judged[id(code)] = code if own else None
+                self._users[id(code)] = not own and filename not in OWN_FILES
+        elif event == "return" and self._users.get(id(frame.f_code)):
             for name, value in frame.f_locals.items():
                 if isinstance(value, Tensor):
                     held = value.value

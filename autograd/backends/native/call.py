@@ -12,6 +12,7 @@ import ctypes
 import functools
 import sys
 import sysconfig
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -77,24 +78,41 @@ _ALIVE: list[Any] = []
 
 def references() -> int:
     """How many references an array has that only a tensor's slot and the call itself hold."""
-    return _References.count
+    holder = _Holder()
+    holder.value = np.empty(1)
+    return sys.getrefcount(holder.value)
 
 
-class _References:
-    count = 2
+class _Holder:
+    __slots__ = ("value",)
 
 
-def glue(arguments: list[tuple[int, bool]], helpers: int, release: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A positional argument: its index in the table of pointers, and whether its array is overwritten.
+
+    A `cell` is a number that the step overwrites: it is copied to where the table points, because NumPy's scalars are
+    constants; `cell` is its size in bytes, or 0.
+    """
+
+    index: int
+    overwritten: bool = False
+    cell: int = 0
+
+
+def glue(arguments: list[Argument], helpers: int, release: bool) -> str:
     """The text of `call` (check, bind, run one step) and `bind` (check and bind only).
 
     Args:
-        arguments: per positional argument its index in the table of pointers, and whether it is overwritten.
+        arguments: what is passed, in order.
         helpers: index in the table of the first helper address.
         release: whether other Python threads may run during the step.
     """
     lines: list[str] = []
     bad: list[str] = []
-    for i, (index, overwritten) in enumerate(arguments):
+    alone = references()
+    for i, argument in enumerate(arguments):
+        overwritten = argument.overwritten
         a = f"%a{i}"
         lines += [
             f"  {a}.at = getelementptr ptr, ptr %args, i64 {i}",
@@ -115,7 +133,7 @@ def glue(arguments: list[tuple[int, bool]], helpers: int, release: bool) -> str:
         if overwritten:
             lines += [
                 f"  {a}.refs = load i32, ptr {a}",
-                f"  {a}.shared = icmp ne i32 {a}.refs, {references()}",
+                f"  {a}.shared = icmp ne i32 {a}.refs, {alone}",
                 f"  {a}.baseat = getelementptr i8, ptr {a}, i64 {_BASE}",
                 f"  {a}.base = load ptr, ptr {a}.baseat",
                 f"  {a}.view = icmp ne ptr {a}.base, null",
@@ -130,9 +148,17 @@ def glue(arguments: list[tuple[int, bool]], helpers: int, release: bool) -> str:
             f"next{i}:",
             f"  {a}.where = phi ptr [ {a}.data, %array{i} ], [ {a}.held, %number{i} ]",
             f"  {a}.bad = phi i1 [ {wrong}, %array{i} ], [ {'true' if overwritten else 'false'}, %number{i} ]",
-            f"  {a}.entry = getelementptr ptr, ptr %table, i64 {index}",
-            f"  store ptr {a}.where, ptr {a}.entry",
+            f"  {a}.entry = getelementptr ptr, ptr %table, i64 {argument.index}",
         ]
+        if argument.cell:
+            word = f"i{8 * argument.cell}"
+            lines += [
+                f"  {a}.cell = load ptr, ptr {a}.entry",
+                f"  {a}.word = load {word}, ptr {a}.where, align 1",
+                f"  store {word} {a}.word, ptr {a}.cell, align 1",
+            ]
+        else:
+            lines.append(f"  store ptr {a}.where, ptr {a}.entry")
         bad.append(f"{a}.bad")
     total = "false"
     for i, name in enumerate(bad):

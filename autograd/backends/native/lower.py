@@ -129,7 +129,7 @@ class Lowering:
         self.in_place = {
             output: number
             for output, number in overwrite.items()
-            if graph.outputs[output].shape and _alike(graph.outputs[output], graph.inputs[number])
+            if _alike(graph.outputs[output], graph.inputs[number])
         }
         self.tasks = tasks_of(graph)
         self.places: dict[Var, Place] = {}

@@ -26,14 +26,15 @@ class NativeProgram:
     """Machine code for a graph.
 
     `run(*inputs, *fresh)` computes one step and returns None, or True (having changed nothing) where an argument is not
-    an array in rows, or one that is to be overwritten is shared.  `in_place` maps outputs to the inputs whose arrays they
+    an array in rows, or one that is to be overwritten is shared.  `in_place` maps outputs to the inputs that they
     overwrite, `fresh` lists outputs that are computed into arrays given after the inputs, `scalars` holds the 0-d arrays
-    that the other outputs are left in, and `buffers` those that stay in the arena.
+    that numbers are left in, and `buffers` the outputs that stay in the arena.
     """
 
     def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int]) -> None:
         self._lowering = lowering = Lowering(graph, keep, overwrite)
         graph = lowering.graph
+        self.graph = graph
         self.plan: Plan = lowering.plan
         self.in_place = lowering.in_place
         raw = np.zeros(lowering.plan.size + lowering.scratch + 2 * ALIGNMENT, np.uint8)
@@ -41,6 +42,8 @@ class NativeProgram:
         outputs = [index for _, (kind, index) in lowering.table if kind == "output"]
         self.fresh = [i for i in outputs if graph.outputs[i].shape]
         self.scalars = {i: np.empty((), graph.outputs[i].dtype) for i in outputs if not graph.outputs[i].shape}
+        self.cells = {i: np.empty((), graph.inputs[i].dtype) for i in self.in_place.values() if not graph.inputs[i].shape}
+        self.scalars.update({o: self.cells[i] for o, i in self.in_place.items() if i in self.cells})
         self.buffers = {i: self._array(graph.outputs[i]) for i in lowering.keep}
         self.reuse: Mapping[int, int] = {}
         self._refresh: list[tuple[Any, Any]] = []
@@ -65,8 +68,9 @@ class NativeProgram:
             address = 0
             if kind in ("input", "output"):
                 arguments[kind, what] = index
-                if kind == "output" and what in self.scalars:
-                    address = self.scalars[what].ctypes.data
+                cells = self.scalars if kind == "output" else self.cells
+                if what in cells:
+                    address = cells[what].ctypes.data
             elif kind == "constant":
                 array = what
                 if not (array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative):
@@ -85,8 +89,17 @@ class NativeProgram:
         self._table = np.array(entries, np.uint64)
         overwritten = set(self.in_place.values())
         count = len(lowering.graph.inputs)
-        self._arguments = [(arguments["input", i], i in overwritten) for i in range(count)]
-        self._arguments += [(arguments["output", i], False) for i in self.fresh]
+        self._arguments = [
+            call.Argument(arguments["input", i], i in overwritten and i not in self.cells, self._cell_size(i)) for i in range(count)
+        ]
+        self._arguments += [call.Argument(arguments["output", i]) for i in self.fresh]
+
+    def overwrites(self, output: int) -> bool:
+        """Whether the step itself brings this output to the tensor it belongs to."""
+        return output in self.in_place and self.in_place[output] not in self.cells
+
+    def _cell_size(self, number: int) -> int:
+        return self.cells[number].itemsize if number in self.cells else 0
 
     def _build(self) -> None:
         lowering = self._lowering
@@ -170,44 +183,36 @@ class NativeProgram:
         return None
 
     # ----- loops over steps -----
-    def loop(self, count: int, args: list[Any], stepping: Mapping[int, int], results: Mapping[int, Any]) -> bool:
-        """Run `count` steps in machine code on arrays that are overwritten in place.
+    def loop(self, count: int, inputs: list[Any], strides: Mapping[int, int], results: Mapping[int, tuple[Any, int]]) -> None:
+        """Run `count` steps in machine code, in chunks, so that Python can stop between two steps.
 
         Args:
             count: how many steps.
-            args: per input its array (in rows, 0-d ones too).
-            stepping: bytes by which the address of an input moves from step to step.
-            results: per output an array with one result per step, or one place for all of them.
+            inputs: per input its array, in rows; those that the steps overwrite are overwritten.
+            strides: bytes by which the address of an input moves from step to step (0 if not named).
+            results: per output that is not in place its array, and the bytes by which it moves.
         """
-        table = self._table.copy()
-        for (index, _), array in zip(self._arguments, args, strict=False):
-            table[index] = array.ctypes.data
-        moves: dict[str, int] = {f"%in{i}": step for i, step in stepping.items()}
-        for index, (name, (kind, what)) in enumerate(self._lowering.table):
+        lowering, table = self._lowering, self._table.copy()
+        moves = {f"%in{i}": step for i, step in strides.items()}
+        for array, argument in zip(inputs, self._arguments, strict=False):
+            table[argument.index] = array.ctypes.data
+        for index, (name, (kind, what)) in enumerate(lowering.table):
             if kind == "output":
-                array, step = results[what]
+                array, moves[name] = results[what]
                 table[index] = array.ctypes.data
-                moves[name] = step
-        names = self._lowering.stepping
-        steps = np.array([moves.get(name, 0) for name in names] or [0], np.int64)
-        address = {name: index for index, (name, _) in enumerate(self._lowering.table)}
-        where = np.array([address[name] for name in names], np.intp)
-        done, chunk = 0, 1
-        while done < count:
-            now = min(chunk, count - done)
+        steps = np.array([moves.get(name, 0) for name in lowering.stepping] or [0], np.int64)
+        indices = [index for index, (name, _) in enumerate(lowering.table) if name in lowering.stepping]
+        order = {name: i for i, name in enumerate(lowering.stepping)}
+        distance = np.array([steps[order[lowering.table[i][0]]] for i in indices], np.int64)
+        chunk = 1
+        while count:
+            now = min(chunk, count)
             start = time.perf_counter()
             self._segments[0](table.ctypes.data, steps.ctypes.data, now)
-            elapsed = time.perf_counter() - start
-            done += now
-            if len(where):
-                table[where] += (steps[: len(where)] * now).astype(np.uint64)
-            yield_to_signals(done)
-            chunk = max(1, min(2 * now, int(now * _CHUNK / elapsed) if elapsed else 2 * now))
-        return True
-
-
-def yield_to_signals(done: int) -> None:
-    """A place where Python notices Ctrl-C: between two chunks of whole steps."""
+            elapsed = max(time.perf_counter() - start, 1e-7)
+            count -= now
+            table[indices] += (distance * now).astype(np.uint64)
+            chunk = max(1, min(16 * now, int(now * _CHUNK / elapsed)))
 
 
 def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None) -> NativeProgram:

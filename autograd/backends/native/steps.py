@@ -1,0 +1,129 @@
+"""How a compiled step enters machine code: one call, or a loop over many steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ... import tree
+from ...ir.trace import Outcome
+from ...mode import clock
+from ...tensor import Tensor
+from .program import NativeProgram
+
+
+def body(
+    program: NativeProgram, outcome: Outcome, inputs: list[str], tensors: Mapping[Tensor, str], names: dict[str, Any]
+) -> list[str]:
+    """Statements that run one step on the given expressions and leave each output that is still wanted in r0, r1, ..."""
+    graph = program.graph
+    lines: list[str] = []
+    for i in program.fresh:
+        names[f"shape{i}"], names[f"dtype{i}"], names["empty"] = graph.outputs[i].shape, graph.outputs[i].dtype, np.empty
+        lines.append(f"r{i} = empty(shape{i}, dtype{i})")
+    given = [*inputs, *(f"r{i}" for i in program.fresh)]
+    held = set(program.in_place.values())
+    ready = [e if i in held else f"ready({e})" for i, e in enumerate(inputs)] + given[len(inputs) :]
+    names["ready"], names["settle"] = in_rows, settle
+    owned = "".join(f"{tensors[t]}, " for t in outcome.updates)
+    lines += [f"if run({', '.join(given)}) is not None:", f"    settle(({owned}))", f"    run({', '.join(ready)})"]
+    for i, cell in program.scalars.items():
+        names[f"cell{i}"] = cell
+        lines.append(f"r{i} = cell{i}[()]")
+    return lines
+
+
+def in_rows(value: Any) -> Any:
+    """An array as machine code reads it: aligned, its elements in order."""
+    if isinstance(value, np.ndarray) and not (value.flags.c_contiguous and value.flags.aligned):
+        return np.array(value, order="C")
+    return value
+
+
+def settle(tensors: Sequence[Tensor]) -> None:
+    """Give each tensor an array of its own, which nobody else sees being overwritten."""
+    for tensor in tensors:
+        if isinstance(tensor.value, np.ndarray):
+            tensor.value = np.array(tensor.value, order="C")
+
+
+@dataclass(slots=True)
+class Loop:
+    """What is needed to run many steps: `gather(args, kwargs)` checks the guards and gives the inputs, or MISS."""
+
+    program: NativeProgram
+    outcome: Outcome
+    gather: Callable[[tuple[Any, ...], dict[str, Any]], Any]
+    lock: Any  # held while the program runs: its memory is its own
+    arguments: dict[Tensor, int]  # tensors that were arguments when it was traced -> argument leaf
+    leaf_inputs: list[int | None]  # argument leaf -> input number
+
+    def possible(self, walking: bool) -> bool:
+        """Whether the whole step is machine code whose results can be stacked; `walking`: along stacked arguments."""
+        outcome = self.outcome
+        complete = set(outcome.updates.values()) <= set(self.program.in_place)
+        own = walking and any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
+        return self.program.native and complete and not own and all(k in ("tensor", "array") for k, _ in outcome.leaves)
+
+    def run(self, count: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None, miss: object) -> Any:
+        """`count` more steps; `stacked` has per argument leaf the array that the steps walk along."""
+        if not self.possible(stacked is not None):
+            return miss
+        values = self.gather(args, kwargs)
+        if values is miss:
+            return miss
+        with self.lock:
+            return self._run(count, values, tree.flatten((args, kwargs))[0], stacked)
+
+    def _run(self, count: int, values: list[Any], leaves: list[Any], stacked: list[Any] | None) -> Any:
+        program, outcome = self.program, self.outcome
+
+        def now(tensor: Tensor) -> Tensor:
+            """The tensor of this call that stands where that one stood when the step was traced."""
+            found: Tensor = leaves[self.arguments[tensor]] if tensor in self.arguments else tensor
+            return found
+
+        tensors = {output: now(tensor) for tensor, output in outcome.updates.items()}
+        settle(list(tensors.values()))
+        held = {number: tensors[output] for output, number in program.in_place.items()}
+        inputs = []
+        for number, value in enumerate(values):
+            if number in held:
+                value = held[number].value
+                inputs.append(value if isinstance(value, np.ndarray) else np.array(value))
+            else:
+                inputs.append(in_rows(np.asarray(value)))
+        strides = {}
+        for leaf, number in enumerate(self.leaf_inputs):
+            if stacked is not None and number is not None:
+                inputs[number] = stacked[leaf]
+                strides[number] = stacked[leaf].strides[0] if len(stacked[leaf]) else 0
+        results: dict[int, tuple[Any, int]] = {}
+        returned = {output for _, output in outcome.leaves}
+        for number, out in enumerate(program.graph.outputs):
+            if number in program.in_place or number in program.buffers:
+                continue
+            if number in returned:
+                array = np.empty((count, *out.shape), out.dtype)
+                results[number] = array, math.prod(out.shape) * out.dtype.itemsize
+            else:
+                results[number] = np.empty(out.shape, out.dtype), 0
+        try:
+            program.loop(count, inputs, strides, results)
+        finally:
+            for number, tensor in held.items():
+                if not isinstance(tensor.value, np.ndarray):
+                    tensor.value = inputs[number][()]
+                tensor.changed = clock.changed = clock.tick()
+            for tensor, output in outcome.gradients.items():
+                if output is None:
+                    now(tensor)._grad = None
+                elif output in program.buffers:
+                    now(tensor)._grad = program.buffers[output].copy
+                else:
+                    now(tensor)._grad = results[output][0][()]
+        return [results[output][0] for _, output in outcome.leaves]
