@@ -86,6 +86,7 @@ class Trace:
         self.written: dict[Tensor, None] = {}
         self.codes: dict[CodeType, dict[str, Any]] = {}  # code that ran, with its globals
         self.cotangents: list[tuple[Tracer, Any]] = []  # of which values
+        self._judged: dict[int, tuple[CodeType, bool]] = {}  # by id: code that ran, and whether it is the user's
         self.finished = False
         self._stamps: dict[Tensor, int] = {}
 
@@ -283,17 +284,16 @@ class Trace:
                 tensor.changed = stamp
 
     def _watch(self, frame: FrameType, event: str, argument: Any) -> None:
-        """Called at every call and return of the traced run, so it looks at each code object only once."""
+        """Called at every call and return of the traced run, so it judges each code object only once."""
         if event == "call":
             code = frame.f_code
-            if id(code) not in self._judged:
+            if id(code) not in self._judged:  # hashing the code itself would take longer than all the rest
                 filename = code.co_filename
-                own = filename in CORE_FILES or is_library(filename)
-                if not own:
+                library = is_library(filename)
+                if not library and filename not in CORE_FILES:
                     self.codes[code] = frame.f_globals
-                self._judged[id(code)] = code if own else None
-                self._users[id(code)] = not own and filename not in OWN_FILES
-        elif event == "return" and self._users.get(id(frame.f_code)):
+                self._judged[id(code)] = code, not library and filename not in OWN_FILES
+        elif event == "return" and self._judged.get(id(frame.f_code), (None, False))[1]:
             for name, value in frame.f_locals.items():
                 if isinstance(value, Tensor):
                     held = value.value

@@ -21,7 +21,9 @@ PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
 def optimise(graph: Graph) -> list[tuple[str, Graph]]:
     """The graph as traced and after each pass, with the pass's name.  Every rewrite is exact, nan and -0.0 included."""
     stages = [("trace", graph)]
+    known = set(graph.eqns)
     for name, run in PASSES:
-        graph = verify(run(graph))
+        graph = verify(run(graph), known)
+        known.update(graph.eqns)
         stages.append((name, graph))
     return stages
