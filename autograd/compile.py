@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .backends import numpy_source
+from .backends import native, numpy_source
 from .backends.program import MISS, Program, build, check_static
 from .errors import ArgumentError, TraceError
 from .ir import guards
@@ -22,7 +22,7 @@ from .passes.fuse import fusion_groups
 from .passes.memory import nbytes
 from .tensor import Tensor
 
-BACKENDS = ("numpy",)
+BACKENDS = ("numpy", "native")
 
 
 class CompiledFunction:
@@ -74,7 +74,7 @@ class CompiledFunction:
             return self.function(*args, **kwargs)
         if self._programs:
             self._varying |= guards.varying_floats(self._programs[0].walk)
-        program = build(self.function, args, kwargs, self._static, reason, self._varying)
+        program = build(self.function, args, kwargs, self._static, reason, self._varying, backend=self.backend)
         self._programs.insert(0, program)
         self._history.append(program)
         result = program.enter(args, kwargs)
@@ -106,7 +106,23 @@ class CompiledFunction:
         """
         if not isinstance(n, (int, np.integer)) or n < 1:
             raise ArgumentError(f"repeat needs a whole number of steps, at least 1, got {n!r}")
-        return _stacked([self(*args, **kwargs) for _ in range(n)])
+        done: list[Any] = []
+        while len(done) < n:
+            done.append(self(*args, **kwargs))
+            rest = self._looped(n - len(done), args, kwargs, None)
+            if rest is not None:
+                return _joined(done, rest)
+        return _stacked(done)
+
+    def _looped(self, n: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None) -> Any:
+        """n more steps within machine code and their stacked results; None where that cannot be."""
+        if not n or self._check or not self._programs or current().trace is not None:
+            return None
+        program = self._programs[0]
+        if program.loop is None:
+            return None
+        rest = program.loop.run(n, args, kwargs, stacked, MISS)
+        return None if rest is MISS else rest
 
     def scan(self, *stacked: Any, **stacked_kwargs: Any) -> Any:
         """Run one step per leading index of the arguments.
@@ -125,11 +141,23 @@ class CompiledFunction:
         lengths = {np.shape(leaf)[0] if np.ndim(leaf) else None for leaf in leaves}
         if len(lengths) != 1 or None in lengths:
             raise ArgumentError(f"scan needs arrays with one common leading length, got shapes {[np.shape(x) for x in leaves]}")
-        results = []
-        for i in range(lengths.pop() or 0):
-            args, kwargs = tree.unflatten(structure, [Tensor(x.data[i]) if isinstance(x, Tensor) else x[i] for x in leaves])
-            results.append(self(*args, **kwargs))
-        return _stacked(results)
+        length = lengths.pop() or 0
+        arrays = [np.ascontiguousarray(_array(x)) for x in leaves]
+        done: list[Any] = []
+
+        def row(i: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            given: tuple[tuple[Any, ...], dict[str, Any]] = tree.unflatten(
+                structure, [Tensor(x.data[i]) if isinstance(x, Tensor) else x[i] for x in leaves]
+            )
+            return given
+
+        while len(done) < length:
+            args, kwargs = row(len(done))
+            done.append(self(*args, **kwargs))
+            rest = self._looped(length - len(done), args, kwargs, [x[len(done) :] for x in arrays])
+            if rest is not None:
+                return _joined(done, rest)
+        return _stacked(done)
 
     def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run compiled, put everything back, run eagerly, compare."""
@@ -263,7 +291,7 @@ def compile(
 
     Args:
         function: the step; left out where options are given (``@compile(backend="numpy")``).
-        backend: "numpy"; by default the fastest one that is installed.
+        backend: "native" (machine code, needs llvmlite) or "numpy"; by default native where llvmlite is installed.
         static: names of arguments whose values become part of the trace, for branches on them.
         check: run every call both ways and raise where the results differ.
         max_traces: after so many traces, calls that fit none run eagerly, with one warning.
@@ -273,6 +301,7 @@ def compile(
 
     Raises:
         ArgumentError: unknown backend or static name.
+        MissingDependencyError: backend="native" without llvmlite.
         TraceError: at the first call, if the step needs the value of a traced tensor.
 
     >>> import autograd as ag
@@ -289,11 +318,14 @@ def compile(
     """
     if backend is not None and backend not in BACKENDS:
         raise ArgumentError(f"unknown backend {backend!r}: use one of {', '.join(BACKENDS)}")
+    if backend == "native":
+        native.require()
+    chosen = backend or ("native" if native.available() else "numpy")
     names = frozenset([static] if isinstance(static, str) else static)
 
     def wrap(f: Callable[..., Any]) -> CompiledFunction:
         check_static(f, names)
-        return CompiledFunction(f, backend or BACKENDS[0], names, check, max_traces)
+        return CompiledFunction(f, chosen, names, check, max_traces)
 
     return wrap if function is None else wrap(function)
 
@@ -302,6 +334,17 @@ def _stacked(results: list[Any]) -> Any:
     leaves = [tree.flatten(result)[0] for result in results]
     structure = tree.flatten(results[0])[1] if results else None
     return tree.unflatten(structure, [np.stack([np.asarray(_array(x)) for x in column]) for column in zip(*leaves, strict=True)])
+
+
+def _joined(first: list[Any], rest: list[Any]) -> Any:
+    """Results of single steps, then stacked results of many."""
+    leaves = [tree.flatten(result)[0] for result in first]
+    structure = tree.flatten(first[0])[1]
+    columns = zip(*leaves, strict=True)
+    return tree.unflatten(
+        structure,
+        [np.concatenate([np.stack([np.asarray(_array(x)) for x in column]), more]) for column, more in zip(columns, rest, strict=True)],
+    )
 
 
 def _array(value: Any) -> Any:

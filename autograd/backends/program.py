@@ -159,8 +159,8 @@ def build(
     leaves = [(n, k, w) for n, (k, w) in zip(names, kinds, strict=True)]
     loop = None
     if isinstance(compiled, native.NativeProgram):
-        numbers = [position.get(recorder.arguments[g]) if k != "static" else None for g, (k, _) in zip(given, kinds, strict=True)]
-        loop = Loop(compiled, outcome, gather, lock, {t: given.index(t) for t in recorder.arguments}, numbers)
+        numbers = [position.get(recorder.arguments[g]) if k != "static" and isinstance(g, Tensor) else None for g, (k, _) in zip(given, kinds, strict=True)]
+        loop = Loop(compiled, outcome, gather, lock, {t: i for i, t in reversed(list(enumerate(given))) if isinstance(t, Tensor)}, numbers)
     return Program(reason, stages, compiled, enter, walk, leaves, structure, loop, outcome.structure)
 
 
@@ -257,7 +257,7 @@ def _entry(
     gathering = [*lines, *loads, f"return [{', '.join(inputs)}]"]
     lines.append("with lock:")
     if isinstance(compiled, native.NativeProgram):
-        inside = _overwriting(compiled, outcome, tensors, recorder, inputs, reach, graph)
+        inside = _direct(recorder, outcome, tensors, graph, inputs)
         inside += native_body(compiled, outcome, inputs, tensors, names)
     else:
         inside = [*loads, *_numpy_body(compiled, graph, inputs, reach)]
@@ -281,8 +281,35 @@ def _entry(
     text += "\n".join(f"        {line}" for line in gathering) + "\n    return enter, gather\n"
     space: dict[str, Any] = {}
     exec(compile(text, f"<autograd entry of {recorder.name}>", "exec"), space)
-    enter: Callable[[tuple[Any, ...], dict[str, Any]], Any] = space["make"](*names.values())
-    return enter
+    enter, gather = space["make"](*names.values())
+    return enter, gather, names["lock"]
+
+
+def _numpy_body(compiled: numpy_source.Compiled, graph: Graph, inputs: list[str], reach: dict[Any, str]) -> list[str]:
+    """Statements that run one step of the NumPy program."""
+    inside, inputs = [], list(inputs)
+    for number in compiled.reuse:
+        value = reach[graph.inputs[compiled.reuse[number]]]
+        # An array that only its tensor and this frame refer to may be written into: nobody can see the old value go.
+        inside.append(f"o{number} = {value} if refs({value}) == sole and {value}.base is None else None")
+        inputs.append(f"o{number}")
+    results = "".join(f"r{i}, " for i in range(len(graph.outputs)))
+    call = f"quietly({', '.join(['run', *inputs])})"
+    return [*inside, f"{results.rstrip()} = {call}" if results else call]
+
+
+def _direct(recorder: Trace, outcome: Outcome, tensors: dict[Tensor, str], graph: Graph, inputs: list[str]) -> list[str]:
+    """Let what tensors hold be read in the call itself: no local variable may refer to an array that is overwritten."""
+    lines = []
+    number = {var: i for i, var in enumerate(graph.inputs)}
+    for tensor, name in tensors.items():
+        if tensor in recorder.captured:
+            inputs[number[recorder.captured[tensor]]] = f"{name}.value"
+        elif tensor in outcome.updates:
+            at = number[recorder.arguments[tensor]]
+            lines.append(f"{inputs[at]} = None")
+            inputs[at] = f"{name}.value"
+    return lines
 
 
 def _sole_references() -> int:

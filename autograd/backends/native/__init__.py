@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 
+from ...errors import MissingDependencyError
 from .lower import TABLE, UNSUPPORTED
 from .program import NativeProgram, compile_graph
 
-__all__ = ["TABLE", "UNSUPPORTED", "NativeProgram", "available", "compile_graph"]
+__all__ = ["TABLE", "UNSUPPORTED", "NativeProgram", "available", "compile_graph", "require"]
 
 
 def available() -> bool:
@@ -15,3 +16,23 @@ def available() -> bool:
     from .call import readable
 
     return importlib.util.find_spec("llvmlite") is not None and readable()
+
+
+def require() -> None:
+    """Raise where the backend cannot run.
+
+    Raises:
+        MissingDependencyError: says what to install, or what of this Python does not fit.
+    """
+    from .call import readable
+
+    if importlib.util.find_spec("llvmlite") is None:
+        raise MissingDependencyError(
+            'backend="native" makes machine code through llvmlite, which is not installed: pip install tracegrad[native], '
+            'or use backend="numpy"'
+        )
+    if not readable():
+        raise MissingDependencyError(
+            'backend="native" needs a 64-bit CPython with the global interpreter lock and a NumPy whose arrays it can read: '
+            'use backend="numpy"'
+        )

@@ -5,18 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ...errors import MissingDependencyError
-
 
 @functools.cache
 def _llvm() -> Any:
-    try:
-        import llvmlite.binding as llvm
-    except ImportError as error:
-        raise MissingDependencyError(
-            'backend="native" makes machine code through llvmlite, which is not installed: pip install tracegrad[native], '
-            'or use backend="numpy"'
-        ) from error
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm
