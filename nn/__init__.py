@@ -8,9 +8,10 @@
 1.0
 """
 
-from nn import activations, data, history, init, layers, loss, metrics, module, network, optim, persist, train
+from nn import activations, data, draw, history, init, layers, loss, metrics, module, network, optim, persist, train
 from nn.activations import GELU, Apply, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from nn.data import train_test_split
+from nn.draw import NetworkPicture, draw_network
 from nn.history import History, Record, Recorder, record_activations, record_predictions, record_weights
 from nn.layers import Dense
 from nn.loss import (
@@ -35,10 +36,10 @@ from nn.train import Trainer, fit, predict
 
 __all__ = [
     "Adam", "Apply", "BCEWithLogits", "BinaryCrossEntropy", "Buffer", "CrossEntropy", "Dense", "GELU", "Hinge",
-    "History", "Identity", "LeakyReLU", "Loss", "MLP", "MSE", "Module", "NeuralNetwork", "Optimizer", "Parameter",
-    "RMSProp", "ReLU", "Record", "Recorder", "SGD", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "Trainer",
-    "accuracy", "activations", "binary_cross_entropy", "binary_cross_entropy_with_logits", "confusion_matrix",
-    "cross_entropy", "data", "fit", "hinge", "history", "init", "layers", "load", "loss", "mean_squared_error",
-    "metrics", "module", "network", "observe", "optim", "persist", "predict", "read", "record_activations",
-    "record_predictions", "record_weights", "save", "train", "train_test_split",
+    "History", "Identity", "LeakyReLU", "Loss", "MLP", "MSE", "Module", "NetworkPicture", "NeuralNetwork", "Optimizer",
+    "Parameter", "RMSProp", "ReLU", "Record", "Recorder", "SGD", "Sequential", "Sigmoid", "Softmax", "Softplus",
+    "Tanh", "Trainer", "accuracy", "activations", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "confusion_matrix", "cross_entropy", "data", "draw", "draw_network", "fit", "hinge", "history", "init", "layers",
+    "load", "loss", "mean_squared_error", "metrics", "module", "network", "observe", "optim", "persist", "predict",
+    "read", "record_activations", "record_predictions", "record_weights", "save", "train", "train_test_split",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import io
+import itertools
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -20,8 +21,8 @@ from autograd.errors import ArgumentError
 from nn.layers import Dense
 from nn.module import Module
 
-# Light and dark of each role. Blue and orange (Okabe and Ito, 2008) stay apart in every common kind of colour blindness,
-# and negative weights are dashed as well.
+# Light and dark of each role. Blue and orange (Okabe and Ito, 2008) stay apart in every common kind of colour
+# blindness, and negative weights are dashed as well.
 COLOURS = {
     "paper": ("#ffffff", "#0d1117"),
     "ink": ("#1b1f24", "#e6edf3"),
@@ -34,6 +35,7 @@ COLOURS = {
 }
 ENDINGS = (".svg", ".png", ".pdf")
 _RADIUS, _TOP, _LEFT, _FOOT = 15.0, 58.0, 70.0, 52.0
+_FILL = 0.5  # opacity of the largest bias: words on it stay readable in both themes
 _MOST_NUMBERS = 32  # weights written beside their lines
 _FONTS = "Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
@@ -111,8 +113,8 @@ class NetworkPicture:
             dash = ' stroke-dasharray="5 3"' if line.dashed else ""
             parts.append(
                 f'<line x1="{line.x1:.1f}" y1="{line.y1:.1f}" x2="{line.x2:.1f}" y2="{line.y2:.1f}" '
-                f'stroke="{colour[line.role]}" stroke-width="{line.width:.2f}" stroke-opacity="{line.opacity:.2f}"{dash}>'
-                f"<title>{_safe(line.hint)}</title></line>"
+                f'stroke="{colour[line.role]}" stroke-width="{line.width:.2f}" stroke-opacity="{line.opacity:.2f}"'
+                f"{dash}><title>{_safe(line.hint)}</title></line>"
             )
         for circle in self.circles:
             place = f'cx="{circle.x:.1f}" cy="{circle.y:.1f}" r="{circle.radius:g}"'
@@ -125,7 +127,7 @@ class NetworkPicture:
             look = ' text-anchor="middle"' if words.middle else ""
             look += ' font-weight="bold"' if words.bold else ""
             if words.halo:
-                look += f' stroke="{colour["paper"]}" stroke-width="3" stroke-linejoin="round" paint-order="stroke"'
+                look += f' stroke="{colour["paper"]}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
             parts.append(f'<text x="{words.x:.1f}" y="{words.y:.1f}" font-size="{words.size:g}" '
                          f'fill="{colour[words.role]}"{look}>{_safe(words.text)}</text>')  # fmt: skip
         return "\n".join([*parts, "</svg>\n"])
@@ -149,15 +151,15 @@ class NetworkPicture:
                 solid_capstyle="butt", zorder=1,
             )  # fmt: skip
         for circle in self.circles:
-            place, radius = (circle.x, circle.y), circle.radius
-            axes.add_patch(Patch(place, radius, facecolor=colour["neuron"], edgecolor=colour["rim"], linewidth=1.5, zorder=2))
-            axes.add_patch(Patch(place, radius, facecolor=colour[circle.role], alpha=circle.opacity, linewidth=0, zorder=3))
+            place, r, fill, rim = (circle.x, circle.y), circle.radius, colour[circle.role], colour["rim"]
+            axes.add_patch(Patch(place, r, facecolor=colour["neuron"], edgecolor=rim, linewidth=1.5, zorder=2))
+            axes.add_patch(Patch(place, r, facecolor=fill, alpha=circle.opacity, linewidth=0, zorder=3))
         for words in self.words:
             axes.text(
                 words.x, words.y, words.text.replace("$", r"\$"), fontsize=words.size * 0.92, color=colour[words.role],
                 ha="center" if words.middle else "left", va="baseline", zorder=4,
                 fontweight="bold" if words.bold else "normal",
-                path_effects=[withStroke(linewidth=3, foreground=colour["paper"])] if words.halo else [],
+                path_effects=[withStroke(linewidth=4, foreground=colour["paper"])] if words.halo else [],
             )  # fmt: skip
         return figure
 
@@ -167,7 +169,8 @@ class NetworkPicture:
         ending = target.suffix.lower()
         if ending not in ENDINGS:
             raise ArgumentError(f"{str(path)!r} ends in {ending or 'nothing'!r}; write one of {', '.join(ENDINGS)}")
-        data = f'<?xml version="1.0" encoding="UTF-8"?>\n{self.svg}'.encode() if ending == ".svg" else self._printed(ending[1:])
+        head = '<?xml version="1.0" encoding="UTF-8"?>\n'
+        data = (head + self.svg).encode() if ending == ".svg" else self._printed(ending[1:])
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
         try:
@@ -182,7 +185,7 @@ class NetworkPicture:
         """The bytes of a PNG or PDF file, the same ones every time."""
         buffer = io.BytesIO()
         undated = {"Software": None} if form == "png" else {"CreationDate": None, "Creator": None, "Producer": None}
-        self.figure().savefig(buffer, format=form, dpi=144, metadata=undated, facecolor=COLOURS["paper"][self.theme == "dark"])
+        self.figure().savefig(buffer, format=form, dpi=144, metadata=undated, facecolor="auto")
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
@@ -243,7 +246,7 @@ def draw_network(
     layers = _dense_layers(model)
     sizes = [layers[0][0].input_size, *(layer.output_size for layer, _, _ in layers)]
     shown = [min(size, max_units) for size in sizes]
-    few = sum(a * b for a, b in zip(shown, shown[1:])) <= _MOST_NUMBERS if numbers is None else numbers
+    few = sum(a * b for a, b in itertools.pairwise(shown)) <= _MOST_NUMBERS if numbers is None else numbers
     total = sum(parameter.size for parameter in model.parameters())
     picture = NetworkPicture(f"{type(model).__name__} {'-'.join(map(str, sizes))}, {total:,} parameters", theme)
 
@@ -255,7 +258,9 @@ def draw_network(
         _column(_LEFT + dx * index, size, count, _TOP + dy * max(rows) / 2, dy)
         for index, (size, count) in enumerate(zip(sizes, shown))
     ]
-    names = [_names(inputs, "x", "inputs", sizes[0]), *([] for _ in sizes[2:]), _names(outputs, "y", "outputs", sizes[-1])]
+    names: list[list[str]] = [[] for _ in sizes]
+    names[0] = _names(inputs, "x", "inputs", sizes[0])
+    names[-1] = _names(outputs, "y", "outputs", sizes[-1])
     _connect(picture, layers, columns, names, few)
     _put_neurons(picture, layers, columns, names)
     _label(picture, layers, columns)
@@ -273,14 +278,15 @@ def _dense_layers(model: Module) -> Layers:
         if isinstance(module, Dense):
             if found and found[-1][0].output_size != module.input_size:
                 raise ArgumentError(
-                    f"{path} ({module!r}) does not take the {found[-1][0].output_size} outputs of {found[-1][1]}, so this is "
-                    "no plain row of layers; draw the computation with autograd.draw(model(x))"
+                    f"{path} ({module!r}) does not take the {found[-1][0].output_size} outputs of {found[-1][1]}, so "
+                    "this is no plain row of layers; draw the computation with autograd.draw(model(x))"
                 )
             found.append((module, path, []))
         elif found and not any(isinstance(item, Module) for _, item in module.members()):
             found[-1][2].append(type(module).__name__)
     if not found:
-        raise ArgumentError(f"{type(model).__name__} has no Dense layers to draw; autograd.draw(model) shows what it has")
+        kind = type(model).__name__
+        raise ArgumentError(f"{kind} has no Dense layers to draw; autograd.draw(model) shows what it has")
     return found
 
 
@@ -301,10 +307,12 @@ def _column(x: float, units: int, count: int, middle: float, dy: float) -> Colum
     return Column(x, units, shown, at, top + dy * first if units > count else None)
 
 
-def _connect(picture: NetworkPicture, layers: Layers, columns: list[Column], names: list[list[str]], numbers: bool) -> None:
+def _connect(
+    picture: NetworkPicture, layers: Layers, columns: list[Column], names: list[list[str]], numbers: bool
+) -> None:
     values = [np.asarray(layer.weight.data, dtype=np.float64) for layer, _, _ in layers]
     largest = max((float(np.abs(w[np.isfinite(w)]).max(initial=0.0)) for w in values), default=0.0) or 1.0
-    for index, (weights, before, after) in enumerate(zip(values, columns, columns[1:])):
+    for index, (weights, before, after) in enumerate(zip(values, columns[:-1], columns[1:])):
         for i, y1 in zip(before.shown, before.at):
             for j, y2 in zip(after.shown, after.at):
                 weight = float(weights[i, j])
@@ -314,9 +322,17 @@ def _connect(picture: NetworkPicture, layers: Layers, columns: list[Column], nam
                 hint = f"{_unit(names[index], i)} to {_unit(names[index + 1], j)}: weight {weight:.4g}"
                 picture.lines.append(Line(x1, y1, x2, y2, role, 0.5 + 4 * share, 0.25 + 0.7 * share, weight < 0, hint))
                 if numbers:
-                    t = 0.3 if len(before.shown) <= len(after.shown) else 0.7  # where the lines fan out
-                    place = (x1 + t * (x2 - x1), y1 + t * (y2 - y1) + 3)
-                    picture.words.append(Words(*place, f"{weight:.3g}", 10, "ink", halo=True))
+                    picture.words.append(_number(picture, (x1, y1, x2, y2), f"{weight:.3g}"))
+
+
+def _number(picture: NetworkPicture, line: tuple[float, float, float, float], text: str) -> Words:
+    """A weight beside its line, where no other number stands: as near to an end as can be, where lines are apart."""
+    x1, y1, x2, y2 = line
+    places = [(x1 + t * (x2 - x1), y1 + t * (y2 - y1) + 3.5) for t in (0.25, 0.75, 0.35, 0.65, 0.15, 0.85, 0.5)]
+    for x, y in places:
+        if all(abs(x - other.x) > 38 or abs(y - other.y) > 13 for other in picture.words):
+            return Words(x, y, text, 10, halo=True)
+    return Words(*places[0], text, 10, halo=True)
 
 
 def _unit(names: list[str], index: int) -> str:
@@ -335,21 +351,16 @@ def _put_neurons(picture: NetworkPicture, layers: Layers, columns: list[Column],
                 bias = float(biases[index])
                 finite = bool(np.isfinite(bias))
                 role = ("negative" if bias < 0 else "positive") if finite else "nan"
-                opacity = 0.75 * abs(bias) / largest if finite else 0.75
+                opacity = _FILL * abs(bias) / largest if finite else _FILL
                 hint += f": bias {bias:.4g}" if layers[number - 1][0].bias is not None else ": no bias"
             picture.circles.append(Circle(column.x, y, _RADIUS, role, opacity, hint))
             if names[number]:
-                picture.words.append(_beside(names[number][index], column.x, y, first=number == 0))
+                long = any(len(names[number][unit]) > 3 for unit in column.shown)
+                aside = 0.0 if not long else -43.0 if number == 0 else 43.0
+                name = names[number][index] if len(names[number][index]) <= 9 else names[number][index][:8] + "…"
+                picture.words.append(Words(column.x + aside, y + 4, name, 10 if long else 11))
         if column.gap is not None:
             picture.words += [Words(column.x, column.gap + step, "•", 11, "quiet") for step in (-6.0, 4.0, 14.0)]
-
-
-def _beside(name: str, x: float, y: float, *, first: bool) -> Words:
-    """A short name inside the circle, a longer one outside."""
-    if len(name) <= 3:
-        return Words(x, y + 4, name, 11)
-    name = name if len(name) <= 9 else name[:8] + "…"
-    return Words(x - 43 if first else x + 43, y + 4, name, 10)
 
 
 def _label(picture: NetworkPicture, layers: Layers, columns: list[Column]) -> None:
@@ -369,7 +380,7 @@ def _label(picture: NetworkPicture, layers: Layers, columns: list[Column]) -> No
         picture.words.append(Words(x + 32, y, text, 10, "quiet", middle=False))
         x += 92
     if picture.width >= 420:
-        picture.words.append(Words(x, y, "wide: large weight   filled: bias", 10, "quiet", middle=False))
+        picture.words.append(Words(x, y, "wide: large weight, filled: large bias", 10, "quiet", middle=False))
 
 
 def _safe(text: str) -> str:
