@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..blame import at, here
 from ..errors import TraceError
 from ..mode import current
 from ..ops.random import draw
@@ -15,7 +16,10 @@ from ..ops.random import draw
 if TYPE_CHECKING:
     from .trace import Trace
 
-METHODS = ("random", "standard_normal", "normal", "uniform", "integers", "exponential", "standard_exponential", "permutation")
+_OTHERS = ("shuffle", "bytes", "spawn")  # these do not return an array
+METHODS = tuple(
+    name for name, value in vars(np.random.Generator).items() if callable(value) and name[0] != "_" and name not in _OTHERS
+)
 
 
 class TracedGenerator(np.random.Generator):
@@ -42,8 +46,28 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
+def _refused(name: str) -> Callable[..., Any]:
+    def method(self: TracedGenerator, *args: Any, **kwargs: Any) -> Any:
+        if current().trace is not self.trace:
+            return getattr(self.generator, name)(*args, **kwargs)
+        raise TraceError(f"{at(here())}: {_advice(f'{self.trace.name!r} calls {name}() of a random generator')}")
+
+    method.__name__, method.__doc__ = name, f"`numpy.random.Generator.{name}`, refused while tracing."
+    return method
+
+
+def _advice(what: str) -> str:
+    return (
+        f"{what}: random numbers in a way that a trace cannot follow, so they would be the same at every call. Draw from a "
+        "numpy.random.Generator by a method that returns an array (random, normal, integers, permutation, ...), or pass the "
+        "numbers as an argument"
+    )
+
+
 for _name in METHODS:
     setattr(TracedGenerator, _name, _method(_name))
+for _name in _OTHERS:
+    setattr(TracedGenerator, _name, _refused(_name))
 
 
 class Watch:
@@ -73,8 +97,4 @@ class Watch:
             np.random.set_state(self.legacy)
             drawn = True
         if drawn and error is None:
-            raise TraceError(
-                f"{self.trace.name!r} draws random numbers in a way that a trace cannot follow, so they would be the same "
-                f"at every call. Draw from a numpy.random.Generator with one of {', '.join(METHODS)}, or pass the numbers "
-                "as an argument"
-            )
+            raise TraceError(_advice(f"{self.trace.name!r} draws"))

@@ -159,8 +159,10 @@ class Trace:
             self.phase = "update" if phase == "backward" != before else before
 
     # ----- the overlay -----
-    def value_of(self, tensor: Tensor) -> Array:
+    def value_of(self, tensor: Tensor | Tracer) -> Array:
         """What the tensor holds at this point of the traced code; a tensor from outside becomes an input."""
+        if isinstance(tensor, Tracer):  # a constant as far as the tape knows: a random draw, some tensor's .data
+            return tensor
         known = self.values.get(tensor)
         if known is not None:
             return known
@@ -253,7 +255,17 @@ class Trace:
         name = (thing.name if isinstance(thing, Tensor) else None) or (var.name if var is not None else "")
         if var is not None and any(var is given for given in self.arguments.values()):
             return f"argument {name!r}"
-        return f"{name!r}" if name else f"a tensor of shape {tuple(thing.shape)}"
+        sources = [f"argument {given.name!r}" for given in self._sources(var)] if not name else []
+        text = f"{name!r}" if name else f"a tensor of shape {tuple(thing.shape)}"
+        return f"{text}, computed from {', '.join(sources)}," if sources else text
+
+    def _sources(self, var: Any) -> list[Var]:
+        """The arguments that a value was computed from."""
+        needed = {var}
+        for eqn in reversed(self.eqns):
+            if eqn.out in needed:
+                needed.update(eqn.inputs)
+        return [given for given in self.arguments.values() if given in needed]
 
     def needs_value(self, thing: Tensor | Tracer, what: str) -> TraceError:
         """The error for code that needs a number where there is none."""
@@ -344,11 +356,15 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     >>> [eqn.primitive.name for eqn in graph.eqns]
     ['mul', 'sum']
     """
+    from . import guards
+    from .randomness import Watch
+
     recorder = Trace(name_of(function))
     leaves, structure = tree.flatten((args, kwargs))
     _, names = argument_names(function, args, kwargs)
     call_args, call_kwargs = tree.unflatten(structure, [stand_in(recorder, x, n) for x, n in zip(leaves, names, strict=True)])
-    result = recorder.run(function, call_args, call_kwargs)
+    with Watch(recorder, guards.collect(function, None).generators):
+        result = recorder.run(function, call_args, call_kwargs)
     outcome = collect(recorder, result)
     return recorder.graph(outcome.outputs, outcome.labels)
 
