@@ -91,9 +91,11 @@ def _largest(real: np.ndarray) -> float:
 
 def _steps(table: np.ndarray) -> tuple[tuple[int | None, ...], ...]:
     scaled = table / _largest(table) * HEAT_STEPS
+    finite = np.isfinite(scaled)
     # Away from zero, so that only exact zeros get the neutral colour.
-    return tuple(tuple(None if not np.isfinite(entry) else int(np.copysign(np.ceil(abs(entry) - 1e-9), entry))
-                       for entry in row) for row in scaled)
+    steps = np.copysign(np.ceil(np.abs(np.where(finite, scaled, 0.0)) - 1e-9), scaled).astype(int)
+    return tuple(tuple(step if known else None for step, known in zip(row, which, strict=True))
+                 for row, which in zip(steps.tolist(), finite.tolist(), strict=True))
 
 
 def _bars(real: np.ndarray) -> tuple[float | None, ...]:
