@@ -65,15 +65,17 @@ def helper_addresses() -> list[int]:
     return [*functions, id(None), id(True), id(np.ndarray)]
 
 
-def python_function(name: str, address: int, self: Any, keep: Any) -> Any:
-    """A built-in function object of machine code; `self` is what the code gets as its first argument."""
+class Table(np.ndarray[Any, Any]):
+    """The table of pointers; as the `self` of functions made of machine code it also keeps alive what they need."""
+
+    needs: list[Any]
+
+
+def python_function(name: str, address: int, table: Table) -> Any:
+    """A built-in function object of machine code, which gets the table as its first argument."""
     method = _Method(name.encode(), address, _FASTCALL, None)
-    function = _new_function(ctypes.addressof(method), self, None)
-    _ALIVE.append((method, keep))  # the function object refers to both and does not own them
-    return function
-
-
-_ALIVE: list[Any] = []
+    table.needs.append(method)
+    return _new_function(ctypes.addressof(method), table, None)
 
 
 def references() -> int:

@@ -165,6 +165,7 @@ class Lowering:
     def _choose_homes(self) -> None:
         """Outputs are computed where they belong, unless that would overwrite what is still read."""
         when = {eqn.out: i for i, task in enumerate(self.tasks) for eqn in task.eqns}
+        final = max((i for i, task in enumerate(self.tasks) if task.kind == "numpy"), default=-1)
         last: dict[Var, int] = {}
         root: dict[Var, Var] = {}
         for i, task in enumerate(self.tasks):
@@ -179,6 +180,8 @@ class Lowering:
             task = self.tasks[when[out]]
             if number in self.in_place:
                 old = self.graph.inputs[self.in_place[number]]
+                if when[out] <= final:  # NumPy may still raise, and then nothing must have changed
+                    continue
                 if last.get(old, -1) > when[out]:
                     continue
                 if last.get(old) == when[out] and not self._aligned(task, old, out, root):

@@ -15,9 +15,8 @@ def _llvm() -> Any:
     return llvm
 
 
-@functools.cache
 def target() -> Any:
-    """The processor at hand, as LLVM sees it."""
+    """The processor at hand, as LLVM sees it; a new object each time, since the engine that uses it also frees it."""
     llvm = _llvm()
     features = llvm.get_host_cpu_features()
     return llvm.Target.from_default_triple().create_target_machine(
@@ -39,12 +38,13 @@ class Machine:
 
     def __init__(self, text: str) -> None:
         llvm = _llvm()
+        machine = target()
         module = llvm.parse_assembly(text)
-        module.triple = target().triple
-        module.data_layout = str(target().target_data)
-        _optimise(llvm, module)
+        module.triple = machine.triple
+        module.data_layout = str(machine.target_data)
+        _optimise(llvm, module, machine)
         self._module = module
-        self._engine = llvm.create_mcjit_compiler(module, target())
+        self._engine = llvm.create_mcjit_compiler(module, machine)
         self._engine.finalize_object()
 
     def address(self, name: str) -> int:
@@ -62,11 +62,11 @@ class Machine:
         return str(target().emit_assembly(self._module))
 
 
-def _optimise(llvm: Any, module: Any) -> None:
+def _optimise(llvm: Any, module: Any, machine: Any) -> None:
     """The loops come vectorised already, so what is left for LLVM is local: registers, common terms, invariants."""
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(target(), options)
+    builder = llvm.create_pass_builder(machine, options)
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.add_instruction_combine_pass()

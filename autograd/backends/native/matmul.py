@@ -21,7 +21,7 @@ from .machine import registers
 from .place import Place, fresh
 from .text import Code, Value
 
-LARGE = 400_000  # multiplications from which on BLAS is faster than the tiles
+LARGE = 100_000_000  # multiplications from which on BLAS is faster than the tiles
 Scratch = Callable[[int], str]  # reserves bytes and names a pointer to them
 
 
@@ -74,9 +74,10 @@ def _tiles(code: Code, a: Place, b: Place, c: Place) -> None:
     (m, k), n = a.shape, b.shape[1]
     count, width = registers()
     lanes = width // a.dtype.itemsize
-    vectors = min(-(-n // lanes), 4 if count >= 32 else 2)
-    columns = min(n, vectors * lanes)
-    rows = min(m, max(1, (count - 8 if count >= 32 else count - 4) // vectors))
+    vectors = max(1, min(n // lanes, 4 if count >= 32 else 2))
+    columns = min(n, vectors * lanes)  # whole registers; what is left over is a tile of its own
+    most = min(m, max(1, (count - 8 if count >= 32 else count - 4) // vectors))
+    rows = next((i for i in range(most, most // 2, -1) if m % i == 0), most)  # no rest to write code for, if possible
     starts = [code.offset(p.base, p.offset, p.kind) for p in (a, b, c)]
     for first_column, wide, column_tiles in _cut(n, columns):
         for first_row, high, row_tiles in _cut(m, rows):

@@ -86,7 +86,8 @@ class NativeProgram:
         self._helpers = len(entries)
         self._still = np.zeros(max(len(lowering.stepping), 1), np.int64)
         entries += [*call.helper_addresses(), self._still.ctypes.data]
-        self._table = np.array(entries, np.uint64)
+        self._table = np.array(entries, np.uint64).view(call.Table)
+        self._table.needs = []
         overwritten = set(self.in_place.values())
         count = len(lowering.graph.inputs)
         self._arguments = [
@@ -109,11 +110,12 @@ class NativeProgram:
         self.text = "\n\n".join([*lowering.declarations.values(), *lowering.segments, glue])
         start = time.perf_counter()
         self.machine = Machine(self.text)
+        self._table.needs.append(self.machine)
         self.compile_seconds = time.perf_counter() - start
         self._segments = [_Step(self.machine.address(f"segment{i}")) for i in range(len(lowering.segments))]
-        self.bind = call.python_function("bind", self.machine.address("bind"), self._table, self.machine)
+        self.bind = call.python_function("bind", self.machine.address("bind"), self._table)
         if self.native and not self._refresh:
-            self.run: Callable[..., Any] = call.python_function("call", self.machine.address("call"), self._table, self.machine)
+            self.run: Callable[..., Any] = call.python_function("call", self.machine.address("call"), self._table)
         else:
             self._prepare_numpy()
             self.run = self._run_in_parts
@@ -192,7 +194,7 @@ class NativeProgram:
             strides: bytes by which the address of an input moves from step to step (0 if not named).
             results: per output that is not in place its array, and the bytes by which it moves.
         """
-        lowering, table = self._lowering, self._table.copy()
+        lowering, table = self._lowering, np.array(self._table)
         moves = {f"%in{i}": step for i, step in strides.items()}
         for array, argument in zip(inputs, self._arguments, strict=False):
             table[argument.index] = array.ctypes.data
