@@ -253,3 +253,18 @@ def test_a_program_with_awkward_names_is_drawn() -> None:
         plain = re.sub("[\x00-\x1f\ud800-\udfff]", "\ufffd", name.replace("\n", " "))
         assert plain[:30] in words(ElementTree.fromstring(picture.svg))
         assert "</script>" not in picture.html
+
+
+def test_the_forward_pass_of_a_program_shows_local_derivatives(step: Any) -> None:
+    def line(x: Tensor, w: Tensor) -> Tensor:
+        h = x @ w
+        return (autograd.tanh(h) * 3.0).sum()
+
+    picture = draw(autograd.trace(line, Tensor(np.ones((2, 3))), Tensor(np.ones((3, 1)))), derivatives=True)
+    assert [edge.derivative for edge in picture.diagram.edges] == [
+        "g @ w.T", "x.T @ g", "1 - t1 * t1", "3", "broadcast_to(g)"]
+    names = {node.name or node.alias for node in picture.diagram.nodes}
+    assert {"x", "w", "t1"} <= names
+    derived = {edge.head.phase for edge in draw(step, derivatives=True).diagram.edges if edge.derivative}
+    assert derived == {"forward"}
+    assert not any(edge.derivative for edge in draw(step).diagram.edges)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,11 +55,22 @@ class Symbol(ArrayMethods):
         raise AutogradError("a formula has no truth value")
 
 
+class Recorded(NamedTuple):
+    """What `local_derivative` reads of a recorded operation, for one that no Tensor stands for."""
+
+    creator: Primitive
+    inputs: tuple[Any, ...]
+    settings: Mapping[str, Any]
+    shape: tuple[int, ...]
+    dtype: Any
+    name: str
+
+
 def local_derivative(tensor: Any, position: int, names: Collection[str] = (), digits: int = 4) -> str:
     """The derivative of a recorded operation with respect to its argument number `position`.
 
     Args:
-        tensor: a Tensor that has a creator.
+        tensor: a Tensor that has a creator, or a `Recorded`.
         position: index into `tensor.inputs`.
         names: what else the picture calls something, so that no two things in it share a name.
         digits: how many to write of numbers.

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import RenderError
+from ..ir.graph import Eqn, Literal
 from ..primitive import Box, Primitive
-from .derivative import contribution, kept_gradient, local_derivative
+from .derivative import Recorded, Symbol, contribution, kept_gradient, local_derivative
 from .summary import Summary, number, summarise
 
 INPUT, PARAMETER, CONSTANT, STATE = "input", "parameter", "constant", "state"
@@ -275,10 +276,12 @@ def describe(diagram: Diagram, *, values: bool = True, grads: bool = True, deriv
         gradient = kept_gradient(node.thing)
         if grads and gradient is not None:
             node.grad = summarise(gradient)
-    names = {node.name for node in diagram.nodes}
+    names = {node.name or node.alias for node in diagram.nodes}
     for edge in diagram.edges:
         if derivatives and _carries_gradient(edge):
             edge.derivative = local_derivative(edge.head.thing, edge.position, names)
+        elif derivatives and isinstance(edge.head.thing, Eqn) and edge.position >= 0 and _is_forward(edge.head):
+            edge.derivative = local_derivative(_recorded(edge.head), edge.position, names)
     if grads:
         _flows(diagram)
 
@@ -287,6 +290,19 @@ def _carries_gradient(edge: Edge) -> bool:
     """Whether the edge is one argument of one operation, and a gradient is wanted there."""
     one = edge.position >= 0 and isinstance(getattr(edge.head.thing, "creator", None), Primitive)
     return one and getattr(edge.tail.thing, "requires_grad", False)
+
+
+def _is_forward(node: Node) -> bool:
+    return node.phase in ("", "forward") and node.dtype.startswith("float")
+
+
+def _recorded(node: Node) -> Recorded:
+    """An equation as what a derivative is taken of, under the names that the picture shows."""
+    eqn: Eqn = node.thing
+    inputs = tuple(Symbol(operand.name or operand.alias, (atom.shape, atom.dtype)) if isinstance(operand, Node)
+                   else atom.value if isinstance(atom, Literal) else Symbol(operand, (atom.shape, atom.dtype))
+                   for operand, atom in zip(node.operands, eqn.inputs, strict=True))
+    return Recorded(eqn.primitive, inputs, eqn.settings, eqn.out.shape, eqn.out.dtype, node.name or node.alias)
 
 
 def _flows(diagram: Diagram) -> None:
