@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import keyword
 import math
@@ -221,13 +222,27 @@ def _array_text(value: Any) -> str:
     if value.size > 64:
         return f"np.zeros({value.shape}, np.{value.dtype.name})  # put your array here: {preview(value)}"
     text = repr(value.tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
-    return f"np.array({text}, np.{value.dtype.name})"
+    return f"np.array({text}, np.{value.dtype.name})" + ("" if value.size else f".reshape({value.shape})")
 
 
 def _helpers(graph: Graph) -> list[str]:
     """Source of the functions that NumPy does not have and the graph uses."""
     used = {eqn.primitive.name for eqn in graph.eqns}
-    return [inspect.getsource(f).strip() for name, f in kernels.HELPERS.items() if name in used]
+    return [_without_annotations(inspect.getsource(f).strip()) for name, f in kernels.HELPERS.items() if name in used]
+
+
+def _without_annotations(text: str) -> str:
+    """Python source without its type hints, which would need imports."""
+    lines = text.splitlines()
+    cuts: list[tuple[int, int, int]] = []  # line, first column, column after the last
+    for node in ast.walk(ast.parse(text)):
+        hint = node.annotation if isinstance(node, ast.arg) else getattr(node, "returns", None)
+        if hint is not None:
+            start = node.col_offset + len(node.arg) if isinstance(node, ast.arg) else hint.col_offset - len(" -> ")
+            cuts.append((hint.lineno - 1, start, hint.end_col_offset))
+    for line, start, end in sorted(cuts, reverse=True):
+        lines[line] = lines[line][:start] + lines[line][end:]
+    return "\n".join(lines)
 
 
 # ----- the program that runs -----
