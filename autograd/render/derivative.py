@@ -21,7 +21,7 @@ _PRECEDENCE = {"|": 1, "&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "@": 4, "**": 6} 
 _NEGATION = 5
 _ATOM = 9
 MAX_TEXT = 60
-MAX_NAME = 12
+MAX_NAME = 16
 
 
 class Symbol(ArrayMethods):

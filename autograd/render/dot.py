@@ -165,7 +165,7 @@ def _title(node: Node, colour: Colour) -> str:
     if node.symbol:
         words.append(f"<B>{_font(text(node.formula, 60), colour('ink'), 13)}</B>")
     assigned = _assigned(node)
-    if node.name and f"{node.name}{ASSIGNED}" not in assigned:
+    if node.name and node.name.removeprefix("new_") + ASSIGNED not in assigned and node.name + ASSIGNED not in assigned:
         words.append(f"<B>{text(node.name)}</B>")
     words += [f"<B>{text(label)}</B>" for label in assigned if len(assigned) == 1]
     tags = [label for label in node.labels if label not in assigned] or ["output"] * (node.output and not assigned)
