@@ -100,9 +100,10 @@ def _kind(eqn: Eqn) -> str:
     if name == "matmul":
         same = all(isinstance(a, Var) and a.dtype == eqn.out.dtype for a in eqn.inputs)
         return "product" if same and eqn.out.dtype.kind == "f" else "numpy"
-    if not isinstance(eqn.inputs[0] if eqn.inputs else None, Var) and name not in ops.ELEMENTWISE:
+    number = not eqn.inputs or isinstance(eqn.inputs[0], Literal)
+    if number and name not in ops.ELEMENTWISE:
         return "numpy"
-    if name in ops.ELEMENTWISE and name != "broadcast_to" or name in registers.REDUCTIONS:
+    if name in ops.ELEMENTWISE and (name != "broadcast_to" or number) or name in registers.REDUCTIONS:
         return "single" if _loops(eqn) else "numpy"
     if is_view(eqn) or name == "reshape":
         return "view"
@@ -173,6 +174,9 @@ class Lowering:
                 last[root.get(var, var)] = i
             if task.kind == "view":
                 root[task.eqns[0].out] = root.get(task.inputs[0], task.inputs[0])
+        for out in self.graph.outputs:
+            if out in root:  # a view: its elements are read when everything else is done
+                last[root[out]] = len(self.tasks)  # type: ignore[index]
         for number, out in enumerate(self.graph.outputs):
             assert isinstance(out, Var)
             if number in self.keep or out in root:

@@ -49,8 +49,10 @@ def move(code: Code, eqn: Eqn, sources: list[Place], target: Place) -> None:
         if 0 not in source.shape:
             where = target.part(settings["index"]) if name == "scatter_add" else _diagonal(target, settings)
             copy(code, source, where)
+    elif name == "getitem":
+        copy(code, source.part(settings["index"]), target)
     else:
-        copy(code, source._as(lambda x: eqn.primitive.forward(x, **settings)), target)
+        copy(code, source.seen_as(lambda x: eqn.primitive.forward(x, **settings)), target)
 
 
 def _reshape(code: Code, source: Place, target: Place) -> None:
@@ -95,4 +97,4 @@ def _roll(code: Code, source: Place, target: Place, shift: Any, axis: Any) -> No
 
 
 def _diagonal(target: Place, settings: Any) -> Place:
-    return target._as(lambda x: np.diagonal(x, settings["offset"], *settings["axes"]))
+    return target.seen_as(lambda x: np.diagonal(x, settings["offset"], *settings["axes"]))

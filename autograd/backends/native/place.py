@@ -46,10 +46,11 @@ class Place:
         return replace(self, shape=shape, strides=(0,) * extra + tuple(strides))
 
     def part(self, index: Any) -> Place:
-        """The view that NumPy's basic indexing makes."""
-        return self._as(lambda x: x[index])
+        """The view that NumPy's basic indexing makes; one element is a view too, not a number."""
+        whole = index if any(i is Ellipsis for i in index) else (*index, Ellipsis)
+        return self.seen_as(lambda x: x[whole])
 
-    def _as(self, function: Any) -> Place:
+    def seen_as(self, function: Any) -> Place:
         """Let NumPy work out the view: on an array that has the strides but no memory that anybody reads."""
         item = self.dtype.itemsize
         dummy = np.lib.stride_tricks.as_strided(np.empty(1, self.dtype), self.shape, [s * item for s in self.strides])
@@ -81,7 +82,7 @@ def view(eqn: Eqn, source: Place) -> Place | None:
     if name == "broadcast_to":
         return source.broadcast(eqn.out.shape)
     if is_view(eqn):
-        return source._as(lambda x: eqn.primitive.forward(x, **settings))
+        return source.part(settings["index"]) if name == "getitem" else source.seen_as(lambda x: eqn.primitive.forward(x, **settings))
     return None
 
 
