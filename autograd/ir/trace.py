@@ -104,13 +104,20 @@ class Trace:
                 f"{at(here())} uses a value that belongs to the finished trace of {self.name!r}: it was kept (in a list, "
                 "an attribute, a global) while the function was traced. Return it from the function instead"
             )
-        atoms = tuple([self.atom(a) for a in arrays])
-        shape, dtype = primitive.shape(*[spec(a) for a in atoms], **settings)
-        weak = primitive.name in _KEEPS_WEAK and all(a.weak for a in atoms)
-        out = Var(tuple(shape), dtype, "", weak)
-        scope = self.pulled if self.phase == "backward" else current().scope
-        self.eqns.append(Eqn(out, primitive, atoms, settings, here(), scope, self.phase))
-        return Tracer(self, out)
+        watched = sys.getprofile() == self._watch
+        if watched:
+            sys.setprofile(None)  # no code of the user's runs in here, and being watched costs as much as the work
+        try:
+            atoms = tuple([self.atom(a) for a in arrays])
+            shape, dtype = primitive.shape(*[spec(a) for a in atoms], **settings)
+            weak = primitive.name in _KEEPS_WEAK and all(a.weak for a in atoms)
+            out = Var(tuple(shape), dtype, "", weak)
+            scope = self.pulled if self.phase == "backward" else current().scope
+            self.eqns.append(Eqn(out, primitive, atoms, settings, here(), scope, self.phase))
+            return Tracer(self, out)
+        finally:
+            if watched:
+                sys.setprofile(self._watch)
 
     def atom(self, array: Array) -> Atom:
         """The Var of a tracer, a literal for a number, a constant for an array (by reference, never a copy)."""
