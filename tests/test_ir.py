@@ -59,13 +59,14 @@ def test_the_listing_of_the_optimised_xor_step():
 def test_equations_say_where_they_come_from():
     graph = ag.trace(xor_step()[0], *map(Tensor, nn.data.xor()))
     assert {Path(eqn.site[0]).name for eqn in graph.eqns if eqn.phase != "update"} == {Path(__file__).name}
-    assert [phase for phase in dict.fromkeys(eqn.phase for eqn in graph.eqns)] == ["forward", "backward", "update"]
+    assert list(dict.fromkeys(eqn.phase for eqn in graph.eqns)) == ["forward", "backward", "update"]
     assert f"{Path(__file__).name}:" in repr(graph)
 
 
 def test_the_listing_is_the_same_every_time():
-    assert repr(ag.trace(xor_step()[0], *map(Tensor, nn.data.xor()))).split("#")[0] == (
+    assert (
         repr(ag.trace(xor_step()[0], *map(Tensor, nn.data.xor()))).split("#")[0]
+        == (repr(ag.trace(xor_step()[0], *map(Tensor, nn.data.xor()))).split("#")[0])
     )
 
 
@@ -101,7 +102,7 @@ def test_a_right_graph_passes():
         (build([A, B], [Eqn(var("c", (3,), np.float32), ADD, (A, B))], []), "gives shape .* float64"),
         (build([A], [Eqn(var("c", ()), SUM, (A,), {"axis": (0,), "keepdims": True})], []), r"gives shape \(1,\)"),
     ],
-    ids="unknown late twice input inputs constant output labels shape dtype settings".split(),
+    ids=["unknown", "late", "twice", "input", "inputs", "constant", "output", "labels", "shape", "dtype", "settings"],
 )
 def test_each_kind_of_broken_graph_is_refused(graph, message):
     with pytest.raises(errors.GraphError, match=message):
@@ -128,5 +129,8 @@ def test_literals_know_what_they_are():
 
 
 def test_settings_read_like_python():
-    assert setting_text((slice(1, None), slice(None, None, -1), Ellipsis, None, 3, F64)) == "(1:, ::-1, ..., None, 3, float64)"
+    assert (
+        setting_text((slice(1, None), slice(None, None, -1), Ellipsis, None, 3, F64))
+        == "(1:, ::-1, ..., None, 3, float64)"
+    )
     assert setting_text((2,)) == "(2,)"

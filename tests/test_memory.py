@@ -1,5 +1,6 @@
-"""The memory plan: live arrays never overlap, by lifetimes worked out anew; in place only at the last use; peak bytes."""
+"""The memory plan: live arrays never overlap, by lifetimes worked out anew; in place at the last use; peak bytes."""
 
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -72,7 +73,12 @@ def test_live_arrays_of_random_programs_never_overlap(first):
         check_plan(graph, run.plan)
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 4), st.booleans()), min_size=1, max_size=40), st.integers(0, 3))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 4), st.booleans()), min_size=1, max_size=40
+    ),
+    st.integers(0, 3),
+)
 def test_live_arrays_of_drawn_graphs_never_overlap(rows, kept):
     variables = [Var((4,), F64, "x")]
     eqns = []
@@ -90,7 +96,9 @@ def test_live_arrays_of_drawn_graphs_never_overlap(rows, kept):
     def in_place(eqn, atom):
         return eqn.primitive is NEG and atom.shape == eqn.out.shape
 
-    plan = plan_memory(eqns, lambda eqn: eqn.primitive is NEG, numpy_source.shows_memory_of, outputs_of(graph), in_place)
+    plan = plan_memory(
+        eqns, lambda eqn: eqn.primitive is NEG, numpy_source.shows_memory_of, outputs_of(graph), in_place
+    )
     check_plan(graph, plan)
 
 
@@ -109,7 +117,7 @@ def chain(n):
     variables = [Var((8,), F64, "x")]
     for _ in range(n):
         variables.append(Var((8,), F64))
-    eqns = [Eqn(b, NEG, (a,)) for a, b in zip(variables[:-1], variables[1:], strict=True)]
+    eqns = [Eqn(b, NEG, (a,)) for a, b in itertools.pairwise(variables)]
     return variables, eqns
 
 
@@ -153,7 +161,7 @@ def network(dtype):
     rng = np.random.default_rng(0)
     sizes = (784, 256, 128, 10)
     weights = [
-        Tensor(rng.normal(size=(a, b)) / 16, requires_grad=True, dtype=dtype) for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        Tensor(rng.normal(size=(a, b)) / 16, requires_grad=True, dtype=dtype) for a, b in itertools.pairwise(sizes)
     ]
     biases = [Tensor(np.zeros(b), requires_grad=True, dtype=dtype) for b in sizes[1:]]
 

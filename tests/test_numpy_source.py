@@ -43,7 +43,9 @@ def test_compiled_and_source_equal_eager(name, dtype):
     primitive, sample = REGISTRY[name], SAMPLES[name]
     for case in sample.cases:
         arrays, settings = case.draw(dtype)
-        given = [np.asarray(a)[()] if not isinstance(a, (int, float)) or isinstance(a, np.generic) else a for a in arrays]
+        given = [
+            np.asarray(a)[()] if not isinstance(a, (int, float)) or isinstance(a, np.generic) else a for a in arrays
+        ]
         tensors = [Tensor(a) if isinstance(a, (np.ndarray, np.generic)) else a for a in given]
 
         def step(*xs, settings=settings):

@@ -1,4 +1,4 @@
-"""Each pass before and after, exact also for nan, infinities and -0.0; random programs mean the same after every pass."""
+"""Each pass before and after, exact also for nan and -0.0; random programs mean the same after every pass."""
 
 import itertools
 
@@ -62,9 +62,18 @@ def test_fold_leaves_arrays_alone():
 
 
 def test_fold_keeps_python_numbers_weak():
-    a, b, x = Var((), np.dtype(float), "a", True), Var((3,), np.dtype(np.float32), "b"), Var((3,), np.dtype(np.float32), "x")
+    a, b, x = (
+        Var((), np.dtype(float), "a", True),
+        Var((3,), np.dtype(np.float32), "b"),
+        Var((3,), np.dtype(np.float32), "x"),
+    )
     graph = Graph(
-        "g", (x,), {}, (Eqn(a, REGISTRY["mul"], (Literal(2.0), Literal(3.0))), Eqn(b, REGISTRY["mul"], (x, a))), (b,), ("return",)
+        "g",
+        (x,),
+        {},
+        (Eqn(a, REGISTRY["mul"], (Literal(2.0), Literal(3.0))), Eqn(b, REGISTRY["mul"], (x, a))),
+        (b,),
+        ("return",),
     )
     folded = verify(fold_numbers(graph))
     assert folded.eqns[0].inputs[1].weak
@@ -82,7 +91,7 @@ def test_fold_keeps_python_numbers_weak():
         (lambda x: x - 0, []),
         (lambda x: x + -0.0, []),
         (lambda x: -0.0 + x, []),
-        (lambda x: -(-x), []),
+        (lambda x: ag.neg(-x), []),
         (lambda x: x.detach(), []),
         (lambda x: ag.astype(x, float), []),
         (lambda x: ag.reduce_to(x, x.shape), []),
@@ -90,7 +99,10 @@ def test_fold_keeps_python_numbers_weak():
         (lambda x: ag.reshape(ag.reshape(x, (3, 3)), (9,)), []),
         (lambda x: ag.reshape(ag.reshape(x, (3, 3)), (9, 1)), ["reshape"]),
         (lambda x: ag.reshape(x, (3, 3)).T.T, ["reshape"]),
-        (lambda x: ag.transpose(ag.transpose(ag.reshape(x, (1, 3, 3)), (1, 2, 0)), (1, 0, 2)), ["reshape", "transpose"]),
+        (
+            lambda x: ag.transpose(ag.transpose(ag.reshape(x, (1, 3, 3)), (1, 2, 0)), (1, 0, 2)),
+            ["reshape", "transpose"],
+        ),
         (lambda x: ag.broadcast_to(ag.broadcast_to(x, (2, 9)), (3, 2, 9)), ["broadcast_to"]),
         (lambda x: ag.reshape(x, (3, 3)) * ag.broadcast_to(x[:3], (3, 3)), ["reshape", "getitem", "mul"]),
         (lambda x: x * np.float64(2.0), ["mul"]),
@@ -107,11 +119,25 @@ def test_what_changes_nothing_is_dropped(function, after):
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: x + 0.0, lambda x: x + 0, lambda x: 0 + x, lambda x: x - -0.0, lambda x: 0 - x, lambda x: x * 0, lambda x: x - x,
-        lambda x: x / x, lambda x: x**1, lambda x: x**0, lambda x: 1 / x, lambda x: x * -1, lambda x: ag.maximum(x, x),
-        lambda x: ag.astype(x, np.float32), lambda x: ag.exp(ag.log(x)), lambda x: ag.sqrt(x * x), lambda x: (x + 1) - 1,
+        lambda x: x + 0.0,
+        lambda x: x + 0,
+        lambda x: 0 + x,
+        lambda x: x - (-0.0),
+        lambda x: 0 - x,
+        lambda x: x * 0,
+        lambda x: x - x,
+        lambda x: x / x,
+        lambda x: x**1,
+        lambda x: x**0,
+        lambda x: 1 / x,
+        lambda x: x * -1,
+        lambda x: ag.maximum(x, x),
+        lambda x: ag.astype(x, np.float32),
+        lambda x: ag.exp(ag.log(x)),
+        lambda x: ag.sqrt(x * x),
+        lambda x: (x + 1) - 1,
     ],
-)  # fmt: skip
+)
 def test_what_might_change_something_stays(function):
     graph = ag.trace(function, X)
     result = verify(simplify(graph))
@@ -123,11 +149,26 @@ def test_an_identity_that_changes_the_dtype_or_shape_stays():
     x = Tensor(np.arange(3, dtype=np.int64))
     assert names(simplify(ag.trace(lambda x: x * 1.0, x))) == ["mul"]
     assert names(simplify(ag.trace(lambda x: x / 1, x))) == ["div"]
-    assert names(simplify(ag.trace(lambda x: ag.sum(x) * np.ones((), np.float64), Tensor(np.ones(3, np.float32))))) == ["sum", "mul"]
+    assert names(simplify(ag.trace(lambda x: ag.sum(x) * np.ones((), np.float64), Tensor(np.ones(3, np.float32))))) == [
+        "sum",
+        "mul",
+    ]
 
 
 def test_every_rule_has_been_tried():
-    tried = {"mul", "div", "sub", "add", "stop_gradient", "astype", "reduce_to", "neg", "reshape", "transpose", "broadcast_to"}
+    tried = {
+        "mul",
+        "div",
+        "sub",
+        "add",
+        "stop_gradient",
+        "astype",
+        "reduce_to",
+        "neg",
+        "reshape",
+        "transpose",
+        "broadcast_to",
+    }
     assert set(RULES) == tried
 
 
@@ -141,7 +182,19 @@ def test_equal_equations_are_shared():
 
 def test_what_only_looks_equal_is_not_shared():
     def function(x):
-        return [x - 0.5, 0.5 - x, x + 0.0, x + -0.0, x * 1, x * 1.0, x[1:], x[:-1], ag.sum(x, keepdims=True), x > 1, x < 1]
+        return [
+            x - 0.5,
+            0.5 - x,
+            x + 0.0,
+            x + -0.0,
+            x * 1,
+            x * 1.0,
+            x[1:],
+            x[:-1],
+            ag.sum(x, keepdims=True),
+            x > 1,
+            x < 1,
+        ]
 
     graph = ag.trace(function, X)
     shared = share_common(graph)
@@ -222,23 +275,31 @@ def test_random_programs_mean_the_same_after_each_pass(name, run):
             graph = ag.trace(step, *args)
         after = verify(run(graph)) if run else optimise(graph)[-1][1]
         held = {**made.arguments, **made.parameters}
-        arrays = [held[v.name] if v.name in held else None for v in graph.inputs]
+        arrays = [held.get(v.name) for v in graph.inputs]
         if any(a is None for a in arrays):
             continue  # a gradient that was there before
         agree(graph, after, *(a if a.ndim else a[()] for a in arrays))
 
 
 ATOMS = st.one_of(st.integers(0, 5), st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 2, 1, 0]))
-OPERATIONS = st.sampled_from(["add", "sub", "mul", "div", "neg", "maximum", "minimum", "exp", "abs", "stop_gradient", "sum", "sign"])
+OPERATIONS = st.sampled_from(
+    ["add", "sub", "mul", "div", "neg", "maximum", "minimum", "exp", "abs", "stop_gradient", "sum", "sign"]
+)
 
 
-@given(st.lists(st.tuples(OPERATIONS, ATOMS, ATOMS), min_size=1, max_size=20), st.lists(st.integers(0, 8), min_size=3, max_size=3))
+@given(
+    st.lists(st.tuples(OPERATIONS, ATOMS, ATOMS), min_size=1, max_size=20),
+    st.lists(st.integers(0, 8), min_size=3, max_size=3),
+)
 def test_drawn_graphs_mean_the_same_after_each_pass(rows, picks):
     def function(x, y):
         values = [x, y]
         for name, a, b in rows:
             operands = [values[-1 - v % len(values)] if isinstance(v, int) and v > 1 else v for v in (a, b)]
-            if not any(isinstance(v, Tensor) for v in operands[: 1 if name in ("neg", "exp", "abs", "stop_gradient", "sign", "sum") else 2]):
+            if not any(
+                isinstance(v, Tensor)
+                for v in operands[: 1 if name in ("neg", "exp", "abs", "stop_gradient", "sign", "sum") else 2]
+            ):
                 operands[0] = values[-1]
             unary = name in ("neg", "exp", "abs", "stop_gradient", "sign", "sum")
             values.append(getattr(ag, name)(*operands[: 1 if unary else 2]))

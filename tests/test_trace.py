@@ -1,4 +1,4 @@
-"""Tracing: containers, keywords, whole steps; nothing outside changes, also when the function raises; helpful refusals."""
+"""Tracing: containers, keywords, whole steps; nothing outside changes when it raises; helpful refusals."""
 
 import linecache
 
@@ -87,7 +87,9 @@ def world():
     return w, optimizer
 
 
-@pytest.mark.parametrize("run", [lambda f, *a: ag.trace(f, *a), lambda f, *a: ag.compile(f)(*a)], ids=["trace", "compile"])
+@pytest.mark.parametrize(
+    "run", [lambda f, *a: ag.trace(f, *a), lambda f, *a: ag.compile(f)(*a)], ids=["trace", "compile"]
+)
 def test_a_failed_trace_changes_nothing(run):
     w, optimizer = world()
     rng, listed, holder = np.random.default_rng(0), [np.random.default_rng(1)], nn.Module()
@@ -216,7 +218,22 @@ def written(x):
     return np.array([x[0], x[1]])
 
 
-NEEDY = [condition, conjunction, disjunction, smallest, loop, floating, whole, item, numpy, asarray, counting, raw, formatted, written]
+NEEDY = [
+    condition,
+    conjunction,
+    disjunction,
+    smallest,
+    loop,
+    floating,
+    whole,
+    item,
+    numpy,
+    asarray,
+    counting,
+    raw,
+    formatted,
+    written,
+]
 
 
 @pytest.mark.parametrize("function", NEEDY, ids=lambda f: f.__name__)

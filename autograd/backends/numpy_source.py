@@ -228,7 +228,8 @@ def _array_text(value: Any) -> str:
 def _helpers(graph: Graph) -> list[str]:
     """Source of the functions that NumPy does not have and the graph uses."""
     used = {eqn.primitive.name for eqn in graph.eqns}
-    return [_without_annotations(inspect.getsource(f).strip()) for name, f in kernels.HELPERS.items() if name in used]
+    helpers: dict[str, Callable[..., Any]] = dict(kernels.HELPERS)
+    return [_without_annotations(inspect.getsource(f).strip()) for name, f in helpers.items() if name in used]
 
 
 def _without_annotations(text: str) -> str:
@@ -237,9 +238,9 @@ def _without_annotations(text: str) -> str:
     cuts: list[tuple[int, int, int]] = []  # line, first column, column after the last
     for node in ast.walk(ast.parse(text)):
         hint = node.annotation if isinstance(node, ast.arg) else getattr(node, "returns", None)
-        if hint is not None:
+        if isinstance(hint, ast.expr):
             start = node.col_offset + len(node.arg) if isinstance(node, ast.arg) else hint.col_offset - len(" -> ")
-            cuts.append((hint.lineno - 1, start, hint.end_col_offset))
+            cuts.append((hint.lineno - 1, start, hint.end_col_offset or start))
     for line, start, end in sorted(cuts, reverse=True):
         lines[line] = lines[line][:start] + lines[line][end:]
     return "\n".join(lines)
@@ -269,7 +270,7 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
         overwrite: output number -> input number whose array it replaces, and may be computed into where that is safe.
     """
     names = unique_names(graph, _RESERVED)
-    produced = {eqn.out: eqn for eqn in graph.eqns}
+    produced: dict[Atom, Eqn] = {eqn.out: eqn for eqn in graph.eqns}
     last_read: dict[Atom, int] = {}
     root: dict[Atom, Atom] = {}
     for time, eqn in enumerate(graph.eqns):
@@ -280,20 +281,22 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
             root[eqn.out] = root.get(shown, shown)
     reuse: dict[int, int] = {}
     target: dict[Atom, str] = {}
-    at = {eqn.out: time for time, eqn in enumerate(graph.eqns)}
+    at: dict[Atom, int] = {eqn.out: time for time, eqn in enumerate(graph.eqns)}
     roots = [root.get(a, a) for a in graph.outputs]
     held = set(roots)
     settled = max((time for time, eqn in enumerate(graph.eqns) if _may_raise(eqn)), default=-1)
     fresh = {a for i, a in enumerate(graph.outputs) if i not in keep}
-    for output, number in (overwrite or {}).items():
-        var, given = graph.outputs[output], graph.inputs[number]
+    for output, source_number in (overwrite or {}).items():
+        var, given = graph.outputs[output], graph.inputs[source_number]
         out_eqn = produced.get(var)
         if (
-            out_eqn is not None and at[var] > settled and graph.outputs.count(var) == 1 and out_eqn.primitive.name in _UFUNCS and var.shape
+            out_eqn is not None and at[var] > settled and graph.outputs.count(var) == 1
+            and out_eqn.primitive.name in _UFUNCS and var.shape
             and given in out_eqn.inputs and last_read.get(given) == at[var] and given not in held
-            and (given.shape, given.dtype) == (var.shape, var.dtype) and all(a is given or a not in root for a in out_eqn.inputs)
+            and (given.shape, given.dtype) == (var.shape, var.dtype)
+            and all(a is given or a not in root for a in out_eqn.inputs)
         ):  # fmt: skip
-            reuse[output] = number
+            reuse[output] = source_number
             target[var] = f"_out_{names[given]}"
 
     def wanted(eqn: Eqn) -> bool:

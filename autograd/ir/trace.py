@@ -125,7 +125,8 @@ class Trace:
             if array.trace is not self:
                 array.trace.emit(stop_gradient, (array,), {})  # raises where that trace is over
                 raise TraceError("a value of an outer trace is used in an inner one: pass it as an argument")
-            return array.var
+            var: Atom = array.var
+            return var
         if (isinstance(array, (bool, int, float)) and not isinstance(array, np.generic)) or isinstance(array, np.generic):
             return Literal(array)
         array = np.asarray(array)
