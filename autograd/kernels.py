@@ -5,6 +5,7 @@ Each function stands on its own (nothing but `np`), since its source is copied w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -81,4 +82,4 @@ def erf(x: Any) -> Any:
     return np.where(np.isnan(x), x, result).astype(dtype)[()]
 
 
-HELPERS = {"scatter_add": scatter_add, "make_diagonal": make_diagonal, "erf": erf}
+HELPERS: dict[str, Callable[..., Any]] = {"scatter_add": scatter_add, "make_diagonal": make_diagonal, "erf": erf}

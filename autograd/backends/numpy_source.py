@@ -88,6 +88,10 @@ def _with_settings(function: str, **rename: str) -> Callable[[Args, Eqn], str]:
     return write
 
 
+def _reduction(function: str) -> Callable[[Args, Eqn], str]:
+    return lambda args, eqn: f"{function}({args[0]}{_axis_text(eqn)})"
+
+
 def _joined(function: str) -> Callable[[Args, Eqn], str]:
     return lambda args, eqn: f"{function}([{', '.join(args)}], axis={eqn.settings['axis']})"
 
@@ -118,10 +122,10 @@ EXPRESSIONS: dict[str, Callable[[Args, Eqn], str]] = {
     "softplus": lambda args, eqn: f"np.logaddexp({args[0]}, 0)",
     "erf": _call("erf"),
     "astype": lambda args, eqn: f"np.asarray({args[0]}).astype(np.{eqn.settings['dtype'].name})[()]",
-    **{name: lambda args, eqn, name=name: f"np.{name}({args[0]}{_axis_text(eqn)})" for name in _REDUCTIONS},
+    **{name: _reduction(f"np.{name}") for name in _REDUCTIONS},
     "cumsum": _with_settings("np.cumsum"),
-    "argmax": lambda args, eqn: f"np.argmax({args[0]}{_axis_text(eqn)})",
-    "argmin": lambda args, eqn: f"np.argmin({args[0]}{_axis_text(eqn)})",
+    "argmax": _reduction("np.argmax"),
+    "argmin": _reduction("np.argmin"),
     "reshape": lambda args, eqn: f"np.reshape({args[0]}, {eqn.settings['shape']})",
     "transpose": _transpose,
     "broadcast_to": lambda args, eqn: f"np.broadcast_to({args[0]}, {eqn.settings['shape']})",
@@ -228,8 +232,7 @@ def _array_text(value: Any) -> str:
 def _helpers(graph: Graph) -> list[str]:
     """Source of the functions that NumPy does not have and the graph uses."""
     used = {eqn.primitive.name for eqn in graph.eqns}
-    helpers: dict[str, Callable[..., Any]] = dict(kernels.HELPERS)
-    return [_without_annotations(inspect.getsource(f).strip()) for name, f in helpers.items() if name in used]
+    return [_without_annotations(inspect.getsource(f).strip()) for name, f in kernels.HELPERS.items() if name in used]
 
 
 def _without_annotations(text: str) -> str:
