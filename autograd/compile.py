@@ -243,6 +243,22 @@ class CompiledFunction:
         """The program that really runs: the source with a place for every array that can have one."""
         return self._latest().compiled.text
 
+    @property
+    def llvm(self) -> str:
+        """The optimised LLVM assembly of the trace used last (native backend)."""
+        return self._machine().llvm
+
+    @property
+    def asm(self) -> str:
+        """The processor's own assembly of the trace used last (native backend)."""
+        return self._machine().asm
+
+    def _machine(self) -> Any:
+        compiled = self._latest().compiled
+        if not isinstance(compiled, native.NativeProgram):
+            raise ArgumentError(f'{name_of(self.function)} runs as NumPy: use compile(backend="native") to get machine code')
+        return compiled.machine
+
     def draw(self, path: str | None = None, **options: Any) -> Any:
         """A picture of the optimised graph; the options are those of `autograd.draw`."""
         from .render import draw
@@ -265,6 +281,8 @@ class CompiledFunction:
                 what = " ".join(eqn.primitive.name for eqn in group.eqns[:12]) + (" ..." if len(group.eqns) > 12 else "")
                 space = f" over {list(group.space)}" if group.space is not None else ""
                 lines.append(f"    {group.kind}{space}: {what}")
+            if isinstance(program.compiled, native.NativeProgram):
+                lines += [f"  {line}" for line in program.compiled.explain()]
             plan = program.compiled.plan
             apart = sum(nbytes(var) for var in plan.offsets)
             lines.append(f"  memory: {len(plan.offsets)} arrays in {plan.size} bytes (apart they would take {apart})")

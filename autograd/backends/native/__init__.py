@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 
 from ...errors import MissingDependencyError
@@ -15,7 +16,12 @@ def available() -> bool:
     """Whether llvmlite is installed and this Python's objects can be read by machine code."""
     from .call import readable
 
-    return importlib.util.find_spec("llvmlite") is not None and readable()
+    return _installed() and readable()
+
+
+@functools.cache
+def _installed() -> bool:
+    return importlib.util.find_spec("llvmlite") is not None
 
 
 def require() -> None:
@@ -26,7 +32,7 @@ def require() -> None:
     """
     from .call import readable
 
-    if importlib.util.find_spec("llvmlite") is None:
+    if not _installed():
         raise MissingDependencyError(
             'backend="native" makes machine code through llvmlite, which is not installed: pip install tracegrad[native], '
             'or use backend="numpy"'

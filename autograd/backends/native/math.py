@@ -300,5 +300,5 @@ cos = in_double(lambda x, precise: _circular(x, "cos"))
 
 
 def from_library(name: str) -> Callable[..., Value]:
-    """A function of the C library, one call per element: exact, but not fast."""
+    """A function of the C library, one call per element: right, but not fast."""
     return in_double(lambda *args: args[0].code.library(name, *args[:-1]))

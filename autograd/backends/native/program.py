@@ -12,7 +12,7 @@ import numpy as np
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...passes.memory import ALIGNMENT, Plan
 from . import call
-from .lower import Lowering, Task
+from .lower import UNSUPPORTED, Lowering, Task
 from .machine import Machine
 from .matmul import blas_library
 
@@ -94,6 +94,20 @@ class NativeProgram:
             call.Argument(arguments["input", i], i in overwritten and i not in self.cells, self._cell_size(i)) for i in range(count)
         ]
         self._arguments += [call.Argument(arguments["output", i]) for i in self.fresh]
+
+    def explain(self) -> list[str]:
+        """What became of each equation, for listings."""
+        counts: dict[str, int] = {}
+        for task in self._lowering.tasks:
+            counts[task.kind] = counts.get(task.kind, 0) + 1
+        names = {"registers": "in registers", "loop": "fused loops", "single": "loops of one operation", "product": "products",
+                 "view": "views", "move": "copies", "numpy": "through NumPy"}  # fmt: skip
+        listed = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if kind in counts)
+        parts = f"{len(self._segments)} segment{'s' * (len(self._segments) > 1)}"
+        lines = [f"machine code in {parts}, made in {self.compile_seconds * 1e3:.0f} ms: {listed}"]
+        through = dict.fromkeys(task.eqns[0].primitive.name for task in self._lowering.numpy)
+        lines += [f"  {name} runs through NumPy: {UNSUPPORTED.get(name, 'these dtypes or indices')}" for name in through]
+        return lines
 
     def overwrites(self, output: int) -> bool:
         """Whether the step itself brings this output to the tensor it belongs to."""
