@@ -48,7 +48,7 @@ def toposort(roots: Sequence[Any]) -> list[Any]:
 def fit(g: Array, owner: Array) -> Array:
     """Bring a cotangent to the shape and dtype of its owner: undo broadcasting, then cast."""
     if g.shape != owner.shape:
-        g = reduce_to_p(g, shape=owner.shape)
+        g = (reduce_to_p.forward if type(g) is np.ndarray else reduce_to_p)(g, shape=owner.shape)
     return g if g.dtype == owner.dtype else astype(g, owner.dtype)
 
 

@@ -268,7 +268,7 @@ class Tensor(ArrayMethods):
                 )
         if not wrt:
             arrays = ()
-        elif trace is None:
+        elif trace is None and len(arrays) > 1:
             arrays = [_own_constant(a) for a in arrays]  # (a trace reads the caller's arrays anew at each run)
         out = record(mode, primitive, tuple(arrays), wrt, settings, value)
         if mode.anomaly is not None:
