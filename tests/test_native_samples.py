@@ -36,7 +36,9 @@ def run_all(name):
         results = []
         for (arrays, settings), values in zip(drawn, given, strict=True):
             rest = iter(values)
-            results.append(primitive(*[next(rest) if isinstance(a, np.ndarray | np.generic) else a for a in arrays], **settings))
+            results.append(
+                primitive(*[next(rest) if isinstance(a, np.ndarray | np.generic) else a for a in arrays], **settings)
+            )
         return results
 
     with np.errstate(all="ignore"):
@@ -81,7 +83,17 @@ def test_many_random_programs(lanes, monkeypatch):
 
 
 def sizes_of_products():
-    for m, k, n in [(1, 1, 1), (7, 5, 3), (33, 17, 9), (64, 40, 64), (5, 100, 1), (1, 70, 50), (100, 2, 3), (50, 1, 37), (13, 64, 130)]:
+    for m, k, n in [
+        (1, 1, 1),
+        (7, 5, 3),
+        (33, 17, 9),
+        (64, 40, 64),
+        (5, 100, 1),
+        (1, 70, 50),
+        (100, 2, 3),
+        (50, 1, 37),
+        (13, 64, 130),
+    ]:
         for transposed in ("", "a", "b", "ab"):
             yield m, k, n, transposed
 

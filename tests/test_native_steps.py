@@ -1,6 +1,7 @@
 """Steps in machine code: state overwritten in place and seen by nobody, loops over steps, NumPy in between, interruption."""
 
 import _thread
+import itertools
 import threading
 import time
 
@@ -19,7 +20,7 @@ def network(dtype=np.float64, sizes=(2, 3, 1), options=None):
     """A small network, its step (not compiled) and its parameters."""
     rng = np.random.default_rng(1)
     weights = [
-        ag.Tensor(rng.normal(size=shape).astype(dtype), requires_grad=True) for shape in zip(sizes[:-1], sizes[1:], strict=True)
+        ag.Tensor(rng.normal(size=shape).astype(dtype), requires_grad=True) for shape in itertools.pairwise(sizes)
     ]
     biases = [ag.Tensor(np.zeros(n, dtype), requires_grad=True) for n in sizes[1:]]
     count = ag.Tensor(dtype(0))
@@ -81,7 +82,9 @@ def test_results_of_earlier_steps_stay():
     assert float(loss) == kept[0] and np.array_equal(h.data, kept[1])
 
 
-@pytest.mark.parametrize("look", [lambda a: a, lambda a: a[:1], lambda a: a.T, memoryview], ids=["array", "view", "transpose", "memory"])
+@pytest.mark.parametrize(
+    "look", [lambda a: a, lambda a: a[:1], lambda a: a.T, memoryview], ids=["array", "view", "transpose", "memory"]
+)
 @pytest.mark.parametrize("loop", [False, True])
 def test_who_has_seen_a_parameter_keeps_its_old_value(look, loop):
     step, state = network()

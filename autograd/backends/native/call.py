@@ -1,4 +1,4 @@
-"""Machine code as Python functions: arguments are read straight from the array objects, so that a call costs next to nothing.
+"""Machine code as Python functions: arguments are read straight from array objects, so that a call costs next to nothing.
 
 The function that Python calls gets the argument objects, checks that each is an aligned array in rows (or a NumPy scalar
 or float, whose number lies in the object), writes the addresses of the elements into a table, and runs the step.  An
@@ -36,7 +36,11 @@ _new_function.restype = ctypes.py_object
 @functools.cache
 def readable() -> bool:
     """Whether objects of this Python look as expected: checked on examples, once."""
-    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED") or ctypes.sizeof(ctypes.c_void_p) != 8:
+    if (
+        sys.implementation.name != "cpython"
+        or sysconfig.get_config_var("Py_GIL_DISABLED")
+        or ctypes.sizeof(ctypes.c_void_p) != 8
+    ):
         return False
 
     def at(thing: Any, offset: int, kind: Any) -> Any:
@@ -87,6 +91,7 @@ def references() -> int:
 
 class _Holder:
     __slots__ = ("value",)
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,10 @@ def glue(arguments: list[Argument], helpers: int, release: bool) -> str:
         total = f"%bad{i}"
 
     def helper(name: str, number: int) -> list[str]:
-        return [f"  {name}.at = getelementptr ptr, ptr %table, i64 {helpers + number}", f"  {name} = load ptr, ptr {name}.at"]
+        return [
+            f"  {name}.at = getelementptr ptr, ptr %table, i64 {helpers + number}",
+            f"  {name} = load ptr, ptr {name}.at",
+        ]
 
     head = [
         f"  %tableat = getelementptr i8, ptr %self, i64 {_DATA}", "  %table = load ptr, ptr %tableat",

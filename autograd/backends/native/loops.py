@@ -43,7 +43,14 @@ class Nest:
     def __init__(
         self, code: Code, space: Lanes, reads: list[Place], writes: list[Place], reductions: list[Reduction], body: Body
     ) -> None:
-        self.code, self.space, self.reads, self.writes, self.reductions, self.body = code, space, reads, writes, reductions, body
+        self.code, self.space, self.reads, self.writes, self.reductions, self.body = (
+            code,
+            space,
+            reads,
+            writes,
+            reductions,
+            body,
+        )
         self.places = [*reads, *writes, *(r.place for r in reductions)]
         self.ready: dict[int, Value] = {}
 
@@ -92,10 +99,11 @@ class Nest:
             return
         begun = [r for r in self.reductions if r.level == level]
         for reduction in begun:
+            nothing = identity(reduction.how, reduction.place)
             for _, _, lanes in self.pieces:
-                start = self.code.constant(identity(reduction.how, reduction.place), reduction.place.kind, math.prod(lanes))
-                reduction.slots.append(self.code.room(start.kind, start.lanes))
-                self.code.put(start, reduction.slots[-1])
+                value = self.code.constant(nothing, reduction.place.kind, math.prod(lanes))
+                reduction.slots.append(self.code.room(value.kind, value.lanes))
+                self.code.put(value, reduction.slots[-1])
         if level < self.split - 1:
             self._turns(level, self.counts[level], 0, 1, pointers, lambda moved: self._loop(level + 1, moved))
         else:
@@ -213,7 +221,9 @@ def _block(lengths: list[int], most: int) -> tuple[list[int], int]:
 def offsets(lanes: Lanes, strides: Lanes) -> Lanes:
     """Where each lane of a block lies, relative to its first: `strides` ends with those of the block's axes."""
     steps = strides[len(strides) - len(lanes) :]
-    return tuple(sum(i * s for i, s in zip(index, steps, strict=True)) for index in itertools.product(*map(range, lanes)))
+    return tuple(
+        sum(i * s for i, s in zip(index, steps, strict=True)) for index in itertools.product(*map(range, lanes))
+    )
 
 
 def read(code: Code, pointer: str, kind: str, where: Lanes) -> Value:

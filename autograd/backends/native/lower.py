@@ -85,8 +85,10 @@ def tasks_of(graph: Graph) -> list[Task]:
 
 def _loops(eqn: Eqn) -> bool:
     if eqn.primitive.name in registers.REDUCTIONS:
-        return eqn.inputs[0].dtype.name in KINDS and eqn.out.dtype.name in KINDS and (
-            0 not in eqn.inputs[0].shape or eqn.primitive.name in ("sum", "prod", "reduce_to")
+        return (
+            eqn.inputs[0].dtype in KINDS
+            and eqn.out.dtype in KINDS
+            and (0 not in eqn.inputs[0].shape or eqn.primitive.name in ("sum", "prod", "reduce_to"))
         )
     return ops.supported(eqn)
 
@@ -95,7 +97,7 @@ def _kind(eqn: Eqn) -> str:
     name = eqn.primitive.name
     if registers.fits(eqn):
         return "registers"
-    if any(a.dtype.name not in KINDS for a in (*eqn.inputs, eqn.out)):
+    if any(a.dtype not in KINDS for a in (*eqn.inputs, eqn.out)):
         return "numpy"
     if name == "matmul":
         same = all(isinstance(a, Var) and a.dtype == eqn.out.dtype for a in eqn.inputs)
@@ -103,7 +105,7 @@ def _kind(eqn: Eqn) -> str:
     number = not eqn.inputs or isinstance(eqn.inputs[0], Literal)
     if number and name not in ops.ELEMENTWISE:
         return "numpy"
-    if name in ops.ELEMENTWISE and (name != "broadcast_to" or number) or name in registers.REDUCTIONS:
+    if (name in ops.ELEMENTWISE and (name != "broadcast_to" or number)) or name in registers.REDUCTIONS:
         return "single" if _loops(eqn) else "numpy"
     if is_view(eqn) or name == "reshape":
         return "view"
@@ -176,7 +178,7 @@ class Lowering:
                 root[task.eqns[0].out] = root.get(task.inputs[0], task.inputs[0])
         for out in self.graph.outputs:
             if out in root:  # a view: its elements are read when everything else is done
-                last[root[out]] = len(self.tasks)  # type: ignore[index]
+                last[root[out]] = len(self.tasks)
         for number, out in enumerate(self.graph.outputs):
             assert isinstance(out, Var)
             if number in self.keep or out in root:
@@ -222,11 +224,8 @@ class Lowering:
                 addressed.add(task.eqns[0].out)
             if task.kind == "loop":
                 addressed.update(eqn.out for eqn in task.eqns if eqn.primitive.name in registers.REDUCTIONS)
-        for task in self.tasks:  # what a later task reads of this one's results
-            own = {eqn.out for eqn in task.eqns}
-            for other in self.tasks:
-                if other is not task and task.kind == "loop":
-                    addressed.update(own.intersection(other.inputs))
+        looped = {eqn.out for task in self.tasks if task.kind == "loop" for eqn in task.eqns}
+        addressed.update(var for task in self.tasks for var in task.inputs if var in looped)
         alias: dict[Var, Var] = {}
         for task in self.tasks:
             for eqn in task.eqns:
@@ -339,11 +338,13 @@ class Segment:
     def _value(self, atom: Atom) -> Value:
         """A small array in registers."""
         if isinstance(atom, Literal):
-            return self.code.constant(atom.value, KINDS[atom.dtype.name])
+            return self.code.constant(atom.value, KINDS[atom.dtype])
         if atom not in self.values:
             place = self.lowering.places[atom]
             where = offsets(atom.shape, place.strides)
-            self.values[atom] = read(self.code, self.code.offset(place.base, place.offset, place.kind), place.kind, where)
+            self.values[atom] = read(
+                self.code, self.code.offset(place.base, place.offset, place.kind), place.kind, where
+            )
         return self.values[atom]
 
     def _loop(self, task: Task) -> None:
@@ -370,7 +371,7 @@ class Segment:
                 for atom, dtype in zip(eqn.inputs, dtypes, strict=True):
                     if isinstance(atom, Literal):
                         own = eqn.primitive.name == "astype" or eqn in reduced
-                        args.append(code.constant(atom.value, KINDS[atom.dtype.name if own else dtype.name], lanes))
+                        args.append(code.constant(atom.value, KINDS[atom.dtype if own else dtype], lanes))
                     else:
                         args.append(known[atom])
                 if eqn in reduced:
@@ -386,8 +387,10 @@ class Segment:
         lowering = self.lowering
         for number, out in enumerate(lowering.graph.outputs):
             if number not in lowering.keep and out not in lowering.homes:
-                target = fresh(lowering.base_of_output(number), out.dtype, out.shape)
-                copy(self.code, lowering.places[out], target)  # type: ignore[index]
+                source = lowering.places[out]  # type: ignore[index]
+                dtype = out.dtype if out.dtype in KINDS else np.dtype(f"i{out.dtype.itemsize}")  # the bits are all that counts
+                target = fresh(lowering.base_of_output(number), dtype, out.shape)
+                copy(self.code, replace(source, dtype=dtype), target)
 
     def text(self, name: str) -> str:
         """The function, with the pointers it uses taken from the table."""
@@ -413,7 +416,13 @@ class Segment:
         for var, offset in lowering.plan.offsets.items():
             head.append(f"  {lowering.places[var].base} = getelementptr i8, ptr %arena, i64 {offset}")
         head.append(f"  %scratch = getelementptr i8, ptr %arena, i64 {lowering.plan.size}")
-        head += ["  br label %each", "each:", "  %step = phi i64 [ 0, %start ], [ %step.next, %finish ]", *inside, "  br label %first"]
+        head += [
+            "  br label %each",
+            "each:",
+            "  %step = phi i64 [ 0, %start ], [ %step.next, %finish ]",
+            *inside,
+            "  br label %first",
+        ]
         tail = [
             "  br label %finish", "finish:", "  %step.next = add nuw nsw i64 %step, 1",
             "  %step.more = icmp slt i64 %step.next, %count", "  br i1 %step.more, label %each, label %done", "done:",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -93,7 +94,15 @@ def _tiles(code: Code, a: Place, b: Place, c: Place) -> None:
             if inner:
                 pa = code.offset(pa, code.add(f"mul nsw i64 {inner[0]}, {high * a.strides[0]}", "i64").name, a.kind)
                 pc = code.offset(pc, code.add(f"mul nsw i64 {inner[0]}, {high * c.strides[0]}", "i64").name, c.kind)
-            _tile(code, replace(a, base=pa, offset=0), replace(b, base=pb, offset=0), replace(c, base=pc, offset=0), high, wide, k)
+            _tile(
+                code,
+                replace(a, base=pa, offset=0),
+                replace(b, base=pb, offset=0),
+                replace(c, base=pc, offset=0),
+                high,
+                wide,
+                k,
+            )
             for loop in (inner, outer):
                 if loop:
                     code.end_loop(loop)
@@ -110,7 +119,7 @@ def _tile(code: Code, a: Place, b: Place, c: Place, rows: int, columns: int, k: 
     lanes = registers()[1] // a.dtype.itemsize
     turns = max(1, min(8 // (rows * -(-columns // lanes)), k, 8))
     slots = [[code.room(c.kind, columns) for _ in range(rows)] for _ in range(turns)]
-    for slot in sum(slots, []):
+    for slot in itertools.chain.from_iterable(slots):
         code.put(code.constant(0.0, c.kind, columns), slot)
 
     def step(pa: str, pb: str, turn: int, at: int) -> None:
@@ -192,9 +201,11 @@ def batched(code: Code, a: Place, b: Place, c: Place, emit: Callable[[Place, Pla
     """NumPy's rules for vectors and stacks of matrices: `emit` gets matrices; the stacks are run over in loops."""
     if len(a.shape) == 1:
         a = replace(a, shape=(1, *a.shape), strides=(0, *a.strides))
-        c = replace(c, shape=(*c.shape[:-1], 1, *c.shape[-1:]), strides=(*c.strides[:-1], 0, *c.strides[-1:])) if len(
-            b.shape
-        ) > 1 else replace(c, shape=(1,), strides=(0,))
+        c = (
+            replace(c, shape=(*c.shape[:-1], 1, *c.shape[-1:]), strides=(*c.strides[:-1], 0, *c.strides[-1:]))
+            if len(b.shape) > 1
+            else replace(c, shape=(1,), strides=(0,))
+        )
     if len(b.shape) == 1:
         b = replace(b, shape=(*b.shape, 1), strides=(*b.strides, 0))
         c = replace(c, shape=(*c.shape, 1), strides=(*c.strides, 0))
@@ -213,7 +224,9 @@ def batched(code: Code, a: Place, b: Place, c: Place, emit: Callable[[Place, Pla
             if x.strides[axis]:
                 by = code.add(f"mul nsw i64 {loop[0]}, {x.strides[axis]}", "i64").name
                 bases[i] = code.offset(bases[i], by, x.kind)
-    parts = [replace(x, base=p, shape=x.shape[-2:], strides=x.strides[-2:]) for x, p in zip((a, b, c), bases, strict=True)]
+    parts = [
+        replace(x, base=p, shape=x.shape[-2:], strides=x.strides[-2:]) for x, p in zip((a, b, c), bases, strict=True)
+    ]
     emit(*parts)
     for loop in reversed(loops):
         code.end_loop(loop)

@@ -82,8 +82,10 @@ def _roll(code: Code, source: Place, target: Place, shift: Any, axis: Any) -> No
     """Each axis is cut in two, so there are two copies per axis, times each other."""
     ndim = len(source.shape)
     shifts = dict.fromkeys(range(ndim), 0)
-    pairs = [(0 if axis is None else axis, shift)] if not isinstance(axis, tuple) else list(
-        zip(axis, shift if isinstance(shift, tuple) else (shift,) * len(axis), strict=True)
+    pairs = (
+        [(0 if axis is None else axis, shift)]
+        if not isinstance(axis, tuple)
+        else list(zip(axis, shift if isinstance(shift, tuple) else (shift,) * len(axis), strict=True))
     )
     for a, s in pairs:
         shifts[a % ndim] += s if not isinstance(s, tuple) else sum(s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -152,20 +153,20 @@ _OF_ANY = frozenset({"isfinite", "isnan"})
 _LOGICAL = frozenset({"logical_and", "logical_or", "logical_not"})
 
 
-def promoting(atom: Atom) -> object:
+def promoting(atom: Atom) -> Any:
     """What NumPy's type promotion looks at: the dtype, or a Python number where the atom is weak."""
     if isinstance(atom, Literal) and atom.weak:
         return atom.value
     return {"f": 0.5, "i": 1, "b": True}[atom.dtype.kind] if atom.weak else atom.dtype
 
 
-def operand_dtypes(eqn: Eqn) -> list[np.dtype]:  # type: ignore[type-arg]
+def operand_dtypes(eqn: Eqn) -> list[np.dtype]:
     """The dtype that each argument is converted to before the operation."""
     name = eqn.primitive.name
     if name in _LOGICAL:
         return [np.dtype(bool)] * len(eqn.inputs)
     if name in _RELATIONS or name in _OF_ANY:
-        return [np.result_type(*(promoting(a) for a in eqn.inputs))] * len(eqn.inputs)  # type: ignore[arg-type]
+        return [np.result_type(*(promoting(a) for a in eqn.inputs))] * len(eqn.inputs)
     if name == "where":
         return [np.dtype(bool), eqn.out.dtype, eqn.out.dtype]
     return [eqn.out.dtype] * len(eqn.inputs)
@@ -174,10 +175,10 @@ def operand_dtypes(eqn: Eqn) -> list[np.dtype]:  # type: ignore[type-arg]
 def supported(eqn: Eqn) -> bool:
     """Whether there are instructions for an elementwise equation on these dtypes."""
     name = eqn.primitive.name
-    if name not in ELEMENTWISE or any(a.dtype.name not in KINDS for a in (*eqn.inputs, eqn.out)):
+    if name not in ELEMENTWISE or any(a.dtype not in KINDS for a in (*eqn.inputs, eqn.out)):
         return False
     wanted = operand_dtypes(eqn)
-    if any(d.name not in KINDS for d in wanted):
+    if any(d not in KINDS for d in wanted):
         return False
     if name == "astype" or name in _LOGICAL or name in _RELATIONS:
         return name != "astype" or not (eqn.inputs[0].dtype.kind == "f" and eqn.out.dtype.kind == "i")
@@ -190,7 +191,7 @@ def supported(eqn: Eqn) -> bool:
 
 def emit(eqn: Eqn, args: list[Value]) -> Value:
     """Append the instructions of an elementwise equation; the arguments have as many lanes as the result."""
-    converted = [a.cast(KINDS[d.name]) for a, d in zip(args, operand_dtypes(eqn), strict=True)]
+    converted = [a.cast(KINDS[d]) for a, d in zip(args, operand_dtypes(eqn), strict=True)]
     name = eqn.primitive.name
     if name == "power":
         by = eqn.inputs[1]

@@ -27,7 +27,7 @@ class Place:
     @property
     def kind(self) -> str:
         """The LLVM type of an element."""
-        return KINDS[self.dtype.name]
+        return KINDS[self.dtype]
 
     @property
     def size(self) -> int:
@@ -56,7 +56,9 @@ class Place:
         dummy = np.lib.stride_tricks.as_strided(np.empty(1, self.dtype), self.shape, [s * item for s in self.strides])
         view = function(dummy)
         moved = view.__array_interface__["data"][0] - dummy.__array_interface__["data"][0]
-        return replace(self, shape=view.shape, strides=tuple(s // item for s in view.strides), offset=self.offset + moved // item)
+        return replace(
+            self, shape=view.shape, strides=tuple(s // item for s in view.strides), offset=self.offset + moved // item
+        )
 
 
 def row_major(shape: Shape) -> Shape:
@@ -82,7 +84,11 @@ def view(eqn: Eqn, source: Place) -> Place | None:
     if name == "broadcast_to":
         return source.broadcast(eqn.out.shape)
     if is_view(eqn):
-        return source.part(settings["index"]) if name == "getitem" else source.seen_as(lambda x: eqn.primitive.forward(x, **settings))
+        return (
+            source.part(settings["index"])
+            if name == "getitem"
+            else source.seen_as(lambda x: eqn.primitive.forward(x, **settings))
+        )
     return None
 
 

@@ -42,7 +42,9 @@ class NativeProgram:
         outputs = [index for _, (kind, index) in lowering.table if kind == "output"]
         self.fresh = [i for i in outputs if graph.outputs[i].shape]
         self.scalars = {i: np.empty((), graph.outputs[i].dtype) for i in outputs if not graph.outputs[i].shape}
-        self.cells = {i: np.empty((), graph.inputs[i].dtype) for i in self.in_place.values() if not graph.inputs[i].shape}
+        self.cells = {
+            i: np.empty((), graph.inputs[i].dtype) for i in self.in_place.values() if not graph.inputs[i].shape
+        }
         self.scalars.update({o: self.cells[i] for o, i in self.in_place.items() if i in self.cells})
         self.buffers = {i: self._array(graph.outputs[i]) for i in lowering.keep}
         self.reuse: Mapping[int, int] = {}
@@ -91,7 +93,8 @@ class NativeProgram:
         overwritten = set(self.in_place.values())
         count = len(lowering.graph.inputs)
         self._arguments = [
-            call.Argument(arguments["input", i], i in overwritten and i not in self.cells, self._cell_size(i)) for i in range(count)
+            call.Argument(arguments["input", i], i in overwritten and i not in self.cells, self._cell_size(i))
+            for i in range(count)
         ]
         self._arguments += [call.Argument(arguments["output", i]) for i in self.fresh]
 
@@ -106,7 +109,9 @@ class NativeProgram:
         parts = f"{len(self._segments)} segment{'s' * (len(self._segments) > 1)}"
         lines = [f"machine code in {parts}, made in {self.compile_seconds * 1e3:.0f} ms: {listed}"]
         through = dict.fromkeys(task.eqns[0].primitive.name for task in self._lowering.numpy)
-        lines += [f"  {name} runs through NumPy: {UNSUPPORTED.get(name, 'these dtypes or indices')}" for name in through]
+        lines += [
+            f"  {name} runs through NumPy: {UNSUPPORTED.get(name, 'these dtypes or indices')}" for name in through
+        ]
         return lines
 
     def overwrites(self, output: int) -> bool:
@@ -199,7 +204,9 @@ class NativeProgram:
         return None
 
     # ----- loops over steps -----
-    def loop(self, count: int, inputs: list[Any], strides: Mapping[int, int], results: Mapping[int, tuple[Any, int]]) -> None:
+    def loop(
+        self, count: int, inputs: list[Any], strides: Mapping[int, int], results: Mapping[int, tuple[Any, int]]
+    ) -> None:
         """Run `count` steps in machine code, in chunks, so that Python can stop between two steps.
 
         Args:
@@ -231,7 +238,9 @@ class NativeProgram:
             chunk = max(1, min(16 * now, int(now * _CHUNK / elapsed)))
 
 
-def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None) -> NativeProgram:
+def compile_graph(
+    graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None
+) -> NativeProgram:
     """Machine code for an optimised graph; the arguments are those of the NumPy backend's function of this name.
 
     Raises:

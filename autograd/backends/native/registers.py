@@ -24,7 +24,7 @@ REDUCTIONS = {"sum": "sum", "prod": "prod", "max": "max", "min": "min", "reduce_
 def fits(eqn: Eqn) -> bool:
     """Whether the equation can be computed on vectors."""
     atoms = (*eqn.inputs, eqn.out)
-    if any(not 1 <= math.prod(a.shape) <= LANES or a.dtype.name not in KINDS for a in atoms):
+    if any(not 1 <= math.prod(a.shape) <= LANES or a.dtype not in KINDS for a in atoms):
         return False
     name = eqn.primitive.name
     if name in ELEMENTWISE and name != "broadcast_to":
@@ -49,7 +49,7 @@ def compute(code: Code, eqn: Eqn, args: list[Value]) -> Value:
     wide = []
     for atom, dtype, value in zip(eqn.inputs, operand_dtypes(eqn), args, strict=True):
         if isinstance(atom, Literal):
-            wide.append(code.constant(atom.value, KINDS[atom.dtype.name if name == "astype" else dtype.name], size))
+            wide.append(code.constant(atom.value, KINDS[atom.dtype if name == "astype" else dtype], size))
         else:
             wide.append(value.shuffle(np.broadcast_to(_lanes(atom), eqn.out.shape).ravel()))
     return emit(eqn, wide)
@@ -61,7 +61,7 @@ def _lanes(atom: Atom) -> Any:
 
 def _move(code: Code, eqn: Eqn, args: list[Value]) -> Value:
     """Elements of the arguments in the order that the result has; places that none of them fills get a number."""
-    kind = KINDS[eqn.out.dtype.name]
+    kind = KINDS[eqn.out.dtype]
     numbered, first = [], 1
     for atom in eqn.inputs:
         numbered.append(_lanes(atom) + first)
@@ -82,7 +82,7 @@ def _move(code: Code, eqn: Eqn, args: list[Value]) -> Value:
 
 def _reduce(eqn: Eqn, value: Value) -> Value:
     how = REDUCTIONS[eqn.primitive.name]
-    value = value.cast(KINDS[eqn.out.dtype.name])
+    value = value.cast(KINDS[eqn.out.dtype])
     size = math.prod(eqn.out.shape)
     if size == 1:
         return fold(value, how)

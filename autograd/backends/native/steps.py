@@ -23,7 +23,11 @@ def body(
     graph = program.graph
     lines: list[str] = []
     for i in program.fresh:
-        names[f"shape{i}"], names[f"dtype{i}"], names["empty"] = graph.outputs[i].shape, graph.outputs[i].dtype, np.empty
+        names[f"shape{i}"], names[f"dtype{i}"], names["empty"] = (
+            graph.outputs[i].shape,
+            graph.outputs[i].dtype,
+            np.empty,
+        )
         lines.append(f"r{i} = empty(shape{i}, dtype{i})")
     given = [*inputs, *(f"r{i}" for i in program.fresh)]
     held = set(program.in_place.values())
@@ -69,7 +73,9 @@ class Loop:
         own = walking and any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
         return self.program.native and complete and not own and all(k in ("tensor", "array") for k, _ in outcome.leaves)
 
-    def run(self, count: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None, miss: object) -> Any:
+    def run(
+        self, count: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None, miss: object
+    ) -> Any:
         """`count` more steps; `stacked` has per argument leaf the array that the steps walk along."""
         if not self.possible(stacked is not None):
             return miss
@@ -98,10 +104,9 @@ class Loop:
             else:
                 inputs.append(in_rows(np.asarray(value)))
         strides = {}
-        for leaf, number in enumerate(self.leaf_inputs):
-            if stacked is not None and number is not None:
-                inputs[number] = stacked[leaf]
-                strides[number] = stacked[leaf].strides[0] if len(stacked[leaf]) else 0
+        for array, at in zip(stacked or (), self.leaf_inputs, strict=False):
+            if at is not None:
+                inputs[at], strides[at] = array, array.strides[0]
         results: dict[int, tuple[Any, int]] = {}
         returned = {output for _, output in outcome.leaves}
         for number, out in enumerate(program.graph.outputs):

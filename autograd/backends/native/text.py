@@ -8,12 +8,18 @@ generators read like the formulas they emit.  Products and sums may be contracte
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-KINDS = {"float64": "double", "float32": "float", "bool": "i1", "int64": "i64", "int32": "i32", "int16": "i16", "int8": "i8"}
+KINDS = {
+    np.dtype(name): kind
+    for name, kind in (
+        ("float64", "double"), ("float32", "float"), ("bool", "i1"), ("int64", "i64"), ("int32", "i32"), ("int16", "i16"),
+        ("int8", "i8"),
+    )
+}  # fmt: skip
 BYTES = {"double": 8, "float": 4, "i1": 1, "i64": 8, "i32": 4, "i16": 2, "i8": 1}
 _SUFFIX = {"double": "f64", "float": "f32"}
 _ORDERED = {"==": "oeq", "<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "!=": "une", "nan": "uno"}
@@ -165,20 +171,22 @@ class Value:
             op = "sext" if BYTES[kind] > BYTES[self.kind] else "trunc"
         return code.add(f"{op} {self.type} {self.name} to {into}", kind, self.lanes)
 
-    def shuffle(self, lanes: Sequence[int]) -> Value:
+    def shuffle(self, lanes: Iterable[Any]) -> Value:
         """The lanes in another order, some perhaps several times."""
-        lanes = [int(i) for i in lanes]
-        if lanes == list(range(self.lanes)):
+        order = [int(i) for i in lanes]
+        if order == list(range(self.lanes)):
             return self
         code = self.code
         if self.lanes == 1:
-            one = code.add(f"insertelement {type_text(self.kind, 2)} poison, {self.type} {self.name}, i32 0", self.kind, 2)
-            return one.shuffle(lanes)
-        if len(lanes) == 1:
-            return code.add(f"extractelement {self.type} {self.name}, i32 {lanes[0]}", self.kind, 1)
-        mask = ", ".join(f"i32 {i}" for i in lanes)
-        text = f"shufflevector {self.type} {self.name}, {self.type} poison, <{len(lanes)} x i32> <{mask}>"
-        return code.add(text, self.kind, len(lanes))
+            one = code.add(
+                f"insertelement {type_text(self.kind, 2)} poison, {self.type} {self.name}, i32 0", self.kind, 2
+            )
+            return one.shuffle(order)
+        if len(order) == 1:
+            return code.add(f"extractelement {self.type} {self.name}, i32 {order[0]}", self.kind, 1)
+        mask = ", ".join(f"i32 {i}" for i in order)
+        text = f"shufflevector {self.type} {self.name}, {self.type} poison, <{len(order)} x i32> <{mask}>"
+        return code.add(text, self.kind, len(order))
 
     def splat(self, lanes: int) -> Value:
         """A scalar in every lane."""
@@ -245,7 +253,9 @@ class Code:
     def library(self, name: str, *args: Value) -> Value:
         """A function of the C library, called lane by lane."""
         kind, lanes = args[0].kind, args[0].lanes
-        self.declarations[f"@{name}"] = f"declare {kind} @{name}({', '.join([kind] * len(args))}) nounwind willreturn memory(none)"
+        self.declarations[f"@{name}"] = (
+            f"declare {kind} @{name}({', '.join([kind] * len(args))}) nounwind willreturn memory(none)"
+        )
         parts = []
         for lane in range(lanes):
             one = [a.shuffle([lane]) if lanes > 1 else a for a in args]
