@@ -10,6 +10,7 @@
 
 from . import errors, tree
 from .anomaly import detect_anomaly
+from .checking import compare
 from .compile import compile
 from .composite import (
     dot,
@@ -121,6 +122,7 @@ __all__ = [
     "ceil",
     "cholesky",
     "clip",
+    "compare",
     "compile",
     "concatenate",
     "cos",

@@ -32,6 +32,10 @@ class NonFiniteError(AutogradError, ArithmeticError):
     """``detect_anomaly`` met the first nan or inf."""
 
 
+class GradientError(AutogradError, AssertionError):
+    """A gradient that does not pass its check; the text is the report."""
+
+
 class TraceError(AutogradError, RuntimeError):
     """Code that needs a number while only a trace of the computation exists."""
 
