@@ -10,7 +10,6 @@
 
 from . import errors, tree
 from .anomaly import detect_anomaly
-from .checking import compare
 from .compile import compile
 from .composite import (
     dot,
@@ -27,6 +26,8 @@ from .composite import (
     tensordot,
     var,
 )
+from .custom import primitive
+from .functional import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .ir.trace import trace
 from .mode import disable_compile, keep_grads, no_grad, scope
 from .ops.elementwise import abs_p as abs
@@ -120,9 +121,9 @@ __all__ = [
     "astype",
     "broadcast_to",
     "ceil",
+    "checkpoint",
     "cholesky",
     "clip",
-    "compare",
     "compile",
     "concatenate",
     "cos",
@@ -147,11 +148,16 @@ __all__ = [
     "floor_divide",
     "gelu",
     "getitem",
+    "grad",
     "greater",
     "greater_equal",
+    "hessian",
+    "hvp",
     "inv",
     "isfinite",
     "isnan",
+    "jacobian",
+    "jvp",
     "keep_grads",
     "leaky_relu",
     "less",
@@ -179,6 +185,7 @@ __all__ = [
     "outer",
     "pad",
     "power",
+    "primitive",
     "prod",
     "reduce_to",
     "relu",
@@ -215,6 +222,8 @@ __all__ = [
     "tree",
     "tril",
     "triu",
+    "value_and_grad",
     "var",
+    "vjp",
     "where",
 ]

@@ -24,7 +24,7 @@ LAYERS = (
     ("array",),
     ("engine",),
     ("tensor",),
-    ("functional",),
+    ("functional", "custom"),
     ("ir",),
     ("passes",),
     ("backends",),

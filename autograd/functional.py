@@ -1,0 +1,552 @@
+"""Derivatives of functions as functions: grad, vjp, jvp, jacobian, hessian, hvp, and checkpoint.
+
+Every transformation runs the function once on fresh leaf tensors and pulls cotangents back through what it recorded.
+Afterwards the leaves are tied to the tensors they stood for, so that an outer transformation differentiates the whole;
+nodes of one tape cannot be confused, so nesting needs no levels.  The pass itself is recorded only where something
+outside may differentiate it: first order runs at the speed of `backward`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .blame import at, here
+from .custom import unlisted
+from .engine import pull, toposort
+from .errors import ArgumentError, DTypeError, GraphError, ShapeError
+from .mode import MODE, clock, current, switch
+from .ops.elementwise import astype, astype_p
+from .ops.shape import reshape, stack
+from .primitive import Array, Box
+from .tensor import Tensor, constant, record
+
+Function = Callable[..., Any]
+
+_DEPTH: ContextVar[int] = ContextVar("autograd_depth", default=0)  # transformations whose function is running
+
+
+def _called(function: Function) -> str:
+    return getattr(function, "__name__", type(function).__name__).replace("<lambda>", "the function")
+
+
+def _variable(value: Array, name: str | None = None) -> Tensor:
+    """A leaf that requires a gradient, around a value."""
+    leaf = constant(value)
+    leaf.requires_grad, leaf.name = True, name
+    return leaf
+
+
+def _tie(leaf: Tensor, source: Any) -> None:
+    """Make a leaf the (identical) result of what it stood for."""
+    if isinstance(source, Tensor) and source.requires_grad:
+        leaf.creator, leaf.inputs, leaf.wrt = astype_p, (source,), (0,)
+        leaf.settings = {"dtype": source.dtype}
+
+
+class _Run:
+    """One run of a function on fresh leaves in place of the arguments that are differentiated."""
+
+    def __init__(
+        self, what: str, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], chosen: Sequence[int]
+    ):
+        mode = current()
+        self.what, self.function = what, function
+        self.recording = mode.record
+        self.nested = _DEPTH.get() > 0
+        self.given, self.structure = tree.flatten(tuple([args[i] for i in chosen]))
+        self.boxed = any(isinstance(x, Tensor) for x in self.given)
+        self.leaves = [self._leaf(x) for x in self.given]
+        self.variables: set[Any] = {leaf for leaf in self.leaves if leaf is not None}
+        if not self.variables:
+            raise DTypeError(f"{what} of {_called(function)}: no argument to differentiate holds any floats")
+        call = list(args)
+        passed = [x if leaf is None else leaf for x, leaf in zip(self.given, self.leaves, strict=True)]
+        for i, argument in zip(chosen, tree.unflatten(self.structure, passed), strict=True):
+            call[i] = argument
+        depth = _DEPTH.set(_DEPTH.get() + 1)
+        running = MODE.set(mode.replace("record", True).replace("compiled", False))  # programs keep no tape
+        try:
+            self.result = function(*call, **kwargs)
+        finally:
+            MODE.reset(running)
+            _DEPTH.reset(depth)
+
+    def _leaf(self, x: Any) -> Tensor | None:
+        """A fresh leaf for a float; None for what is left out of a container (integers, strings, ...)."""
+        if isinstance(x, float) and not isinstance(x, np.generic):
+            return Tensor(x, requires_grad=True)
+        dtype = getattr(x, "dtype", None)
+        if isinstance(dtype, np.dtype) and dtype.kind == "f":
+            if isinstance(x, Tensor):
+                return _variable(x.data, x.name)
+            return Tensor(x, requires_grad=True)
+        if len(self.given) == self.structure[2].count(tree.LEAF):  # no container: somebody meant this very argument
+            kind = f"an array of {dtype}" if dtype is not None else f"{x!r} ({type(x).__name__})"
+            raise DTypeError(
+                f"{self.what} at {at(here())} differentiates with respect to floats, got {kind}: write 3.0 for 3, "
+                "x.astype(float) for arrays, or choose other arguments with argnums="
+            )
+        return None
+
+    def scalar(self) -> Tensor | None:
+        """The result, which must be a single number; None if it does not depend on the arguments."""
+        y = self.result
+        size = y.size if hasattr(y, "shape") else 1 if isinstance(y, int | float) else None
+        if size == 1:
+            return y if isinstance(y, Tensor) and y.requires_grad else None
+        got = f"shape {y.shape}" if size is not None else f"a {type(y).__name__}"
+        raise ShapeError(
+            f"{self.what} at {at(here())} needs a function that returns a single number, "
+            f"{_called(self.function)} returned {got}: return y.sum() or y.mean(), or use jacobian(f) for all "
+            "derivatives, vjp(f, x) for those along a cotangent"
+        )
+
+    def outer(self, roots: Sequence[Tensor]) -> bool:
+        """Whether a derivative of the derivative may be asked for: something outside requires a gradient."""
+        if not self.recording or not (self.boxed or self.nested):
+            return False
+        if any(isinstance(x, Tensor) and x.requires_grad for x in self.given):
+            return True
+        inputs = (tensor.inputs[i] for tensor in toposort(roots) for i in tensor.wrt)
+        return any(x.creator is None and x not in self.variables for x in inputs)
+
+    def pull(self, roots: Sequence[Tensor], seeds: Sequence[Array], graph: bool) -> list[Any]:
+        """Cotangents of the leaves, None where nothing arrives."""
+        found = _pull(roots, seeds, graph, self.variables)
+        return [None if leaf is None else found.get(leaf) for leaf in self.leaves]
+
+    def tie(self) -> None:
+        """Let an outer derivative flow through the leaves to the arguments."""
+        for leaf, x in zip(self.leaves, self.given, strict=True):
+            if leaf is not None:
+                _tie(leaf, x)
+
+    def hand_out(self, gs: Sequence[Any], seeds: Sequence[Array] = ()) -> Any:
+        """Cotangents in the containers of the arguments: arrays for arrays, Tensors for Tensors, else None."""
+        taken = {id(seed) for seed in seeds}
+        parts = []
+        for g, leaf, x in zip(gs, self.leaves, self.given, strict=True):
+            parts.append(None if leaf is None else self.finish(g, leaf, isinstance(x, Tensor), taken))
+        return tree.unflatten(self.structure, parts)
+
+    def finish(self, g: Any, like: Any, boxed: bool, taken: set[int]) -> Any:
+        """A result of the shape and dtype of `like` as the caller shall get it; arrays are never shared."""
+        if g is None:
+            g = np.zeros(like.shape, like.dtype)[()]
+        if isinstance(g, Tensor):
+            return g if boxed or g.requires_grad else g.data
+        if isinstance(g, np.ndarray) and (g.base is not None or id(g) in taken):
+            g = g.copy()
+        taken.add(id(g))
+        return constant(g) if boxed else g
+
+    def value(self, y: Any, graph: bool) -> Any:
+        """An output as the caller shall get it."""
+        if not isinstance(y, Tensor) or (graph and y.requires_grad):
+            return y
+        return constant(y.data) if self.boxed else y.data
+
+
+def _pull(roots: Sequence[Tensor], seeds: Sequence[Array], graph: bool, targets: set[Any]) -> dict[Any, Array]:
+    with np.errstate(all="ignore"):
+        if graph and not current().record:
+            with switch("record", True):
+                return pull(roots, seeds, graph=True, targets=targets)
+        return pull(roots, seeds, graph=graph, targets=targets)
+
+
+def _one(y: Tensor) -> Array:
+    """The cotangent 1 of a single number."""
+    trace = current().trace
+    one = y.dtype.type(1)
+    seed = one if trace is None else trace.number(one)
+    return reshape(seed, y.shape) if y.shape else seed
+
+
+def _chosen(what: str, argnums: int | Sequence[int], args: tuple[Any, ...]) -> list[int]:
+    wanted = [argnums] if isinstance(argnums, int) else list(argnums)
+    if not wanted or not all(isinstance(i, int) and -len(args) <= i < len(args) for i in wanted):
+        raise ArgumentError(f"{what}: argnums={argnums!r} does not fit a call with {len(args)} positional arguments")
+    return [i % len(args) for i in wanted]
+
+
+def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that returns ``(f(x), ∂f/∂x)``, at the cost of one forward and one backward pass.
+
+    Args:
+        function: returns a single number.
+        argnums: position of the argument to differentiate by, or several (then the gradient is a tuple).  An argument
+            may be a container (dict, list, tuple, dataclass) of arrays; the gradient is a container like it, with None
+            in place of integers and other things that have no gradient.
+
+    Returns:
+        A function of the same arguments.  Arrays give arrays, Tensors give Tensors, which can be differentiated further
+        if something that they depend on requires a gradient.  What the result does not depend on has gradient zero.
+
+    Raises:
+        ShapeError: the function returned more than a number.
+        DTypeError: the argument holds no floats.
+
+    >>> import numpy as np, autograd as ag
+    >>> value, gradient = ag.value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
+    >>> float(value), gradient
+    (5.0, array([2., 4.]))
+    """
+
+    @functools.wraps(function)
+    def derived(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        run = _Run("grad", function, args, kwargs, _chosen("grad", argnums, args))
+        y = run.scalar()
+        roots = [y] if y is not None else []
+        seeds = [_one(y)] if y is not None else []
+        graph = run.outer(roots)
+        gs = run.pull(roots, seeds, graph)
+        if graph:
+            run.tie()
+        gradients = run.hand_out(gs, seeds)
+        return run.value(run.result, graph), gradients[0] if isinstance(argnums, int) else gradients
+
+    return derived
+
+
+def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The gradient ∂f/∂x of a function that returns a single number, as a function of the same arguments.
+
+    Args, returns, raises: as for `value_and_grad`, without the value.
+
+    >>> import math, autograd as ag
+    >>> derivative = ag.grad(ag.sin)
+    >>> float(derivative(0.0)), float(ag.grad(ag.grad(derivative))(0.0))
+    (1.0, -1.0)
+    """
+    both = value_and_grad(function, argnums)
+
+    @functools.wraps(function)
+    def derived(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return derived
+
+
+def _outputs(run: _Run) -> tuple[list[Any], Any, list[int]]:
+    """Leaves of what the function returned, their structure, and which of them depend on the arguments."""
+    leaves, structure = tree.flatten(run.result)
+    return leaves, structure, [i for i, y in enumerate(leaves) if isinstance(y, Tensor) and y.requires_grad]
+
+
+def _matching(what: str, given: Any, likes: Sequence[Any], structure: Any) -> list[Any]:
+    """Leaves of a cotangent or tangent, checked against what they belong to."""
+    leaves, found = tree.flatten(given)
+    if found != structure or len(leaves) != len(likes):
+        raise ArgumentError(
+            f"{what} must be a container like the one it belongs to, of {len(likes)} arrays, got {given!r}"
+        )
+    fitted = []
+    for leaf, like in zip(leaves, likes, strict=True):
+        if np.shape(leaf) != np.shape(like):
+            raise ShapeError(f"{what} has shape {np.shape(leaf)}, what it belongs to has shape {np.shape(like)}")
+        value: Any = leaf if isinstance(leaf, Box) else np.asarray(leaf)[()]
+        wanted = getattr(like, "dtype", np.dtype(float))
+        fitted.append(value if value.dtype == wanted or wanted.kind != "f" else astype(value, wanted))
+    return fitted
+
+
+def vjp(function: Function, *args: Any) -> tuple[Any, Function]:
+    """Value of f, and the function that maps a cotangent u of it to uᵀ ∂f/∂x for every argument.
+
+    Args:
+        function: returns an array or a container of arrays.
+        args: its arguments, containers allowed.
+
+    Returns:
+        ``f(*args)`` and a function ``pullback(u) -> tuple`` with one entry per argument; it may be called repeatedly.
+
+    Raises:
+        ShapeError, ArgumentError: u is not shaped like the value.
+
+    >>> import numpy as np, autograd as ag
+    >>> y, pullback = ag.vjp(lambda x: x * x, np.array([1.0, 2.0, 3.0]))
+    >>> pullback(np.array([1.0, 0.0, 10.0]))
+    (array([ 2.,  0., 60.]),)
+    """
+    run = _Run("vjp", function, args, {}, range(len(args)))
+    leaves, structure, live = _outputs(run)
+    roots = [leaves[i] for i in live]
+    outer = run.outer(roots)
+    run.tie()
+
+    def pullback(cotangent: Any) -> Any:
+        seeds = _matching("the cotangent given to a pullback", cotangent, leaves, structure)
+        graph = outer and current().record
+        return run.hand_out(run.pull(roots, [seeds[i] for i in live], graph), seeds)
+
+    return tree.unflatten(structure, [run.value(y, outer) for y in leaves]), pullback
+
+
+def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """Value of f and its derivative ∂f/∂x · v along a direction v.
+
+    The vjp is linear in its cotangent u, so recording it as a function of u alone and transposing that gives the jvp
+    without any rules for it (J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
+
+    Args:
+        function: returns an array or a container of arrays.
+        primals: its arguments, as a tuple.
+        tangents: the direction, a tuple like it (None in place of what is no float).
+
+    Returns:
+        ``(f(*primals), derivative)``, two containers of one form.
+
+    >>> import numpy as np, autograd as ag
+    >>> y, dy = ag.jvp(lambda x: x * x, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
+    >>> dy
+    array([ 2., 40.])
+    """
+    run = _Run("jvp", function, tuple(primals), {}, range(len(primals)))
+    leaves, structure, live = _outputs(run)
+    roots = [leaves[i] for i in live]
+    directions = _directions(run, tuple(tangents))
+    outer = run.outer(roots)
+    dummies = [_variable(np.zeros(y.shape, y.dtype)[()]) for y in roots]
+    with switch("record", True):
+        pulled = run.pull(roots, dummies, outer)
+    linear = [i for i, g in enumerate(pulled) if isinstance(g, Tensor) and g.requires_grad]
+    found = _pull([pulled[i] for i in linear], [directions[i] for i in linear], outer, set(dummies))
+    run.tie()
+    parts, taken = [None] * len(leaves), {id(d) for d in directions}
+    for i, dummy in zip(live, dummies, strict=True):
+        parts[i] = run.finish(found.get(dummy), dummy, run.boxed, taken)
+    for i, y in enumerate(leaves):
+        if i not in live:
+            parts[i] = run.finish(None, y if hasattr(y, "dtype") else np.float64(0), run.boxed, taken)
+    return tree.unflatten(structure, [run.value(y, outer) for y in leaves]), tree.unflatten(structure, parts)
+
+
+def _directions(run: _Run, tangents: Any) -> list[Any]:
+    """Leaves of a direction in the order of the run's leaves; None where there is nothing to differentiate by."""
+    if all(leaf is not None for leaf in run.leaves):
+        return _matching("the direction", tangents, run.given, run.structure)
+    marked, structure = tree.flatten(
+        tree.unflatten(run.structure, [None if leaf is None else x for x, leaf in zip(run.given, run.leaves)])
+    )
+    given = iter(_matching("the direction", tangents, marked, structure))
+    return [None if leaf is None else next(given) for leaf in run.leaves]
+
+
+def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that returns all derivatives ∂y_i/∂x_j, of shape ``y.shape + x.shape``, one backward pass per y_i.
+
+    Args:
+        function: returns an array, or a container of arrays (then the result is a container of Jacobians).
+        argnums: as for `grad`.
+
+    >>> import numpy as np, autograd as ag
+    >>> ag.jacobian(lambda x: ag.stack([x[0] * x[1], x[0] ** 2]))(np.array([3.0, 5.0]))
+    array([[5., 3.],
+           [6., 0.]])
+    """
+
+    @functools.wraps(function)
+    def derived(*args: Any, **kwargs: Any) -> Any:
+        run = _Run("jacobian", function, args, kwargs, _chosen("jacobian", argnums, args))
+        leaves, structure, live = _outputs(run)
+        graph = run.outer([leaves[i] for i in live])
+        blocks = []
+        for y in leaves:
+            rows = list(_rows(run, y, graph))
+            taken: set[int] = set()
+            parts = [
+                None if leaf is None else run.finish(_block(y, leaf, column), leaf, isinstance(x, Tensor), taken)
+                for leaf, x, column in zip(run.leaves, run.given, zip(*rows, strict=True), strict=True)
+            ]
+            block = tree.unflatten(run.structure, parts)
+            blocks.append(block[0] if isinstance(argnums, int) else block)
+        if graph:
+            run.tie()
+        return tree.unflatten(structure, blocks)
+
+    return derived
+
+
+def _rows(run: _Run, y: Any, graph: bool) -> Iterator[list[Any]]:
+    """For each element of an output the cotangents of the leaves."""
+    for index in np.ndindex(np.shape(y)):
+        if not (isinstance(y, Tensor) and y.requires_grad):
+            yield [None] * len(run.leaves)
+            continue
+        seed = np.zeros(y.shape, y.dtype)
+        seed[index] = 1
+        yield run.pull([y], [seed[()]], graph)
+
+
+def _block(y: Any, leaf: Tensor, rows: Sequence[Any]) -> Array:
+    """The Jacobian of one output by one leaf, from its rows."""
+    rows = [np.zeros(leaf.shape, leaf.dtype) if row is None else row for row in rows]
+    return reshape(stack(rows), (*np.shape(y), *leaf.shape))
+
+
+def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that returns all second derivatives ∂²f/∂x_i∂x_j, of shape ``x.shape + x.shape``.
+
+    For containers (and several argnums) the result is a container of containers, as `jacobian` of `grad` gives it.
+
+    >>> import numpy as np, autograd as ag
+    >>> ag.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
+    array([[10.,  6.],
+           [ 6.,  0.]])
+    """
+    return jacobian(grad(function, argnums), argnums)
+
+
+def hvp(function: Function, x: Any, v: Any) -> Any:
+    """Hessian of f at x times v, ``Σ_j ∂²f/∂x_i∂x_j v_j``, without the Hessian, for a few times the cost of a gradient.
+
+    Args:
+        function: of one argument, returns a single number.
+        x: the argument, an array or a container of arrays.
+        v: the direction, like x.
+
+    Returns:
+        An array or container like x (B. Pearlmutter, "Fast exact multiplication by the Hessian", 1994).
+
+    >>> import numpy as np, autograd as ag
+    >>> ag.hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), np.array([1.0, 10.0]))
+    array([  6., 120.])
+    """
+    run = _Run("hvp", function, (x,), {}, (0,))
+    directions = _directions(run, (v,))
+    y = run.scalar()
+    gs: list[Any] = [None] * len(run.leaves)
+    graph = False
+    if y is not None:
+        graph = run.outer([y])
+        first = run.pull([y], [_one(y)], True)
+        live = [i for i, g in enumerate(first) if isinstance(g, Tensor) and g.requires_grad]
+        gs = run.pull([first[i] for i in live], [directions[i] for i in live], graph)
+    if graph:
+        run.tie()
+    return run.hand_out(gs, [d for d in directions if d is not None])[0]
+
+
+# ----- checkpoint -----
+class _Segment:
+    """A call whose tape is not kept: recorded once to see what it depends on, and again when its gradient is needed."""
+
+    def __init__(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.function = function
+        self.given, self.structure = tree.flatten((args, kwargs))
+        self.slots = [i for i, x in enumerate(self.given) if isinstance(x, Tensor) and x.requires_grad]
+        self.sources = [self.given[i] for i in self.slots]
+        self._last: tuple[Array, list[Any]] | None = None
+
+    def run(self, values: Sequence[Array]) -> tuple[Any, list[Tensor]]:
+        """The result, with fresh leaves around these values in place of the arguments that require a gradient."""
+        leaves = [_variable(value, source.name) for value, source in zip(values, self.sources)]
+        passed = list(self.given)
+        for i, leaf in zip(self.slots, leaves, strict=True):
+            passed[i] = leaf
+        args, kwargs = tree.unflatten(self.structure, passed)
+        with switch("record", True):
+            return self.function(*args, **kwargs), leaves
+
+    def captured(self, y: Tensor, start: int) -> list[Tensor]:
+        """Tensors that the function used without being given them (parameters of a layer): older than the call."""
+        walk: list[Tensor] = [y]
+        found: dict[Tensor, None] = {}
+        seen: set[Any] = set(walk)
+        for tensor in walk:  # the list grows while it is walked
+            for index in tensor.wrt:
+                source = tensor.inputs[index]  # type: ignore[index]
+                if source not in seen:
+                    seen.add(source)
+                    if source.serial < start:
+                        found[source] = None
+                    else:
+                        walk.append(source)
+        return list(found)
+
+    def rule(self, index: int, g: Array, y: Array, inputs: Sequence[Array]) -> Array:
+        """The cotangent of one input; all are worked out at the first one asked for."""
+        if self._last is None or self._last[0] is not g:
+            self._last = (g, self._pull(g, y, inputs))
+        part = self._last[1][index]
+        if index == len(inputs) - 1:
+            self._last = None
+        return part
+
+    def _pull(self, g: Array, y: Array, inputs: Sequence[Array]) -> list[Array]:
+        graph = any(isinstance(x, Tensor) for x in inputs)
+        own = inputs[: len(self.slots)]
+        again, leaves = self.run([x.data if isinstance(x, Tensor) else x for x in own])
+        old = y.value if isinstance(y, Tensor) else y
+        if not isinstance(old, Box) and not np.array_equal(old, again.value, equal_nan=True):
+            raise GraphError(
+                f"checkpoint: {_called(self.function)} gave another result when it ran again: it draws random "
+                "numbers, or something it reads has changed. Pass them in as an argument, or leave checkpoint out"
+            )
+        targets = [*leaves, *self.sources[len(self.slots) :]]
+        found = _pull([again], [g], graph, set(targets))
+        if graph:
+            for leaf, source in zip(leaves, own, strict=True):
+                _tie(leaf, source)
+        return [np.zeros(t.shape, t.dtype)[()] if found.get(t) is None else found[t] for t in targets]
+
+
+def _segment_rule(index: int) -> Any:
+    return lambda g, y, *inputs, segment: segment.rule(index, g, y, inputs)
+
+
+def _never(*inputs: Array, segment: _Segment) -> Array:
+    return segment.function(*inputs)
+
+
+_checkpoint_p = unlisted("checkpoint", _never, _segment_rule, shape=lambda *specs, segment: specs[0])
+
+
+def checkpoint(function: Function) -> Function:
+    """The same function with a smaller tape: nothing in it is kept for backward, which runs the function again.
+
+    Memory of a chain of n layers in √n checkpointed segments falls from n to about 2√n, for one more forward pass
+    (T. Chen et al., "Training deep nets with sublinear memory cost", 2016).  Gradients also reach tensors that the
+    function uses without being given them, such as the parameters of a layer.
+
+    Args:
+        function: returns one array, the same one every time it runs (no random draws).
+
+    Raises:
+        ArgumentError: it returned something else than one array.
+        GraphError: at backward, if the second run gave another result.
+
+    >>> import autograd as ag
+    >>> x = ag.Tensor(2.0, requires_grad=True)
+    >>> y = ag.checkpoint(lambda x: (x * x).exp())(x)
+    >>> [t.creator.name for t in ag.tape(y)]
+    ['checkpoint']
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        mode = current()
+        if not mode.record:
+            return function(*args, **kwargs)
+        start = clock.tick()
+        segment = _Segment(function, args, kwargs)
+        y, leaves = segment.run([source.data for source in segment.sources])
+        if not isinstance(y, Tensor):
+            raise ArgumentError(
+                f"checkpoint needs a function that returns one Tensor, {_called(function)} returned {y!r}"
+            )
+        if not y.requires_grad:
+            return y
+        own = set(leaves)
+        segment.sources += [source for source in segment.captured(y, start) if source not in own]
+        inputs = tuple(segment.sources)
+        return record(mode, _checkpoint_p, inputs, tuple(range(len(inputs))), {"segment": segment}, y.value)
+
+    return wrapped
