@@ -75,7 +75,9 @@ class Watch:
             values = [a.value if isinstance(a, Box) else a for a in tensor.inputs]  # type: ignore[attr-defined]
             for index in tensor.wrt:
                 if _finite(g):
-                    self._gradient(tensor, index, tensor.creator.rule(index)(g, tensor.value, *values, **tensor.settings))
+                    self._gradient(
+                        tensor, index, tensor.creator.rule(index)(g, tensor.value, *values, **tensor.settings)
+                    )
             if visit is not None:
                 visit(tensor, g)
 
@@ -101,7 +103,11 @@ class Watch:
 
 
 def _finite(value: Any) -> bool:
-    return not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in "fc" or bool(np.isfinite(value).all())
+    return (
+        not isinstance(value, (np.ndarray, np.generic))
+        or value.dtype.kind not in "fc"
+        or bool(np.isfinite(value).all())
+    )
 
 
 def _first(value: Any) -> str:

@@ -15,7 +15,8 @@ from .errors import ArgumentError, DTypeError, ShapeError
 Site = tuple[str, int]
 
 CORE_FILES, NN_FILES = (
-    frozenset(str(path) for path in (Path(__file__).parents[1] / package).rglob("*.py")) for package in ("autograd", "nn")
+    frozenset(str(path) for path in (Path(__file__).parents[1] / package).rglob("*.py"))
+    for package in ("autograd", "nn")
 )
 OWN_FILES = CORE_FILES | NN_FILES  # an operation is blamed on the first frame outside these
 

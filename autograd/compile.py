@@ -28,7 +28,9 @@ BACKENDS = ("numpy", "native")
 class CompiledFunction:
     """A function that is traced at its first call and then runs as a program; see `compile`."""
 
-    def __init__(self, function: Callable[..., Any], backend: str, static: frozenset[str], check: bool, max_traces: int) -> None:
+    def __init__(
+        self, function: Callable[..., Any], backend: str, static: frozenset[str], check: bool, max_traces: int
+    ) -> None:
         self.function = function
         self.backend = backend
         self.max_traces = max_traces
@@ -36,7 +38,9 @@ class CompiledFunction:
         self._programs: list[Program] = []  # the one used last comes first
         self._history: list[Program] = []  # in the order of tracing
         self._warned = False
-        self._varying: frozenset[tuple[int, str]] = frozenset()  # floats that changed between calls: inputs from then on
+        self._varying: frozenset[tuple[int, str]] = (
+            frozenset()
+        )  # floats that changed between calls: inputs from then on
         functools.update_wrapper(self, function)
 
     # ----- calling -----
@@ -61,7 +65,10 @@ class CompiledFunction:
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         reason = "first call"
         if self._programs:
-            reason = "; ".join(self._programs[0].mismatches(args, kwargs)) or "gradients or their recording are in another state"
+            reason = (
+                "; ".join(self._programs[0].mismatches(args, kwargs))
+                or "gradients or their recording are in another state"
+            )
         if len(self._history) >= self.max_traces:
             if not self._warned:
                 self._warned = True
@@ -80,8 +87,9 @@ class CompiledFunction:
         result = program.enter(args, kwargs)
         if result is MISS:
             raise TraceError(
-                f"{name_of(self.function)} changes what it reads while it runs ({'; '.join(program.mismatches(args, kwargs))}), "
-                "so no trace of it can be used twice: pass that value as an argument, or keep it in a Tensor"
+                f"{name_of(self.function)} changes what it reads while it runs "
+                f"({'; '.join(program.mismatches(args, kwargs))}), so no trace of it can be used twice: "
+                "pass that value as an argument, or keep it in a Tensor"
             )
         return result
 
@@ -140,7 +148,9 @@ class CompiledFunction:
         leaves, structure = tree.flatten((stacked, stacked_kwargs))
         lengths = {np.shape(leaf)[0] if np.ndim(leaf) else None for leaf in leaves}
         if len(lengths) != 1 or None in lengths:
-            raise ArgumentError(f"scan needs arrays with one common leading length, got shapes {[np.shape(x) for x in leaves]}")
+            raise ArgumentError(
+                f"scan needs arrays with one common leading length, got shapes {[np.shape(x) for x in leaves]}"
+            )
         length = lengths.pop() or 0
         arrays = [np.ascontiguousarray(_array(x)) for x in leaves]
         done: list[Any] = []
@@ -179,10 +189,15 @@ class CompiledFunction:
         eager = self.function(*args, **kwargs)
         pairs = [("result", *pair) for pair in zip(tree.flatten(compiled)[0], tree.flatten(eager)[0], strict=True)]
         for t, (value, grad) in zip(held, after, strict=True):
-            pairs += [(t.name or "a tensor", value, t.value), (f"gradient of {t.name or 'a tensor'}", grad, t.stored_grad)]
+            pairs += [
+                (t.name or "a tensor", value, t.value),
+                (f"gradient of {t.name or 'a tensor'}", grad, t.stored_grad),
+            ]
         for name, got, expected in pairs:
             if not _close(got, expected):
-                raise TraceError(f"{name_of(self.function)}: compiled and eager differ in {name}: {got!r} and {expected!r}")
+                raise TraceError(
+                    f"{name_of(self.function)}: compiled and eager differ in {name}: {got!r} and {expected!r}"
+                )
         return eager
 
     def _reachable_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
@@ -246,17 +261,19 @@ class CompiledFunction:
     @property
     def llvm(self) -> str:
         """The optimised LLVM assembly of the trace used last (native backend)."""
-        return self._machine().llvm
+        return str(self._machine().llvm)
 
     @property
     def asm(self) -> str:
         """The processor's own assembly of the trace used last (native backend)."""
-        return self._machine().asm
+        return str(self._machine().asm)
 
     def _machine(self) -> Any:
         compiled = self._latest().compiled
         if not isinstance(compiled, native.NativeProgram):
-            raise ArgumentError(f'{name_of(self.function)} runs as NumPy: use compile(backend="native") to get machine code')
+            raise ArgumentError(
+                f'{name_of(self.function)} runs as NumPy: use compile(backend="native") to get machine code'
+            )
         return compiled.machine
 
     def draw(self, path: str | None = None, **options: Any) -> Any:
@@ -269,7 +286,9 @@ class CompiledFunction:
         """Every trace with its reason, the passes with equation counts, the fusion groups, and the memory plan."""
         if not self._history:
             return f"{name_of(self.function)}: not traced yet"
-        lines = [f"{name_of(self.function)}: {len(self._history)} trace{'s' * (len(self._history) > 1)}, backend {self.backend}"]
+        lines = [
+            f"{name_of(self.function)}: {len(self._history)} trace{'s' * (len(self._history) > 1)}, backend {self.backend}"
+        ]
         for number, program in enumerate(self._history, start=1):
             lines.append(f"trace {number}: {program.reason}")
             counts = [f"{name} {len(graph.eqns)}" for name, graph in program.stages]
@@ -278,7 +297,9 @@ class CompiledFunction:
             loops = [g for g in groups if g.kind == "loop"]
             lines.append(f"  fusion groups: {len(groups)}, of which {len(loops)} loops")
             for group in groups:
-                what = " ".join(eqn.primitive.name for eqn in group.eqns[:12]) + (" ..." if len(group.eqns) > 12 else "")
+                what = " ".join(eqn.primitive.name for eqn in group.eqns[:12]) + (
+                    " ..." if len(group.eqns) > 12 else ""
+                )
                 space = f" over {list(group.space)}" if group.space is not None else ""
                 lines.append(f"    {group.kind}{space}: {what}")
             if isinstance(program.compiled, native.NativeProgram):
@@ -305,7 +326,8 @@ def compile(
     Tensors that the step reads are inputs by reference, what it assigns (parameters, gradients, optimizer state) is
     assigned again at every call, and random draws are drawn anew.  Everything else that it reads - numbers, strings and
     functions in closures, globals and attributes, shapes and dtypes of the arguments - is guarded: a change traces anew.
-    (A float that has changed becomes an input, so a schedule of learning rates traces twice.)  Float arguments may vary; integers, strings and other objects are part of the trace.  Results carry no graph.
+    (A float that has changed becomes an input, so a schedule of learning rates traces twice.)  Float arguments may vary;
+    integers, strings and other objects are part of the trace.  Results carry no graph.
 
     Args:
         function: the step; left out where options are given (``@compile(backend="numpy")``).
@@ -351,7 +373,9 @@ def compile(
 def _stacked(results: list[Any]) -> Any:
     leaves = [tree.flatten(result)[0] for result in results]
     structure = tree.flatten(results[0])[1] if results else None
-    return tree.unflatten(structure, [np.stack([np.asarray(_array(x)) for x in column]) for column in zip(*leaves, strict=True)])
+    return tree.unflatten(
+        structure, [np.stack([np.asarray(_array(x)) for x in column]) for column in zip(*leaves, strict=True)]
+    )
 
 
 def _joined(first: list[Any], rest: list[Any]) -> Any:
@@ -361,7 +385,10 @@ def _joined(first: list[Any], rest: list[Any]) -> Any:
     columns = zip(*leaves, strict=True)
     return tree.unflatten(
         structure,
-        [np.concatenate([np.stack([np.asarray(_array(x)) for x in column]), more]) for column, more in zip(columns, rest, strict=True)],
+        [
+            np.concatenate([np.stack([np.asarray(_array(x)) for x in column]), more])
+            for column, more in zip(columns, rest, strict=True)
+        ],
     )
 
 

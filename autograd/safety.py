@@ -74,7 +74,9 @@ def refuse_write(tensor: Any) -> None:
     user: Any = next(users, None)
     if user is None and tensor.creator is None:
         return
-    needs = f"{user.creator.name!r} at {at(user.site)}" if user is not None else f"{tensor.creator.name!r}, which made it,"
+    needs = (
+        f"{user.creator.name!r} at {at(user.site)}" if user is not None else f"{tensor.creator.name!r}, which made it,"
+    )
     raise InplaceError(
         f"cannot assign into {called(tensor)}: {needs} needs its old value. Use x.at[index].set(value), "
         "or write before the computation"

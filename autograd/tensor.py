@@ -254,7 +254,9 @@ class Tensor(ArrayMethods):
                 value = (primitive.forward if mode.plain else primitive)(*values, **settings)
             else:
                 values = [trace.value_of(a) if isinstance(a, Tensor) else a for a in arrays]
-                with trace.during("forward" if any(a.requires_grad for a in arrays if isinstance(a, Box)) else trace.phase):
+                with trace.during(
+                    "forward" if any(a.requires_grad for a in arrays if isinstance(a, Box)) else trace.phase
+                ):
                     value = primitive(*values, **settings)
         except (ValueError, TypeError) as error:
             raise explained(error, primitive, arrays) from error
@@ -402,6 +404,7 @@ for _name, _compute, _primitive in (
 ):
     setattr(Tensor, f"__{_name}__", _operator(_compute, _primitive))
     setattr(Tensor, f"__r{_name}__", _operator(_compute, _primitive, reflected=True))
+
 
 def raw_value(value: Any) -> Any:
     """The array in a Tensor (in a trace: the tracer for it); anything else as an array."""

@@ -103,7 +103,9 @@ class Trainer:
                 return self._compiled(x, y)
             except TraceError as error:
                 self._compiled = None
-                warnings.warn(f"training runs without compilation, since the step cannot be traced: {error}", stacklevel=5)
+                warnings.warn(
+                    f"training runs without compilation, since the step cannot be traced: {error}", stacklevel=5
+                )
         return self.step(x, y)
 
     def run(

@@ -142,7 +142,9 @@ EXPRESSIONS: dict[str, Callable[[Args, Eqn], str]] = {
     "take_along_axis": _with_settings("np.take_along_axis"),
     "diagonal": lambda args, eqn: f"np.diagonal({args[0]}, {eqn.settings['offset']}, *{eqn.settings['axes']})",
     "make_diagonal": _with_settings("make_diagonal"),
-    "einsum": lambda args, eqn: f"np.einsum({eqn.settings['subscripts']!r}, {', '.join(args)}, optimize={len(args) > 2})",
+    "einsum": lambda args, eqn: (
+        f"np.einsum({eqn.settings['subscripts']!r}, {', '.join(args)}, optimize={len(args) > 2})"
+    ),
     "solve": _call("np.linalg.solve"),
     "inv": _call("np.linalg.inv"),
     "det": _call("np.linalg.det"),
@@ -159,7 +161,9 @@ _VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "diagonal", "flip"})
 def shows_memory_of(eqn: Eqn) -> Atom | None:
     """The argument whose memory NumPy's result may share, or None."""
     name = eqn.primitive.name
-    whole = (name == "getitem" and not any(a.shape for a in eqn.inputs[1:])) or (name == "einsum" and len(eqn.inputs) == 1)
+    whole = (name == "getitem" and not any(a.shape for a in eqn.inputs[1:])) or (
+        name == "einsum" and len(eqn.inputs) == 1
+    )
     if name in _VIEWS or whole or (name == "reduce_to" and not reduced_axes(eqn)[0]):
         return eqn.inputs[0]
     return None
@@ -264,7 +268,9 @@ class Compiled:
     reuse: Mapping[int, int]
 
 
-def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None) -> Compiled:
+def compile_graph(
+    graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None
+) -> Compiled:
     """Write and load the program that runs.
 
     Args:
@@ -305,9 +311,7 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
     def wanted(eqn: Eqn) -> bool:
         return bool(eqn.out.shape) and 0 not in eqn.out.shape and eqn.out not in fresh and has_place(eqn)
 
-    plan = plan_memory(
-        graph.eqns, wanted, shows_memory_of, roots, in_place=_may_overwrite
-    )
+    plan = plan_memory(graph.eqns, wanted, shows_memory_of, roots, in_place=_may_overwrite)
     arena = np.empty(plan.size, np.uint8)
     buffers: dict[Var, Any] = {
         var: np.ndarray(var.shape, var.dtype, arena, offset) for var, offset in plan.offsets.items()
@@ -321,7 +325,7 @@ def compile_graph(graph: Graph, keep: frozenset[int] = frozenset(), overwrite: M
     environment: dict[str, Any] = {"np": np, "_dot": np.dot, **kernels.HELPERS}
     for name in (*_UFUNCS.values(), "logaddexp", "matmul"):
         environment[f"_{name}"] = getattr(np, name)
-    for name, ufunc in _REDUCTIONS.items():
+    for ufunc in _REDUCTIONS.values():
         environment[f"_{ufunc}_reduce"] = getattr(np, ufunc).reduce
     for var, value in graph.constants.items():
         environment[names[var]] = value
@@ -388,7 +392,9 @@ def has_place(eqn: Eqn) -> bool:
         return True
     if name == "reduce_to":
         return bool(reduced_axes(eqn)[0])
-    return name == "matmul" and eqn.inputs[0].dtype == eqn.inputs[1].dtype and min(len(a.shape) for a in eqn.inputs) == 2
+    return (
+        name == "matmul" and eqn.inputs[0].dtype == eqn.inputs[1].dtype and min(len(a.shape) for a in eqn.inputs) == 2
+    )
 
 
 def _may_overwrite(eqn: Eqn, atom: Atom) -> bool:
@@ -403,9 +409,7 @@ def _promoting(atom: Atom) -> Any:
     return atom.value if isinstance(atom, Literal) and atom.weak else atom.dtype
 
 
-def _into(
-    eqn: Eqn, name: str, place: str, show: Callable[[Atom], str], number: Callable[[Any], str]
-) -> list[str]:
+def _into(eqn: Eqn, name: str, place: str, show: Callable[[Atom], str], number: Callable[[Any], str]) -> list[str]:
     """Statements that compute the equation into `place`; `number` names a ready-made array."""
     args = [show(a) for a in eqn.inputs]
     op = eqn.primitive.name

@@ -58,7 +58,11 @@ class Program:
         found = []
         for leaf, (name, kind, expected) in zip(leaves, self.leaves, strict=True):
             now = leaf_kind(leaf, kind == "static")
-            if now[0] != kind or (kind != "static" and now[1] != expected) or (kind == "static" and not guards.same(now[1], expected)):
+            if (
+                now[0] != kind
+                or (kind != "static" and now[1] != expected)
+                or (kind == "static" and not guards.same(now[1], expected))
+            ):
                 found.append(f"{name}: {_leaf_text(kind, expected)} -> {_leaf_text(*now)}")
         return found + guards.failures(self.walk)
 
@@ -111,7 +115,8 @@ def build(
     call_args, call_kwargs = tree.unflatten(structure, given)
     lifted = {before.key(guard): guard for guard in before.guards if before.key(guard) in varying}
     inputs = {
-        key: recorder.input((), np.dtype(float), guard.label.rpartition(".")[2], weak=True) for key, guard in lifted.items()
+        key: recorder.input((), np.dtype(float), guard.label.rpartition(".")[2], weak=True)
+        for key, guard in lifted.items()
     }
     try:
         with Watch(recorder, before.generators):
@@ -159,8 +164,18 @@ def build(
     leaves = [(n, k, w) for n, (k, w) in zip(names, kinds, strict=True)]
     loop = None
     if isinstance(compiled, native.NativeProgram):
-        numbers = [position.get(recorder.arguments[g]) if k != "static" and isinstance(g, Tensor) else None for g, (k, _) in zip(given, kinds, strict=True)]
-        loop = Loop(compiled, outcome, gather, lock, {t: i for i, t in reversed(list(enumerate(given))) if isinstance(t, Tensor)}, numbers)
+        numbers = [
+            position.get(recorder.arguments[g]) if k != "static" and isinstance(g, Tensor) else None
+            for g, (k, _) in zip(given, kinds, strict=True)
+        ]
+        loop = Loop(
+            compiled,
+            outcome,
+            gather,
+            lock,
+            {t: i for i, t in reversed(list(enumerate(given))) if isinstance(t, Tensor)},
+            numbers,
+        )
     return Program(reason, stages, compiled, enter, walk, leaves, structure, loop, outcome.structure)
 
 
@@ -187,7 +202,11 @@ def _entry(
         "lock": threading.Lock(), "constant": constant, "clock": clock, "refs": sys.getrefcount, "sole": _sole_references(),
         "wanted": mode.record, "keep": mode.keep, "usual": mode,
     }  # fmt: skip
-    simple = isinstance(structure[2][0], tuple) and not structure[2][1][1] and all(p == tree.LEAF for p in structure[2][0][2])
+    simple = (
+        isinstance(structure[2][0], tuple)
+        and not structure[2][1][1]
+        and all(p == tree.LEAF for p in structure[2][0][2])
+    )
     fails = [f"type({path}) is not float" for path in reach.values()]
     lines = [
         "mode = current()",
@@ -262,7 +281,9 @@ def _entry(
     else:
         inside = [*loads, *_numpy_body(compiled, graph, inputs, reach)]
     for tensor, number in outcome.updates.items():
-        if number not in compiled.buffers and not (isinstance(compiled, native.NativeProgram) and compiled.overwrites(number)):
+        if number not in compiled.buffers and not (
+            isinstance(compiled, native.NativeProgram) and compiled.overwrites(number)
+        ):
             inside.append(f"{tensors[tensor]}.value = r{number}")
     if outcome.updates:
         inside.append(f"{' = '.join(f'{tensors[t]}.changed' for t in outcome.updates)} = clock.changed = clock.tick()")
@@ -298,7 +319,9 @@ def _numpy_body(compiled: numpy_source.Compiled, graph: Graph, inputs: list[str]
     return [*inside, f"{results.rstrip()} = {call}" if results else call]
 
 
-def _direct(recorder: Trace, outcome: Outcome, tensors: dict[Tensor, str], graph: Graph, inputs: list[str]) -> list[str]:
+def _direct(
+    recorder: Trace, outcome: Outcome, tensors: dict[Tensor, str], graph: Graph, inputs: list[str]
+) -> list[str]:
     """Let what tensors hold be read in the call itself: no local variable may refer to an array that is overwritten."""
     lines = []
     number = {var: i for i, var in enumerate(graph.inputs)}

@@ -114,7 +114,7 @@ def substitute(eqn: Eqn, known: Mapping[Atom, Atom]) -> Eqn:
 
 
 def type_text(atom: Atom) -> str:
-    """"f64[4,3]": dtype letter and bits, then the shape."""
+    """ "f64[4,3]": dtype letter and bits, then the shape."""
     kind = atom.dtype
     short = "bool" if kind.kind == "b" else f"{kind.kind}{kind.itemsize * 8}"
     return f"{short}[{','.join(map(str, atom.shape))}]" + ("~" if atom.weak else "")

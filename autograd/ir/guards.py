@@ -81,7 +81,9 @@ class Walk:
         """Add a guard."""
         self.guards.append(Guard(label, path, expected, by_value, put))
 
-    def visit(self, value: Any, label: str, path: str, put: Callable[[Any], None] | None = None, depth: int = 0) -> None:
+    def visit(
+        self, value: Any, label: str, path: str, put: Callable[[Any], None] | None = None, depth: int = 0
+    ) -> None:
         """Guard a value reached by `path`; `put` would replace it there."""
         if isinstance(value, SIMPLE):
             self.must_be(label, path, value, put=put)
@@ -96,7 +98,11 @@ class Walk:
             self.tensors.setdefault(value, label)
         if isinstance(value, np.ndarray):
             self.arrays.append((value, label, path))
-        if id(value) in self._seen or depth > 24 or isinstance(value, (Tensor, np.ndarray, np.random.Generator, BuiltinFunctionType)):
+        if (
+            id(value) in self._seen
+            or depth > 24
+            or isinstance(value, (Tensor, np.ndarray, np.random.Generator, BuiltinFunctionType))
+        ):
             return
         self._seen.add(id(value))
         name = self.root(value)
@@ -125,7 +131,9 @@ class Walk:
 
     def function(self, function: FunctionType, name: str, depth: int = 0) -> None:
         """Guard what a function reads besides its arguments: cells, globals, defaults."""
-        if (self.codes is not None and function.__code__ not in self.codes) or function.__code__.co_filename in OWN_FILES:
+        if (
+            self.codes is not None and function.__code__ not in self.codes
+        ) or function.__code__.co_filename in OWN_FILES:
             return
         for cell_name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:
@@ -138,7 +146,9 @@ class Walk:
         for global_name in dict.fromkeys(_globals(function.__code__)):
             if global_name in space:
                 held = self.root(space)
-                self.visit(space[global_name], global_name, f"{held}[{global_name!r}]", _setter(space, global_name), depth)
+                self.visit(
+                    space[global_name], global_name, f"{held}[{global_name!r}]", _setter(space, global_name), depth
+                )
             elif not hasattr(builtins, global_name):
                 self.must_be(f"{global_name} exists", f"{global_name!r} in {self.root(space)}", False)
         for i, value in enumerate(function.__defaults__ or ()):
@@ -175,7 +185,9 @@ class Walk:
                     self.must_be(f"{label} has {attribute}", f"hasattr({name}, {attribute!r})", False)
             elif type(part).__name__ == "member_descriptor":  # __slots__
                 if hasattr(value, attribute):
-                    self.visit(getattr(value, attribute), f"{label}.{attribute}", f"{name}.{attribute}", None, depth + 1)
+                    self.visit(
+                        getattr(value, attribute), f"{label}.{attribute}", f"{name}.{attribute}", None, depth + 1
+                    )
             elif isinstance(function := _function_of(part), FunctionType):
                 self.function(function, self.root(function), depth + 1)
             elif not hasattr(part, "__get__"):

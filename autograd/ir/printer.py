@@ -56,7 +56,7 @@ def setting_text(value: Any) -> str:
 
 
 def eqn_text(eqn: Eqn, names: Mapping[Var, str]) -> str:
-    """"h: f64[4,3] = tanh z", settings in brackets behind the operation."""
+    """ "h: f64[4,3] = tanh z", settings in brackets behind the operation."""
 
     def show(atom: Atom) -> str:
         return names[atom] if isinstance(atom, Var) else repr(atom)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _OTHERS = ("shuffle", "bytes", "spawn")  # these do not return an array
 METHODS = tuple(
-    name for name, value in vars(np.random.Generator).items() if callable(value) and name[0] != "_" and name not in _OTHERS
+    name
+    for name, value in vars(np.random.Generator).items()
+    if callable(value) and name[0] != "_" and name not in _OTHERS
 )
 
 

@@ -127,7 +127,9 @@ class Trace:
                 raise TraceError("a value of an outer trace is used in an inner one: pass it as an argument")
             var: Atom = array.var
             return var
-        if (isinstance(array, (bool, int, float)) and not isinstance(array, np.generic)) or isinstance(array, np.generic):
+        if (isinstance(array, (bool, int, float)) and not isinstance(array, np.generic)) or isinstance(
+            array, np.generic
+        ):
             return Literal(array)
         array = np.asarray(array)
         if array.ndim == 0:
@@ -331,7 +333,14 @@ class Trace:
             if var.name:
                 self.name_value(g, f"grad_{var.name}")
         return verify(
-            Graph(self.name, tuple(self.inputs), dict(self.constants.values()), tuple(self.eqns), tuple(outputs), tuple(labels))
+            Graph(
+                self.name,
+                tuple(self.inputs),
+                dict(self.constants.values()),
+                tuple(self.eqns),
+                tuple(outputs),
+                tuple(labels),
+            )
         )
 
 
@@ -370,14 +379,18 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     recorder = Trace(name_of(function))
     leaves, structure = tree.flatten((args, kwargs))
     _, names = argument_names(function, args, kwargs)
-    call_args, call_kwargs = tree.unflatten(structure, [stand_in(recorder, x, n) for x, n in zip(leaves, names, strict=True)])
+    call_args, call_kwargs = tree.unflatten(
+        structure, [stand_in(recorder, x, n) for x, n in zip(leaves, names, strict=True)]
+    )
     with Watch(recorder, guards.collect(function, None).generators):
         result = recorder.run(function, call_args, call_kwargs)
     outcome = collect(recorder, result)
     return recorder.graph(outcome.outputs, outcome.labels)
 
 
-def argument_names(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[str], list[str]]:
+def argument_names(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[list[str], list[str]]:
     """For every leaf of the arguments the parameter it belongs to, and its own name: indices and keys are appended."""
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
@@ -392,7 +405,9 @@ def argument_names(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
                 given.append((name, name))
     given += [(name, name) for name in sorted(kwargs)]
     values = [*args, *(kwargs[name] for name in sorted(kwargs))]
-    found = [(parameter, leaf) for (parameter, name), v in zip(given, values, strict=True) for leaf in _leaf_names(v, name)]
+    found = [
+        (parameter, leaf) for (parameter, name), v in zip(given, values, strict=True) for leaf in _leaf_names(v, name)
+    ]
     return [parameter for parameter, _ in found], [leaf for _, leaf in found]
 
 
@@ -437,7 +452,9 @@ class Outcome:
     outputs: list[Atom]
     labels: list[str]
     structure: Any  # of the returned container
-    leaves: list[tuple[str, Any]]  # per leaf: ("tensor" | "array", output number), ("same", tensor) or ("static", value)
+    leaves: list[
+        tuple[str, Any]
+    ]  # per leaf: ("tensor" | "array", output number), ("same", tensor) or ("static", value)
     updates: dict[Tensor, int]  # tensors assigned, with the number of their output
     gradients: dict[Tensor, int | None]  # gradients set; None: to None
 
@@ -458,7 +475,9 @@ def collect(recorder: Trace, result: Any) -> Outcome:
             outcome.leaves.append(("same", leaf))
         elif isinstance(leaf, (Tensor, Tracer)):
             atom = recorder.atom(recorder.value_of(leaf) if isinstance(leaf, Tensor) else leaf)
-            kind = "tensor" if isinstance(leaf, Tensor) and not atom.weak else "array"  # Python numbers stay what they are
+            kind = (
+                "tensor" if isinstance(leaf, Tensor) and not atom.weak else "array"
+            )  # Python numbers stay what they are
             outcome.leaves.append((kind, output(atom, "return")))
         else:
             outcome.leaves.append(("static", leaf))

@@ -19,7 +19,7 @@ class Group:
 
     @property
     def kind(self) -> str:
-        """"loop", or the kind of the primitive that stands alone."""
+        """ "loop", or the kind of the primitive that stands alone."""
         return "loop" if self.space is not None else self.eqns[0].primitive.kind
 
 

@@ -50,7 +50,10 @@ def _weaken(eqn: Eqn) -> Eqn:
     for i, atom in enumerate(eqn.inputs):
         if isinstance(atom, Literal) and not atom.weak and atom.dtype.kind in "fi":
             trial = (*eqn.inputs[:i], Literal(atom.value.item()), *eqn.inputs[i + 1 :])
-            if not all(a.weak for a in trial) and eqn.primitive.shape(*map(spec, trial), **eqn.settings)[1] == eqn.out.dtype:
+            if (
+                not all(a.weak for a in trial)
+                and eqn.primitive.shape(*map(spec, trial), **eqn.settings)[1] == eqn.out.dtype
+            ):
                 eqn = replace(eqn, inputs=trial)
     return eqn
 
