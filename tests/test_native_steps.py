@@ -263,3 +263,24 @@ def test_programs_are_freed():
     del step
     gc.collect()
     assert machine() is None
+
+
+def test_machine_code_is_kept_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOGRAD_CACHE", str(tmp_path / "kept"))
+
+    def run():
+        step, _ = network(sizes=(2, 5, 1))
+        loss = float(step(X, Y)[0])
+        return loss, step._programs[0].compiled.machine.cached, step.explain()
+
+    loss, cached, text = run()
+    assert not cached and "loaded" not in text
+    (file,) = (tmp_path / "kept").iterdir()
+    assert run()[:2] == (loss, True) and "loaded from the cache" in run()[2]
+    file.write_bytes(file.read_bytes()[:-7])  # damaged: made anew, and whole again
+    assert run()[:2] == (loss, False)
+    assert run()[:2] == (loss, True)
+    monkeypatch.setenv("AUTOGRAD_CACHE", "off")
+    assert run()[:2] == (loss, False)
+    monkeypatch.setenv("AUTOGRAD_CACHE", str(file / "not a directory"))
+    assert run()[:2] == (loss, False)

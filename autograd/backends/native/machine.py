@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import Any
+
+from . import cache
 
 
 @functools.cache
@@ -34,18 +37,29 @@ def registers() -> tuple[int, int]:
 
 
 class Machine:
-    """A module of machine code; keep it alive as long as its functions may be called."""
+    """Machine code of a text; keep the object alive as long as its functions may be called."""
 
     def __init__(self, text: str) -> None:
+        llvm, machine = _llvm(), target()
+        self.text = text
+        host = (machine.triple, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvm.llvm_version_info)
+        key = hashlib.sha256(f"{host}{text}".encode()).hexdigest()
+        code = cache.load(key)
+        self.cached = code is not None
+        if code is None:
+            code = machine.emit_object(self._optimised(machine))
+            cache.save(key, code)
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+
+    def _optimised(self, machine: Any) -> Any:
         llvm = _llvm()
-        machine = target()
-        module = llvm.parse_assembly(text)
+        module = llvm.parse_assembly(self.text)
         module.triple = machine.triple
         module.data_layout = str(machine.target_data)
         _optimise(llvm, module, machine)
-        self._module = module
-        self._engine = llvm.create_mcjit_compiler(module, machine)
-        self._engine.finalize_object()
+        return module
 
     def address(self, name: str) -> int:
         """Where a function begins."""
@@ -54,12 +68,13 @@ class Machine:
     @property
     def llvm(self) -> str:
         """The optimised assembly of LLVM."""
-        return str(self._module)
+        return str(self._optimised(target()))
 
     @property
     def asm(self) -> str:
         """The assembly of the processor."""
-        return str(target().emit_assembly(self._module))
+        machine = target()
+        return str(machine.emit_assembly(self._optimised(machine)))
 
 
 def _optimise(llvm: Any, module: Any, machine: Any) -> None:

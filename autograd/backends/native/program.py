@@ -106,8 +106,9 @@ class NativeProgram:
         names = {"registers": "in registers", "loop": "fused loops", "single": "loops of one operation", "product": "products",
                  "view": "views", "move": "copies", "numpy": "through NumPy"}  # fmt: skip
         listed = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if kind in counts)
+        made = "loaded from the cache" if self.machine.cached else "made"
         parts = f"{len(self._segments)} segment{'s' * (len(self._segments) > 1)}"
-        lines = [f"machine code in {parts}, made in {self.compile_seconds * 1e3:.0f} ms: {listed}"]
+        lines = [f"machine code in {parts}, {made} in {self.compile_seconds * 1e3:.0f} ms: {listed}"]
         through = dict.fromkeys(task.eqns[0].primitive.name for task in self._lowering.numpy)
         lines += [
             f"  {name} runs through NumPy: {UNSUPPORTED.get(name, 'these dtypes or indices')}" for name in through
