@@ -10,6 +10,7 @@
 
 from . import errors, tree
 from .anomaly import detect_anomaly
+from .checking import compare, gradcheck
 from .compile import compile
 from .composite import (
     dot,
@@ -124,6 +125,7 @@ __all__ = [
     "checkpoint",
     "cholesky",
     "clip",
+    "compare",
     "compile",
     "concatenate",
     "cos",
@@ -149,6 +151,7 @@ __all__ = [
     "gelu",
     "getitem",
     "grad",
+    "gradcheck",
     "greater",
     "greater_equal",
     "hessian",
