@@ -86,7 +86,8 @@ class _Run:
             if isinstance(x, Tensor):
                 return _variable(x.data, x.name)
             return Tensor(x, requires_grad=True)
-        if len(self.given) == self.structure[2].count(tree.LEAF):  # no container: somebody meant this very argument
+        bare = len(self.given) == self.structure[2].count(tree.LEAF)  # no container: somebody meant this very argument
+        if bare and (len(self.given) == 1 or self.what not in ("vjp", "jvp")):
             kind = f"an array of {dtype}" if dtype is not None else f"{x!r} ({type(x).__name__})"
             raise DTypeError(
                 f"{self.what} at {at(here())} differentiates with respect to floats, got {kind}: write 3.0 for 3, "
@@ -359,11 +360,11 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
         graph = run.outer([leaves[i] for i in live])
         blocks = []
         for y in leaves:
-            rows = list(_rows(run, y, graph))
+            columns = list(zip(*_rows(run, y, graph), strict=True)) or [()] * len(run.leaves)
             taken: set[int] = set()
             parts = [
                 None if leaf is None else run.finish(_block(y, leaf, column), leaf, isinstance(x, Tensor), taken)
-                for leaf, x, column in zip(run.leaves, run.given, zip(*rows, strict=True), strict=True)
+                for leaf, x, column in zip(run.leaves, run.given, columns, strict=True)
             ]
             block = tree.unflatten(run.structure, parts)
             blocks.append(block[0] if isinstance(argnums, int) else block)
@@ -388,7 +389,8 @@ def _rows(run: _Run, y: Any, graph: bool) -> Iterator[list[Any]]:
 def _block(y: Any, leaf: Tensor, rows: Sequence[Any]) -> Array:
     """The Jacobian of one output by one leaf, from its rows."""
     rows = [np.zeros(leaf.shape, leaf.dtype) if row is None else row for row in rows]
-    return reshape(stack(rows), (*np.shape(y), *leaf.shape))
+    shape = (*np.shape(y), *leaf.shape)
+    return reshape(stack(rows), shape) if rows else np.zeros(shape, leaf.dtype)
 
 
 def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:

@@ -360,6 +360,23 @@ def test_a_primitive_of_the_user_compiled(backend):
         np.testing.assert_allclose(step(given).data, p + given * p * 2 * (1 + np.log(2 * given)), rtol=1e-13)
 
 
+def test_the_program_of_a_primitive_of_the_user_runs_on_its_own():
+    step = ag.compile(ag.value_and_grad(lambda x: (self_power(x, 1, scale=0.5) * x).sum()))
+    value, gradient = step(X + 3)
+    namespace: dict = {}
+    exec(step.source, namespace)
+    assert "def self_power(x, n, *, scale=1.0):" in step.source
+    for given, wanted in zip(namespace["function"](X + 3), (value, gradient), strict=True):
+        np.testing.assert_allclose(given, wanted.data, rtol=1e-14)
+
+
+def test_integers_beside_floats_and_empty_arrays():
+    assert ag.vjp(lambda x, n: x**n, 2.0, 3)[1](1.0) == (12.0, None)
+    assert ag.jvp(lambda x, n: x**n, (2.0, 3), (1.0, None))[1] == 12.0
+    assert ag.grad(lambda x: x.sum())(np.zeros(0)).shape == (0,)
+    assert ag.jacobian(lambda x: x * 2)(np.zeros(0)).shape == (0, 0)
+
+
 def test_primitives_are_checked_when_they_are_made():
     with pytest.raises(errors.ArgumentError, match="exists|already"):
         ag.primitive(lambda x: x, vjps=[None], name="exp")

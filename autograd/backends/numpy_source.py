@@ -10,6 +10,7 @@ import ast
 import inspect
 import keyword
 import math
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -184,11 +185,9 @@ def _expression(eqn: Eqn, show: Callable[[Atom], str]) -> str:
         return f"{args[0]} ** {args[1]}"
     if eqn.primitive.name == "getitem" and not isinstance(eqn.inputs[0], Var):
         args[0] = f"np.asarray({args[0]})"
+    if eqn.primitive.name not in EXPRESSIONS:
+        return _with_settings(eqn.primitive.name)(args, eqn)  # an operation of the user's own
     return EXPRESSIONS[eqn.primitive.name](args, eqn)
-
-
-def _user_primitive(eqn: Eqn) -> str | None:
-    return None if eqn.primitive.name in EXPRESSIONS else eqn.primitive.name
 
 
 _RESERVED = frozenset(keyword.kwlist) | {"np", "erf", "scatter_add", "make_diagonal", "generator", "float"}
@@ -236,7 +235,21 @@ def _array_text(value: Any) -> str:
 def _helpers(graph: Graph) -> list[str]:
     """Source of the functions that NumPy does not have and the graph uses."""
     used = {eqn.primitive.name for eqn in graph.eqns}
-    return [_without_annotations(inspect.getsource(f).strip()) for name, f in kernels.HELPERS.items() if name in used]
+    own = [_without_annotations(inspect.getsource(f).strip()) for name, f in kernels.HELPERS.items() if name in used]
+    foreign = {eqn.primitive.name: eqn.primitive for eqn in graph.eqns if eqn.primitive.name not in EXPRESSIONS}
+    return own + [_users_source(name, primitive.forward) for name, primitive in foreign.items()]
+
+
+def _users_source(name: str, forward: Callable[..., Any]) -> str:
+    """A function of the user's own without its decorators and hints, or a line that says where to put it."""
+    try:
+        definition = ast.parse(textwrap.dedent(inspect.getsource(forward))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        definition = ast.Pass()
+    if not isinstance(definition, ast.FunctionDef):
+        return f"# {name}: define the forward function of this operation here"
+    definition.decorator_list, definition.name = [], name
+    return _without_annotations(ast.unparse(definition))
 
 
 def _without_annotations(text: str) -> str:
