@@ -7,6 +7,9 @@ from hypothesis import settings
 # Pictures are drawn through Figure objects; this is for code of other people that asks for the default backend.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+# Machine code is made anew by every run of the tests; the tests of the cache say where theirs is.
+os.environ["AUTOGRAD_CACHE"] = "off"
+
 # The same examples on every run and every machine: a failure can be repeated, and a slow host is not a failure.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
