@@ -71,7 +71,8 @@ def test_phase_2_finds_engine_and_hand_in_agreement(tmp_path, activation, loss):
     check(report, tmp_path, ["data/parameters.npy"])
     rows = [line.split("|")[1:-1] for line in report.did if line.startswith("| layers.")]
     assert len(rows) == 6
-    assert all(float(row[-1]) < 1e-14 for row in rows)
+    assert all(float(row[-2]) < 1e-14 for row in rows)
+    assert {row[-1].strip() for row in rows} <= {"identical", "equal within rounding"}
     before, after = (float(line.split()[-1]) for line in report.did if line.startswith("Loss "))
     assert after < before
 
@@ -84,7 +85,9 @@ def test_phase_2_would_notice_a_wrong_gradient(tmp_path, monkeypatch):
         return [1.001 * weights[0], *weights[1:]], biases
 
     monkeypatch.setattr(phase_2_backprop.manual_backprop, "backward", wrong)
-    assert "DISAGREE" in phase_2_backprop.run(quick(tmp_path)).proves
+    report = phase_2_backprop.run(quick(tmp_path))
+    assert "DISAGREE" in report.proves
+    assert any(line.startswith("layers.0.weight: 1.001 times what it should be") for line in report.did)
 
 
 def test_phase_3_writes_losses_and_weights(tmp_path):

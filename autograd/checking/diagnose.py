@@ -88,6 +88,15 @@ def diagnose(replay: Replay, cases: Sequence[Case], names: dict[Tensor, str]) ->
     return found
 
 
+def _acts_on(result: Any, node: Any) -> bool:
+    """Whether a result is a function of one variable of the node, perhaps after a bias has been added to it."""
+    if result.creator is None or result.creator.kind != "elementwise" or len(result.inputs) != 1:
+        return False
+    source = result.inputs[0]
+    biased = source.creator is not None and source.creator.name == "add" and any(a is node for a in source.inputs)
+    return source is node or biased
+
+
 def _times(slope: Any) -> Edit:
     return lambda g: g * slope
 
@@ -274,12 +283,15 @@ class _Search:
     def _nothing(self, edge: Edge) -> Edit:
         return lambda g: np.zeros_like(self.replay.parts[edge])
 
+    def _at(self, edge: Edge, point: Any) -> Edit:
+        return lambda g: self.replay.part(edge, g, point, [point])
+
     def _given(self, edge: Edge, cotangent: Any) -> Edit:
         return lambda g: self.replay.part(edge, cotangent)
 
     # ----- what an operation sends back -----
     def _local(self, edge: Edge) -> Iterator[Hypothesis]:
-        replay, node = self.replay, edge[0]
+        replay, (node, index) = self.replay, edge
         creator, values = node.creator, replay.inputs(node)
         assert creator is not None
         place = self.place(node)
@@ -296,16 +308,19 @@ class _Search:
             return
         text = f"the derivative of {place} is missing: multiply by it on the way back"
         yield Hypothesis("derivative missing", text, {edge: lambda g: replay.fitted(edge, g)})
+        if creator.name == "power" and index == 0:
+            text = f"the exponent is not lowered at {place}: d(xⁿ) = n xⁿ⁻¹ dx"
+            yield Hypothesis("other derivative", text, {edge: _times(node.value * values[1])})
         if len(values) > 1:
             return
         x = values[0]
         f = creator.forward
         given, result = self.call(node.inputs[0], "its input"), self.call(node, "its result")
-        text = f"the derivative of {place} is taken at {{}} where {{}} belongs"
+        taken = f"the derivative of {place} is taken at {{}} where {{}} belongs"
         with np.errstate(all="ignore"):
             again = f(node.value, **node.settings)
-        pre = text.format(f"its input ({given})", f"its result ({result})") + ": the formula is in terms of the result"
-        post = text.format(f"its result ({result})", f"its input ({given})") + ": it wants the pre-activation"
+        pre = taken.format(f"its input ({given})", f"its result ({result})") + ": the formula is in terms of the result"
+        post = taken.format(f"its result ({result})", f"its input ({given})") + ": it wants the pre-activation"
         yield Hypothesis("derivative point", pre, {edge: lambda g: replay.part(edge, g, x)})
         yield Hypothesis("derivative point", post, {edge: lambda g: replay.part(edge, g, again, [node.value])})
         y = node.value
@@ -313,6 +328,12 @@ class _Search:
             if other != creator.name:
                 text = f"the derivative of {other} is taken at {place}, which is no {other}"
                 yield Hypothesis("other derivative", text, {edge: _times(slope)})
+        for tensor, other in self.values.items():
+            if other.shape == node.shape and tensor is not node and tensor is not node.inputs[0]:
+                elsewhere = taken.format(
+                    self.call(tensor, "another array"), f"its input ({given}) or result ({result})"
+                )
+                yield Hypothesis("derivative point", elsewhere, {edge: self._at(edge, other)})
         text = f"the derivative of {place} is applied twice"
         yield Hypothesis("derivative twice", text, {edge: lambda g: replay.part(edge, replay.part(edge, g))})
 
@@ -343,7 +364,9 @@ class _Search:
                 text = f"keepdims lost: {right} has shape {operand.shape}, as {lost} it broadcasts otherwise"
                 yield Hypothesis("keepdims", text, using(np.squeeze(operand)))
             for tensor, other in self.values.items():
-                if tensor is not inputs[j] and np.shape(other) == np.shape(operand):
+                fits = np.shape(other) == np.shape(operand)
+                fits |= node.creator.kind == "elementwise" and np.shape(other) == node.shape
+                if tensor is not inputs[j] and fits:
                     text = f"{self.call(tensor, 'another array')} stands where {right} belongs, at {place}"
                     yield Hypothesis("wrong operand", text, using(other))
             if node.creator.name == "div" and index == 1:
@@ -355,8 +378,7 @@ class _Search:
         replay, (node, _) = self.replay, edge
         for other, g in replay.base.items():
             if other is not node and np.shape(g) == node.shape:
-                before = other.inputs or ()
-                skipped = any(a is node for a in before) and len(other.wrt) == 1
+                skipped = _acts_on(other, node)
                 mine, theirs = self.call(node, self.place(node)), self.call(other, "another tensor")
                 text = f"uses the gradient of {theirs} where that of {mine} belongs"
                 if skipped:
