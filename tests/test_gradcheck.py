@@ -5,6 +5,10 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor, errors, gradcheck
+from autograd.custom import unlisted
+from autograd.primitive import REGISTRY
+
+from .samples import NONE, SAMPLES
 
 X = np.array([0.7, -1.2, 0.4])
 W = np.array([[2.0, -1.0, 0.5], [0.3, 1.5, -0.7], [1.1, 0.2, 0.9]])
@@ -112,3 +116,36 @@ def self_power(x):
 
 def test_a_right_primitive_of_the_user_passes():
     assert gradcheck(self_power, X + 3).elements == 9
+
+
+def point(name):
+    """The first sample of a primitive that has floats, as positional arguments and settings."""
+    for case in SAMPLES[name].cases:
+        arrays, settings = case.draw(np.float64, seed=3)
+        if any(isinstance(a, np.ndarray | np.generic) and a.dtype.kind == "f" for a in arrays):
+            return arrays, settings
+    raise AssertionError(name)
+
+
+# cholesky reads one triangle of a matrix that it takes to be symmetric; single elements cannot be moved.
+CHECKED = sorted(name for name, sample in SAMPLES.items() if sample.kind != NONE and name != "cholesky")
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_every_primitive_passes(name):
+    arrays, settings = point(name)
+    assert gradcheck(lambda *xs: REGISTRY[name](*xs, **settings), *arrays).kinks == ()
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_every_primitive_fails_with_a_rule_that_is_a_thousandth_off(name):
+    primitive = REGISTRY[name]
+
+    def off(index):
+        rule = primitive.rule(index)
+        return rule and (lambda g, y, *arrays, **settings: rule(g, y, *arrays, **settings) * 1.001)
+
+    arrays, settings = point(name)
+    wrong = unlisted(f"{name}_off", primitive.forward, off, shape=primitive.shape)
+    with pytest.raises(errors.GradientError, match=f"rule of '{name}_off'"):
+        gradcheck(lambda *xs: wrong(*xs, **settings) * 2.0, *arrays)
