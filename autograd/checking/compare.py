@@ -118,7 +118,7 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """The table for notebooks, with a small map of each wrong gradient's verdict in colour and in words."""
+        """The table for notebooks: the verdicts in words and in colour, what is wrong below."""
         colours = dict(zip(VERDICTS, ("#1b7f4b", "#1b7f4b", "#9a6700", "#c4302b"), strict=True))
         head, *body = self._cells()
         lines = ["<table>", "<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
@@ -216,7 +216,7 @@ def _resolve(keys: list[str], pairs: list[tuple[str, Tensor]], against: Any) -> 
         replay = Replay(against)
         names = _names_on(replay, pairs)
         return names, replay, _looked_up(keys, names, lambda tensor: replay.base[tensor])
-    if hasattr(against, "named_parameters"):
+    if hasattr(type(against), "named_parameters"):
         pairs = [*tensors_of("model", against), *pairs]
     wanted: dict[str, Any] = {}
     if isinstance(against, Mapping):
@@ -226,7 +226,7 @@ def _resolve(keys: list[str], pairs: list[tuple[str, Tensor]], against: Any) -> 
         partner = {key: next((n for n in wanted if n == key or both_mean(n, key)), None) for key in keys}
         if missing := [key for key in keys if partner[key] is None]:
             raise both.missing(missing)
-    elif against is not None and not hasattr(against, "named_parameters"):
+    elif against is not None and not hasattr(type(against), "named_parameters"):
         raise ArgumentError(f"against= is a loss, a module or a dict of gradients, not {type(against).__name__}")
     own = [(tensor.name, tensor) for _, tensor in pairs if tensor.name]
     names = Names([*own, *pairs])

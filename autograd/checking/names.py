@@ -16,7 +16,7 @@ def tensors_of(name: str, thing: Any, deep: bool = True) -> Iterator[tuple[str, 
     """The Tensors that a variable holds, with every name that one would call them by."""
     if isinstance(thing, Tensor):
         yield name, thing
-    elif hasattr(thing, "named_parameters") and not isinstance(thing, type):
+    elif hasattr(type(thing), "named_parameters"):  # of the class: a lazy object in somebody's globals stays untouched
         for path, parameter in thing.named_parameters():
             for written in (path, path.replace(".", "_")):
                 yield written, parameter
