@@ -18,7 +18,7 @@ class Network(NamedTuple):
     forward: str
     backward: str
     parameters: dict[str, tuple[int, ...]]
-    constants: dict[str, object]
+    constants: dict[str, np.ndarray]
 
 
 def lines(text: str) -> list[str]:
@@ -333,13 +333,15 @@ FORMS = {
 }
 
 
-def run_forward(name: str, seed: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
+def run_forward(name: str, seed: int = 0, dtype: type = np.float64) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a network, and its tensors by name."""
     network = NETWORKS[name]
     rng = np.random.default_rng(seed)
-    space: dict[str, object] = {"ag": ag, **network.constants}
+    space: dict[str, object] = {"ag": ag}
+    for key, value in network.constants.items():
+        space[key] = value.astype(dtype) if value.dtype == float else value
     for key, shape in network.parameters.items():
-        space[key] = Tensor(rng.normal(size=shape), requires_grad=True)
+        space[key] = Tensor(rng.normal(size=shape), requires_grad=True, dtype=dtype)
     exec("\n".join(lines(network.forward)), space)
     tensors = {key: value for key, value in space.items() if isinstance(value, Tensor) and value.requires_grad}
     for key, tensor in tensors.items():

@@ -12,8 +12,8 @@ from tests.mistakes import MISTAKES, NETWORKS, correct_forms, run_backward, run_
 RIGHT = ("identical", "equal within rounding")
 
 
-def by_hand(network, changes, seed=0):
-    loss, tensors = run_forward(network, seed)
+def by_hand(network, changes, seed=0, dtype=np.float64):
+    loss, tensors = run_forward(network, seed, dtype)
     return loss, {"d" + name: g for name, g in run_backward(network, tensors, changes).items()}
 
 
@@ -54,6 +54,13 @@ def test_no_false_alarm_on_derivations_in_other_forms():
         assert report and report.first is None and all(row.diagnosis is None for row in report.rows)
         written.add((network, *changes.values()))
     assert len(written) > 80  # the others repeat a form for other weights
+
+
+def test_no_false_alarm_in_single_precision():
+    for network, changes, seed in correct_forms(60):
+        loss, manual = by_hand(network, changes, seed, np.float32)
+        report = compare(manual, loss)
+        assert {row.verdict for row in report.rows} <= set(RIGHT), f"{network} {changes}\n{report}"
 
 
 def test_two_mistakes_are_both_named_the_first_in_backward_order_first():
