@@ -27,7 +27,7 @@ Body = Callable[[list[Value], int], list[Value]]
 class Reduction:
     """A value of the body is combined over all positions that show the same element of `place`."""
 
-    how: str  # sum, prod, max, min
+    how: str  # sum, dot, prod, max, min
     place: Place  # broadcast over the iteration space: stride 0 along the axes that are reduced
     level: int = 0  # the loops from this one on show the same elements
     combine: bool = False  # whether something stands in the place already
@@ -251,6 +251,8 @@ def write(code: Code, value: Value, pointer: str, where: Lanes) -> None:
 
 def identity(how: str, place: Place) -> float:
     """What changes nothing: -0.0 rather than 0.0 for sums, since 0.0 + -0.0 is 0.0."""
+    if how == "dot":  # a product of matrices begins at 0.0
+        return 0.0
     if how in ("sum", "prod"):
         return float(how == "prod") or (-0.0 if place.dtype.kind == "f" and place.size else 0)
     if place.dtype.kind == "f":
@@ -263,7 +265,7 @@ def identity(how: str, place: Place) -> float:
 
 def combine(how: str, a: Value, b: Value) -> Value:
     """One step of a reduction."""
-    if how == "sum":
+    if how in ("sum", "dot"):
         op = "fadd reassoc contract" if a.is_float else "add"
         return a.code.add(f"{op} {a.type} {a.name}, {b.name}", a.kind, a.lanes)
     if how == "prod":

@@ -388,7 +388,9 @@ class Segment:
         for number, out in enumerate(lowering.graph.outputs):
             if number not in lowering.keep and out not in lowering.homes:
                 source = lowering.places[out]  # type: ignore[index]
-                dtype = out.dtype if out.dtype in KINDS else np.dtype(f"i{out.dtype.itemsize}")  # the bits are all that counts
+                dtype = (
+                    out.dtype if out.dtype in KINDS else np.dtype(f"i{out.dtype.itemsize}")
+                )  # the bits are all that counts
                 target = fresh(lowering.base_of_output(number), dtype, out.shape)
                 copy(self.code, replace(source, dtype=dtype), target)
 

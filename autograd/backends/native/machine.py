@@ -42,7 +42,12 @@ class Machine:
     def __init__(self, text: str) -> None:
         llvm, machine = _llvm(), target()
         self.text = text
-        host = (machine.triple, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvm.llvm_version_info)
+        host = (
+            machine.triple,
+            llvm.get_host_cpu_name(),
+            llvm.get_host_cpu_features().flatten(),
+            llvm.llvm_version_info,
+        )
         key = hashlib.sha256(f"{host}{text}".encode()).hexdigest()
         code = cache.load(key)
         self.cached = code is not None

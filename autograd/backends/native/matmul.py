@@ -68,7 +68,7 @@ def _dots(code: Code, a: Place, b: Place, c: Place) -> None:
     left = replace(a, shape=space, strides=(a.strides[0], 0, a.strides[1]))
     right = replace(b, shape=space, strides=(0, b.strides[1], b.strides[0]))
     out = replace(c, shape=space, strides=(*c.strides, 0))
-    Nest(code, space, [left, right], [], [Reduction("sum", out)], lambda values, lanes: [values[0] * values[1]]).emit()
+    Nest(code, space, [left, right], [], [Reduction("dot", out)], lambda values, lanes: [values[0] * values[1]]).emit()
 
 
 def _tiles(code: Code, a: Place, b: Place, c: Place) -> None:

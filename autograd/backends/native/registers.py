@@ -119,6 +119,6 @@ def _product(eqn: Eqn, a: Value, b: Value) -> Value:
     for k in range(left.shape[-1]):
         column = a.shuffle(np.broadcast_to(left[..., :, k, None], shape).ravel())
         row = b.shuffle(np.broadcast_to(right[..., k, None, :], shape).ravel())
-        total = column * row if total is None else total + column * row
+        total = column * row + (0.0 if total is None else total)  # from 0.0 on: a product of zeros is 0.0, not -0.0
     assert total is not None
     return total
