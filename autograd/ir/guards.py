@@ -264,7 +264,7 @@ def checks(walk: Walk) -> tuple[list[str], dict[str, Any]]:
         seen.add((guard.path, id(guard.expected)))
         expected = f"g_k{number}"
         names[expected] = guard.expected
-        if isinstance(guard.expected, (bytes, list, set)):
+        if guard.by_value and isinstance(guard.expected, (bytes, list, set)):
             lines.append(f"{guard.path} != {expected}")
         elif guard.by_value:
             lines.append(f"{guard.path} is not {expected} and not same({guard.path}, {expected})")

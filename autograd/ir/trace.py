@@ -201,8 +201,6 @@ class Trace:
         tensor.changed = clock.changed = clock.tick()
         self.values[tensor] = self.strong(value)
         self.written[tensor] = None
-        if tensor.name:
-            self.name_value(self.values[tensor], f"new_{tensor.name}")
 
     def grad_of(self, tensor: Tensor) -> Any:
         """The tensor's gradient at this point of the traced code."""
@@ -221,8 +219,6 @@ class Trace:
     def write_grad(self, tensor: Tensor, value: Array | None) -> None:
         """Note that the traced code set the tensor's gradient."""
         self.gradients[tensor] = self.strong(value)
-        if tensor.name:
-            self.name_value(value, f"grad_{tensor.name}")
 
     def unchanged_gradients(self) -> set[Tensor]:
         """Tensors whose gradient was read but is what it was before."""
@@ -329,9 +325,14 @@ class Trace:
             if eqn.phase == "forward" and eqn.scope and not eqn.out.name:
                 layer, name = eqn.scope.rpartition("/")[2].lower(), eqn.primitive.name
                 eqn.out.name = layer if layer.startswith(name) else f"{layer}_{name}"
-        for g, var in self.cotangents:
+        outside = {**self.arguments, **self.captured}
+        grads = [(g, outside[tensor]) for tensor, g in self.gradients.items() if tensor in outside]
+        for g, var in (*self.cotangents, *grads):
             if var.name:
                 self.name_value(g, f"grad_{var.name}")
+        for tensor in self.written:
+            if tensor in outside and outside[tensor].name:
+                self.name_value(self.values[tensor], f"new_{outside[tensor].name}")
         return verify(
             Graph(
                 self.name,

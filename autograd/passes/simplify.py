@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, spec, substitute
+from ..ops.shape import broadcast_to_p
 
 Definitions = dict[Atom, Eqn]
 
@@ -42,7 +45,20 @@ def _broadcast_by_itself(eqn: Eqn, made: Definitions) -> Eqn:
             shape, dtype = eqn.primitive.shape(*map(spec, trial), **eqn.settings)
             if (tuple(shape), dtype) == (eqn.out.shape, eqn.out.dtype):
                 inputs = trial
-    return eqn if tuple(inputs) == eqn.inputs else replace(eqn, inputs=tuple(inputs))
+    if tuple(inputs) != eqn.inputs:
+        return replace(eqn, inputs=tuple(inputs))
+    return _number_everywhere(eqn, made)
+
+
+def _number_everywhere(eqn: Eqn, made: Definitions) -> Eqn:
+    """An operation on arrays that hold one number each is that number, computed now, in every place."""
+    sources = [made[a].inputs[0] if a in made and made[a].primitive.name == "broadcast_to" else a for a in eqn.inputs]
+    if not eqn.out.shape or eqn.settings or not all(isinstance(a, Literal) for a in sources):
+        return eqn
+    with np.errstate(all="ignore"):
+        value = eqn.primitive.forward(*(a.value for a in sources if isinstance(a, Literal)))
+    number = Literal(np.asarray(value, eqn.out.dtype)[()])
+    return replace(eqn, primitive=broadcast_to_p, inputs=(number,), settings={"shape": eqn.out.shape})
 
 
 def _weaken(eqn: Eqn) -> Eqn:
@@ -86,6 +102,10 @@ def _add(eqn: Eqn, made: Definitions) -> Eqn | Atom:
     return _same(eqn, a) if _is(b, -0.0) else _same(eqn, b) if _is(a, -0.0) else eqn
 
 
+def _power(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    return _same(eqn, eqn.inputs[0]) if _is(eqn.inputs[1], 1) else eqn
+
+
 def _identity(eqn: Eqn, made: Definitions) -> Eqn | Atom:
     return _same(eqn, eqn.inputs[0])
 
@@ -126,6 +146,7 @@ RULES: dict[str, Callable[[Eqn, Definitions], Eqn | Atom]] = {
     "stop_gradient": _identity,
     "astype": _identity,
     "reduce_to": _identity,
+    "power": _power,
     "neg": _neg,
     "reshape": _reshape,
     "transpose": _transpose,
