@@ -287,7 +287,8 @@ class CompiledFunction:
         if not self._history:
             return f"{name_of(self.function)}: not traced yet"
         lines = [
-            f"{name_of(self.function)}: {len(self._history)} trace{'s' * (len(self._history) > 1)}, backend {self.backend}"
+            f"{name_of(self.function)}: {len(self._history)} trace{'s' * (len(self._history) > 1)}, "
+            f"backend {'native' if isinstance(self._latest().compiled, native.NativeProgram) else 'numpy'}"
         ]
         for number, program in enumerate(self._history, start=1):
             lines.append(f"trace {number}: {program.reason}")
@@ -331,7 +332,8 @@ def compile(
 
     Args:
         function: the step; left out where options are given (``@compile(backend="numpy")``).
-        backend: "native" (machine code, needs llvmlite) or "numpy"; by default native where llvmlite is installed.
+        backend: "native" (machine code, needs llvmlite) or "numpy"; by default native where llvmlite is
+            installed and the step has no more than 20,000 operations.
         static: names of arguments whose values become part of the trace, for branches on them.
         check: run every call both ways and raise where the results differ.
         max_traces: after so many traces, calls that fit none run eagerly, with one warning.
@@ -360,7 +362,7 @@ def compile(
         raise ArgumentError(f"unknown backend {backend!r}: use one of {', '.join(BACKENDS)}")
     if backend == "native":
         native.require()
-    chosen = backend or ("native" if native.available() else "numpy")
+    chosen = backend or ("auto" if native.available() else "numpy")
     names = frozenset([static] if isinstance(static, str) else static)
 
     def wrap(f: Callable[..., Any]) -> CompiledFunction:

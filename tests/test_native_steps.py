@@ -242,7 +242,7 @@ def test_without_llvmlite(monkeypatch):
         ag.compile(lambda x: x, backend="native")
     assert ag.compile(lambda x: x).backend == "numpy"
     monkeypatch.undo()
-    assert ag.compile(lambda x: x).backend == "native"
+    assert ag.compile(lambda x: x).backend == "auto"
 
 
 def test_the_code_can_be_read():
@@ -284,3 +284,12 @@ def test_machine_code_is_kept_on_disk(tmp_path, monkeypatch):
     assert run()[:2] == (loss, False)
     monkeypatch.setenv("AUTOGRAD_CACHE", str(file / "not a directory"))
     assert run()[:2] == (loss, False)
+
+
+def test_a_very_large_step_is_left_to_numpy_unless_machine_code_is_asked_for(monkeypatch):
+    monkeypatch.setattr("autograd.backends.program.MOST_FOR_MACHINE_CODE", 2)
+    x = np.arange(3.0)
+    left, asked = (ag.compile(lambda x: ag.exp(x * 2) + 1, backend=b) for b in (None, "native"))
+    np.testing.assert_allclose(left(x).data, asked(x).data, rtol=1e-15)
+    assert "backend numpy" in left.explain()
+    assert "backend native" in asked.explain()

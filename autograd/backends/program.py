@@ -28,6 +28,7 @@ from .native.steps import Loop
 from .native.steps import body as native_body
 
 Enter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+MOST_FOR_MACHINE_CODE = 20_000  # equations: beyond, LLVM takes longer than anybody who has not asked for it would wait
 MISS = object()  # what `enter` returns when the program was made for other circumstances
 
 
@@ -155,7 +156,8 @@ def build(
     # Gradients of arguments leave the arena at once: the next call may bring other tensors.
     keep = frozenset(i for t, i in outcome.gradients.items() if i is not None and t not in recorder.arguments)
     overwrite = {number: position[owners[tensor]] for tensor, number in outcome.updates.items()}
-    compiled = (native if backend == "native" else numpy_source).compile_graph(graph, keep, overwrite)
+    machine_code = backend == "native" or (backend == "auto" and len(graph.eqns) <= MOST_FOR_MACHINE_CODE)
+    compiled = (native if machine_code else numpy_source).compile_graph(graph, keep, overwrite)
     reach = {tracer.var: "0.0" for tracer in inputs.values()}  # (what the function did not read is any number)
     for guard in [g for g in walk.guards if walk.key(g) in lifted]:
         walk.guards.remove(guard)
