@@ -17,7 +17,7 @@ import numpy as np
 from .. import tree
 from ..errors import ArgumentError, TraceError
 from ..ir import guards
-from ..ir.graph import Graph, Literal, type_text
+from ..ir.graph import Graph, Literal
 from ..ir.randomness import TracedGenerator, Watch
 from ..ir.trace import Outcome, Trace, argument_names, collect, name_of, stand_in
 from ..mode import clock, current
@@ -383,8 +383,3 @@ def check_static(function: Callable[..., Any], static: frozenset[str]) -> None:
     unknown = sorted(static - parameters.keys())
     if unknown:
         raise ArgumentError(f"static={unknown} names no argument of {name_of(function)}; it has {list(parameters)}")
-
-
-def summary(graph: Graph) -> str:
-    """Inputs of a graph with their types, for listings."""
-    return ", ".join(f"{v.name}: {type_text(v)}" for v in graph.inputs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -110,16 +110,6 @@ def _kind(eqn: Eqn) -> str:
     if is_view(eqn) or name == "reshape":
         return "view"
     return "move" if moves.supported(eqn) else "numpy"
-
-
-@dataclass(slots=True)
-class Layout:
-    """Where everything is: a place per variable, its names in the text, and the order of the pointers in the table."""
-
-    places: dict[Var, Place] = field(default_factory=dict)
-    table: list[str] = field(default_factory=list)  # what each pointer of the table is
-    direct: dict[int, bool] = field(default_factory=dict)  # output number -> computed in place
-    plan: Plan | None = None
 
 
 class Lowering:
