@@ -16,13 +16,24 @@ peers := torch==2.13.0 jax autograd mygrad micrograd tinygrad
 peers_python := $(CURDIR)/.venv-peers/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: demo test bench check clean
+.PHONY: demo test browser bench check clean
 
 demo: .venv/installed-demos
 	$(python) -m demos
 
-test: .venv/installed-test
+test: .venv/installed-test browser
 	$(python) -m pytest -m "not slow"
+
+# Pages are tested in a real browser. On Debian it is installed if that can be done; else the tests say what is missing.
+browser:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable chrome; do \
+		! command -v $$name > /dev/null || exit 0; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && grep -qs '^ID=debian' /etc/os-release; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends chromium fonts-liberation > /dev/null \
+			|| echo "chromium could not be installed"; \
+	fi
 
 bench: .venv/installed-test .venv-peers/installed
 	PEERS_PYTHON=$(peers_python) $(python) -m tests.benchmarks

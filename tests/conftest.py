@@ -1,8 +1,12 @@
 """What every test shares: repeatable examples, and no window system."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+
+from tests.browser import Browser, Page, missing
 
 # Pictures are drawn through Figure objects; this is for code of other people that asks for the default backend.
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -16,3 +20,19 @@ settings.load_profile("repeatable")
 
 # Run by `make bench` with another interpreter beside it; importing it for doctests would need the peers.
 collect_ignore = ["benchmarks"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium for all tests of pages."""
+    missing(pytest.fail, pytest.skip)
+    with Browser() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty tab of its own for each test."""
+    tab = browser.page()
+    yield tab
+    tab.close()
