@@ -1,11 +1,14 @@
 """`compare`: matching by name, verdicts, and a name for every seeded mistake of `tests/mistakes.py`."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
 import autograd as ag
 import nn
 from autograd import Tensor, compare, keep_grads
+from autograd.checking.report import MAP_COLUMNS, MAP_ROWS, SHADES, heat_map
 from autograd.errors import ArgumentError, GradientError, GraphError
 from tests.mistakes import MISTAKES, NETWORKS, correct_forms, run_backward, run_forward
 
@@ -204,11 +207,60 @@ def test_the_report_as_text_html_and_error():
     assert "the sign is flipped" in str(report) and "wrong" in str(report)
     page = report._repr_html_()
     assert page.count("<tr>") == len(report.rows) + 1 and "the sign is flipped" in page
-    with pytest.raises(GradientError, match="1 gradients are wrong"):
+    with pytest.raises(GradientError, match="1 gradient is wrong"):
         report.raise_if_wrong()
     compare({"dW2": manual["dW2"]}, loss).raise_if_wrong()
     with pytest.raises(ArgumentError, match="no gradient 'W7'"):
         report["W7"]
+
+
+def test_the_map_shows_where_a_gradient_is_wrong():
+    w = Tensor(np.ones((3, 4)), requires_grad=True, name="w")
+    wrong = np.ones((3, 4))
+    wrong[1, 2], wrong[2, 0] = 1.4, 0.9
+    report = compare({"dw": wrong}, w.sum())
+    assert report["dw"].heat == ("····", "··█·", "░···")
+    assert "    ··█·\n    ░···\n    (· right, █ off by up to 0.4)" in str(report)
+    assert "2 of 12 (17%)" in str(report)
+    page = ElementTree.fromstring(f"<div>{report._repr_html_()}</div>")
+    pictures = [element for element in page.iter() if element.tag.endswith("svg")]
+    cells = [rect.attrib for rect in pictures[0] if rect.tag.endswith("rect")]
+    assert [(cell.get("x"), cell.get("y")) for cell in cells] == [(None, None), ("14", "7"), ("0", "14")]
+    assert len({cell["fill"] for cell in cells}) == 3
+    assert "prefers-color-scheme:dark" in page.find(".//style").text
+    assert compare({"dw": np.ones((3, 4))}, w.sum())["dw"].heat == ()
+
+
+@pytest.mark.parametrize("shape", [(1000,), (100, 70), (5, 4, 40), (9, 33), (8, 32), (1, 1, 2)])
+def test_maps_are_thinned_to_blocks_that_keep_their_largest_error(shape):
+    error = np.zeros(shape)
+    place = tuple(n // 2 for n in shape)
+    error[place] = 3.0
+    lines = heat_map(error, error > 0)
+    assert len(lines) <= MAP_ROWS and {len(line) for line in lines} == {min(shape[-1], MAP_COLUMNS)}
+    assert "".join(lines).count(SHADES[-1]) == 1 and {*"".join(lines)} == {SHADES[0], SHADES[-1]}
+    everywhere = heat_map(np.ones(shape), np.ones(shape, bool))
+    assert {*"".join(everywhere)} == {SHADES[-1]}
+
+
+def test_the_map_of_nan():
+    assert heat_map(np.array([np.nan, 1.0, 2.0, 4.0]), np.array([True, False, True, True])) == ("█·▒█",)
+
+
+def test_what_hides_mistakes_is_noted():
+    x = Tensor(np.ones((5, 3)))
+    for W, b, noted in ((0.0, 0.0, True), (0.1, 0.0, False)):
+        W1 = Tensor(np.full((3, 2), 0.3), requires_grad=True, name="W1")
+        W2 = Tensor(np.full((2, 1), W), requires_grad=True, name="W2")
+        b2 = Tensor(np.full(1, b), requires_grad=True, name="b2")
+        loss = (ag.tanh(x @ W1) @ W2 + b2).sum()
+        report = compare({"db2": [5.0]}, loss)
+        assert report and report.notes == [note for note in report.notes if "W2 is all zero" in note]
+        assert bool(report.notes) == ("note: W2 is all zero" in str(report)) == noted
+    w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    with ag.scope("Dropout_0"):
+        y = w * np.array([0.0, 2.0])
+    assert "dropout is on" in str(compare({"dw": [0.0, 2.0]}, y.sum()))
 
 
 # ----- generated backpropagation, as if a person had written it -----

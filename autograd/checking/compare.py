@@ -2,142 +2,20 @@
 
 from __future__ import annotations
 
-import html
+import dataclasses
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..blame import users_frame
-from ..errors import ArgumentError, GradientError, GraphError, InplaceError
+from ..errors import ArgumentError, GraphError, InplaceError
 from ..tensor import Tensor
 from .diagnose import Case, Diagnosis, completed, diagnose
 from .names import Names, in_frame, spellings, tensors_of
 from .replay import Replay, same, value_of
-
-SCALE = ((1e-7, "very good"), (1e-4, "fine through a kink, else suspicious"), (1e-2, "suspicious"), (np.inf, "wrong"))
-VERDICTS = ("identical", "equal within rounding", "close", "wrong")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One gradient compared.
-
-    Attributes:
-        name: as given.
-        shape, expected_shape: of the gradient given, and of the tensor.
-        verdict: "identical", "equal within rounding", "close" or "wrong".
-        ulps: largest difference in units in the last place of the largest element (nan where shapes differ).
-        index: where the difference is largest; `given` and `expected` are the values there.
-        absolute: the largest difference.
-        relative: the symmetric relative error, max |a - b| / max(|a| + |b|): 0 is perfect, 1 is a flipped sign.
-        bad: share of the elements outside the tolerance.
-        diagnosis: what is wrong, with the fix; None where nothing is.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    expected_shape: tuple[int, ...]
-    verdict: str
-    ulps: float
-    index: tuple[int, ...]
-    given: float
-    expected: float
-    absolute: float
-    relative: float
-    bad: float
-    diagnosis: Diagnosis | None = None
-
-    @property
-    def scale(self) -> str:
-        """What a relative error of this size usually means."""
-        return next(text for bound, text in SCALE if self.relative <= bound or np.isinf(bound))
-
-
-class Report:
-    """What `compare` found: one row per gradient, in the order given.  Prints as a table; true where nothing is wrong.
-
-    Attributes:
-        rows: the rows; also by name, ``report["dW1"]``.
-        first: the name of the row to fix first: the earliest wrong one in the order of the backward pass.
-    """
-
-    def __init__(self, rows: list[Row], first: str | None, tolerance: str) -> None:
-        self.rows, self.first, self.tolerance = rows, first, tolerance
-
-    @property
-    def ok(self) -> bool:
-        """Whether no row is wrong."""
-        return all(row.verdict != "wrong" for row in self.rows)
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def __getitem__(self, name: str) -> Row:
-        for row in self.rows:
-            if row.name == name:
-                return row
-        raise ArgumentError(f"no gradient {name!r} was compared, only {', '.join(row.name for row in self.rows)}")
-
-    def _cells(self) -> list[list[str]]:
-        cells = [["gradient", "shape", "verdict", "max abs error", "relative", "worst at", "given", "expected", "bad"]]
-        for row in self.rows:
-            verdict = row.verdict
-            if verdict == "equal within rounding":
-                verdict += f" ({row.ulps:.3g} ulp)"
-            if row.shape != row.expected_shape:
-                cells.append([row.name, f"{row.shape}", verdict, "", "", "", "", f"shape {row.expected_shape}", "all"])
-                continue
-            numbers = [f"{row.absolute:.2g}", f"{row.relative:.2g}"]
-            where = [f"[{', '.join(map(str, row.index))}]", f"{row.given:.6g}", f"{row.expected:.6g}"]
-            if row.verdict == "identical":
-                where = [""] * 3
-            cells.append([row.name, f"{row.shape}", verdict, *numbers, *where, f"{row.bad:.0%}"])
-        return cells
-
-    def _notes(self) -> list[tuple[str, str]]:
-        notes = []
-        several = sum(row.verdict == "wrong" for row in self.rows) > 1
-        for row in sorted(self.rows, key=lambda row: row.name != self.first):
-            if row.diagnosis is not None:
-                start = "fix first: " if several and row.name == self.first else ""
-                notes.append((row.name, start + row.diagnosis.text))
-        return notes
-
-    def __str__(self) -> str:
-        cells = self._cells()
-        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-        lines = ["  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip() for row in cells]
-        lines += [f"{name}: {text}" for name, text in self._notes()]
-        if any(row.verdict in ("close", "wrong") for row in self.rows):
-            lines.append(f"({self.tolerance}; relative error: under 1e-7 is very good, over 1e-2 is wrong)")
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        """The table for notebooks: the verdicts in words and in colour, what is wrong below."""
-        colours = dict(zip(VERDICTS, ("#1b7f4b", "#1b7f4b", "#9a6700", "#c4302b"), strict=True))
-        head, *body = self._cells()
-        lines = ["<table>", "<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
-        for row, cells in zip(self.rows, body, strict=True):
-            cells = [html.escape(cell) for cell in cells]
-            cells[2] = f'<span style="color:{colours[row.verdict]}">{cells[2]}</span>'
-            lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        lines.append("</table>")
-        lines += [f"<p><b>{html.escape(name)}</b>: {html.escape(text)}</p>" for name, text in self._notes()]
-        return "\n".join(lines)
-
-    def raise_if_wrong(self) -> None:
-        """For tests: nothing where all rows agree.
-
-        Raises:
-            GradientError: a row is wrong; its text is the report.
-        """
-        if not self.ok:
-            raise GradientError(f"{sum(row.verdict == 'wrong' for row in self.rows)} gradients are wrong\n{self}")
+from .report import VERDICTS, Report, Row, heat_map
 
 
 def compare(
@@ -203,8 +81,25 @@ def compare(
     wrong = [row.name for row in rows if row.verdict == "wrong"]
     places = {case.name: completed(replay, case.tensor) for case in cases} if replay is not None else {}
     first = max(wrong, key=lambda name: places.get(name, 0.0)) if wrong else None
-    text = "tolerance: " + ("rtol 1e-07 (1e-04 in float32)" if rtol is None else f"rtol {rtol:g}")
-    return Report(rows, first, text + (", atol what rounding explains" if atol is None else f", atol {atol:g}"))
+    text = "tolerance: " + ("rtol 1e-7 (1e-4 in float32)" if rtol is None else f"rtol {rtol:g}")
+    text += ", atol what rounding explains" if atol is None else f", atol {atol:g}"
+    return Report(rows, first, text, _notes(replay, names) if replay is not None else ())
+
+
+def _notes(replay: Replay, names: Names) -> list[str]:
+    """What lets mistakes pass: parameters of zeros that the gradient is multiplied by, and random masks."""
+    notes = []
+    for leaf in replay.leaves:
+        users = {edge[0].creator for edge in replay.incoming.get(leaf, ())}
+        if leaf.size and not np.any(leaf.value) and any(op.kind == "contraction" or op.name == "mul" for op in users):
+            name = names.by_tensor.get(leaf) or leaf.name or f"a parameter of shape {leaf.shape}"
+            notes.append(
+                f"{name} is all zero, and so is every gradient that comes back through it, whatever the derivation: "
+                "compare at small random numbers instead"
+            )
+    if any("dropout" in node.scope.lower() for node in replay.order):
+        notes.append("dropout is on: these are the gradients for the mask of this one pass; compare in eval() mode")
+    return notes
 
 
 Expected = dict[str, tuple[Tensor | None, np.ndarray]]
@@ -317,15 +212,15 @@ def _row(name: str, given: np.ndarray, right: np.ndarray, rounding: float, rtol:
     at_worst = (float(a.flat[where]), float(b.flat[where])) if error.size else (0.0, 0.0)
     relative = worst / both if worst else 0.0
     share = float(bad.mean()) if bad.size and verdict == "wrong" else 0.0
-    return Row(name, given.shape, right.shape, verdict, worst / spacing, index, *at_worst, worst, relative, share)
+    heat = heat_map(error, bad) if verdict == "wrong" and error.size > 1 else ()
+    figures = (worst / spacing, index, *at_worst, worst, relative, share)
+    return Row(name, given.shape, right.shape, verdict, *figures, heat=heat)
 
 
 def _with(row: Row, diagnosis: Diagnosis | None) -> Row:
-    if diagnosis is None:
-        return row
-    verdict = "close" if diagnosis.kind == "float32" else row.verdict
-    share = 0.0 if verdict == "close" else row.bad
-    return Row(**{**vars(row), "verdict": verdict, "bad": share, "diagnosis": diagnosis})
+    if diagnosis is not None and diagnosis.kind == "float32":
+        return dataclasses.replace(row, verdict="close", bad=0.0, heat=(), diagnosis=diagnosis)
+    return dataclasses.replace(row, diagnosis=diagnosis)
 
 
 def _explain(
