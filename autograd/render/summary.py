@@ -72,7 +72,7 @@ def summarise(value: Any) -> Summary:
         if table.size <= MAX_NUMBERS and table.shape[1] <= MAX_COLUMNS:
             numbers = (tuple(number(entry, 3) for entry in row) for row in array.reshape(table.shape))
             return Summary(text, norm, _steps(table), tuple(numbers))
-        return Summary(text, norm, _steps(_shrink(_shrink(table, 0), 1)))
+        return Summary(text, norm, _steps(shrink(shrink(table, 0), 1)))
 
 
 def _words(real: np.ndarray, finite: np.ndarray) -> str:
@@ -99,11 +99,11 @@ def _steps(table: np.ndarray) -> tuple[tuple[int | None, ...], ...]:
 
 
 def _bars(real: np.ndarray) -> tuple[float | None, ...]:
-    row = _shrink(real[None, :], 1, MAX_BARS)[0]
+    row = shrink(real[None, :], 1, MAX_BARS)[0]
     return tuple(float(round(entry, 3)) if np.isfinite(entry) else None for entry in row / _largest(row))
 
 
-def _shrink(table: np.ndarray, axis: int, limit: int = MAX_CELLS) -> np.ndarray:
+def shrink(table: np.ndarray, axis: int, limit: int = MAX_CELLS) -> np.ndarray:
     """At most `limit` entries along the axis, each the mean of the block it stands for."""
     length = table.shape[axis]
     if length <= limit:
