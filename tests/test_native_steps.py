@@ -248,7 +248,7 @@ def test_without_llvmlite(monkeypatch):
 def test_the_code_can_be_read():
     step, _ = network()
     step(X, Y)
-    assert "define void @segment0" in step.llvm and "fmul contract" in step.llvm
+    assert "define i64 @segment0" in step.llvm and "fmul contract" in step.llvm
     assert "segment0" in step.asm
     assert "machine code" in step.explain()
 

@@ -183,9 +183,10 @@ def glue(arguments: list[Argument], helpers: int, release: bool) -> str:
         *helper("%save", 0), *helper("%restore", 1), *helper("%incref", 2),
         *helper("%none", 3), *helper("%true", 4), *helper("%ndarray", 5), *helper("%still", 6),
     ]  # fmt: skip
-    run = "  call void @segment0(ptr %table, ptr %still, i64 1)"
+    run = "  %failed = call i64 @segment0(ptr %table, ptr %still, i64 1)"
     if release:
         run = "\n".join(["  %thread = call ptr %save()", run, "  call void %restore(ptr %thread)"])
+    run += "\n  %wrong = icmp ne i64 %failed, 0\n  br i1 %wrong, label %refuse, label %well\nwell:"
     texts = []
     for name, inner in (("call", run), ("bind", "")):
         texts.append("\n".join([

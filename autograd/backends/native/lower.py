@@ -18,7 +18,7 @@ from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...ops.elementwise import stop_gradient
 from ...passes.fuse import fusion_groups
 from ...passes.memory import Plan, plan_memory
-from . import matmul, moves, ops, registers
+from . import gather, matmul, moves, ops, registers
 from .loops import Nest, Reduction, copy, offsets, read
 from .ops import emit, operand_dtypes
 from .place import Place, fresh, is_view, view
@@ -28,7 +28,6 @@ UNSUPPORTED = {
     "cumsum": "each sum needs the one before it, which NumPy does as fast",
     "argmax": "runs once per step at most, on results; NumPy does it as fast",
     "argmin": "as argmax",
-    "take_along_axis": "reads where another array says; NumPy's gather is used",
     "einsum": "NumPy chooses the order of contraction",
     "solve": "LAPACK through NumPy",
     "inv": "LAPACK through NumPy",
@@ -38,16 +37,22 @@ UNSUPPORTED = {
     "cholesky": "LAPACK through NumPy",
     "draw": "random numbers must come from NumPy's generator, in its order",
 }
-TABLE = frozenset({*ops.ELEMENTWISE, *registers.MOVES, *registers.REDUCTIONS, "matmul"})
+CHECK_BITS = 16  # a segment returns 0, or how many steps it has done and the number of the check that stopped it
+TABLE = frozenset({*ops.ELEMENTWISE, *registers.MOVES, *registers.REDUCTIONS, *gather.NAMES, "matmul"})
 
 
 @dataclass(slots=True)
 class Task:
-    """Equations that run together: "registers", "loop", "product", "view", "move" or "numpy"."""
+    """Equations that run together: "registers", "loop", "product", "view", "move", "gather" or "numpy".
+
+    A "check" has no equation of the graph: it looks at the index arrays of `guarded`, so that nothing has changed yet
+    where one of them names a place that is not there.
+    """
 
     kind: str
     eqns: list[Eqn]
     space: tuple[int, ...] | None = None
+    guarded: Eqn | None = None
 
     @property
     def inputs(self) -> list[Var]:
@@ -80,7 +85,26 @@ def tasks_of(graph: Graph) -> list[Task]:
             tasks.append(Task("loop", group.eqns, group.space))
         else:
             tasks += [Task(_kind(eqn), [eqn], eqn.out.shape) for eqn in group.eqns]
-    return tasks
+    return _with_checks(tasks)
+
+
+def _with_checks(tasks: list[Task]) -> list[Task]:
+    """The tasks with a check as soon as the index arrays of a gather are known: mostly before everything else."""
+    made = {eqn.out: number for number, task in enumerate(tasks, start=1) for eqn in task.eqns}
+    checks: list[list[Task]] = [[] for _ in range(len(tasks) + 1)]
+    seen: set[tuple[tuple[Atom, int], ...]] = set()
+    for task in tasks:
+        if task.kind != "gather":
+            continue
+        eqn = task.eqns[0]
+        arrays = eqn.inputs[1:]
+        key = tuple(zip(arrays, gather.lengths(eqn), strict=True))
+        if key not in seen:
+            seen.add(key)
+            looking = replace(eqn, out=Var((), np.dtype(bool)), inputs=arrays)
+            ready = max((made.get(a, 0) for a in arrays if isinstance(a, Var)), default=0)
+            checks[ready].append(Task("check", [looking], None, eqn))
+    return [*checks[0], *(t for task, after in zip(tasks, checks[1:], strict=True) for t in (task, *after))]
 
 
 def _loops(eqn: Eqn) -> bool:
@@ -109,6 +133,8 @@ def _kind(eqn: Eqn) -> str:
         return "single" if _loops(eqn) else "numpy"
     if is_view(eqn) or name == "reshape":
         return "view"
+    if gather.by_arrays(eqn):
+        return "gather" if gather.supported(eqn) else "numpy"
     return "move" if moves.supported(eqn) else "numpy"
 
 
@@ -118,13 +144,15 @@ class Lowering:
     def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int]) -> None:
         self.original = graph
         self.graph = graph = normalise(graph)
-        self.keep = frozenset(i for i in keep if graph.outputs[i].shape)
         self.in_place = {
             output: number
             for output, number in overwrite.items()
             if _alike(graph.outputs[output], graph.inputs[number])
         }
         self.tasks = tasks_of(graph)
+        self.final = self._final()
+        # (what stays in the arena is somebody's gradient until the next step has come through)
+        self.keep = frozenset(i for i in keep if graph.outputs[i].shape and self.final < 0)
         self.places: dict[Var, Place] = {}
         self.pointers: dict[str, str] = {}  # name in the text -> what it points to: how it is found in the table
         self.table: list[tuple[str, Any]] = []
@@ -135,7 +163,13 @@ class Lowering:
         self.scratch = 0
         self.blas: set[str] = set()
         self.work = 0  # multiplications, to judge whether a call is long
+        self.checks: list[Task] = []
         self.segments, self.numpy = self._segments()
+
+    def _final(self) -> int:
+        """The last task that may still raise, and then nothing must have changed; -1 where all do so first of all."""
+        raising = [i for i, task in enumerate(self.tasks) if task.kind in ("numpy", "check")]
+        return -1 if all(self.tasks[i].kind == "check" for i in range(len(raising))) else raising[-1]
 
     # ----- where things are -----
     def _table(self) -> None:
@@ -158,7 +192,6 @@ class Lowering:
     def _choose_homes(self) -> None:
         """Outputs are computed where they belong, unless that would overwrite what is still read."""
         when = {eqn.out: i for i, task in enumerate(self.tasks) for eqn in task.eqns}
-        final = max((i for i, task in enumerate(self.tasks) if task.kind == "numpy"), default=-1)
         last: dict[Var, int] = {}
         root: dict[Var, Var] = {}
         for i, task in enumerate(self.tasks):
@@ -176,7 +209,7 @@ class Lowering:
             task = self.tasks[when[out]]
             if number in self.in_place:
                 old = self.graph.inputs[self.in_place[number]]
-                if when[out] <= final:  # NumPy may still raise, and then nothing must have changed
+                if when[out] <= self.final:
                     continue
                 if last.get(old, -1) > when[out]:
                     continue
@@ -322,8 +355,26 @@ class Segment:
                 matmul.product(self.code, a, b, c, self.lowering._scratch, self.lowering._blas)
 
             matmul.batched(self.code, a, b, places[eqn.out], one)
+        elif task.kind == "gather":
+            gather.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
+        elif task.kind == "check":
+            self._check(task)
         elif task.kind == "move":
             moves.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
+
+    def _check(self, task: Task) -> None:
+        """Return at once, saying which check it was, where an index names nothing."""
+        code, places, looking = self.code, self.lowering.places, task.eqns[0]
+        arrays = [places[x] for x in looking.inputs if isinstance(x, Var)]
+        assert task.guarded is not None
+        bad = gather.check(code, task.guarded, arrays, places[looking.out])
+        self.lowering.checks.append(task)
+        name, number = code.fresh("check"), len(self.lowering.checks)
+        code.line(f"  br i1 {bad.name}, label %{name}.bad, label %{name}.good")
+        code.label(f"{name}.bad")
+        code.line(f"  %{name} = add i64 %whole, {number}")
+        code.line(f"  ret i64 %{name}")
+        code.label(f"{name}.good")
 
     def _value(self, atom: Atom) -> Value:
         """A small array in registers."""
@@ -385,10 +436,13 @@ class Segment:
                 copy(self.code, replace(source, dtype=dtype), target)
 
     def text(self, name: str) -> str:
-        """The function, with the pointers it uses taken from the table."""
+        """The function, with the pointers it uses taken from the table.
+
+        It returns 0, or where a check has failed its number (from 1 on) beside the number of whole steps before it.
+        """
         lowering, lines = self.lowering, self.code.lines
         body = "\n".join(lines)
-        head = [f"define void @{name}(ptr %table, ptr %steps, i64 %count) nounwind {{", "start:", *self.code.entry]
+        head = [f"define i64 @{name}(ptr %table, ptr %steps, i64 %count) nounwind {{", "start:", *self.code.entry]
         inside: list[str] = []
         stepping = lowering.stepping
         for index, (pointer, _) in enumerate(lowering.table):
@@ -412,13 +466,14 @@ class Segment:
             "  br label %each",
             "each:",
             "  %step = phi i64 [ 0, %start ], [ %step.next, %finish ]",
+            f"  %whole = shl i64 %step, {CHECK_BITS}",
             *inside,
             "  br label %first",
         ]
         tail = [
             "  br label %finish", "finish:", "  %step.next = add nuw nsw i64 %step, 1",
             "  %step.more = icmp slt i64 %step.next, %count", "  br i1 %step.more, label %each, label %done", "done:",
-            "  ret void", "}",
+            "  ret i64 0", "}",
         ]  # fmt: skip
         return "\n".join([*head, "first:", body, *tail])
 

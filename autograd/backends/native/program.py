@@ -11,24 +11,24 @@ import numpy as np
 
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...passes.memory import ALIGNMENT, Plan
-from . import call
-from .lower import UNSUPPORTED, Lowering, Task
+from . import call, gather
+from .lower import CHECK_BITS, UNSUPPORTED, Lowering, Task
 from .machine import Machine
 from .matmul import blas_library
 
 _LONG = 20_000  # element operations from which on other threads may run meanwhile
 _CHUNK = 0.05  # seconds of uninterrupted machine code in a loop over steps
 
-_Step = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+_Step = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
 
 class NativeProgram:
     """Machine code for a graph.
 
     `run(*inputs, *fresh)` computes one step and returns None, or True (having changed nothing) where an argument is not
-    an array in rows, or one that is to be overwritten is shared.  `in_place` maps outputs to the inputs that they
-    overwrite, `fresh` lists outputs that are computed into arrays given after the inputs, `scalars` holds the 0-d arrays
-    that numbers are left in, and `buffers` the outputs that stay in the arena.
+    an array in rows, one that is to be overwritten is shared, or an index lies outside of its axis.  `in_place` maps
+    outputs to the inputs that they overwrite, `fresh` lists outputs that are computed into arrays given after the inputs,
+    `scalars` holds the 0-d arrays that numbers are left in, and `buffers` the outputs that stay in the arena.
     """
 
     def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int]) -> None:
@@ -104,7 +104,7 @@ class NativeProgram:
         for task in self._lowering.tasks:
             counts[task.kind] = counts.get(task.kind, 0) + 1
         names = {"registers": "in registers", "loop": "fused loops", "single": "loops of one operation", "product": "products",
-                 "view": "views", "move": "copies", "numpy": "through NumPy"}  # fmt: skip
+                 "view": "views", "move": "copies", "gather": "index loops", "numpy": "through NumPy"}  # fmt: skip
         listed = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if kind in counts)
         made = "loaded from the cache" if self.machine.cached else "made"
         parts = f"{len(self._segments)} segment{'s' * (len(self._segments) > 1)}"
@@ -198,11 +198,37 @@ class NativeProgram:
         if self.bind(*args) is not None:
             return True
         table = self._table.ctypes.data
-        self._segments[0](table, self._still.ctypes.data, 1)
+        self._complain(self._segments[0](table, self._still.ctypes.data, 1), self._table)
         for between, segment in zip(self._between, self._segments[1:], strict=True):
             between(args)
-            segment(table, self._still.ctypes.data, 1)
+            self._complain(segment(table, self._still.ctypes.data, 1), self._table)
         return None
+
+    # ----- indices outside of their axes -----
+    def complain(self) -> None:
+        """Raise what NumPy raises for the indices that the arguments bound last hold: why `run` has returned True."""
+        self._complain(self._segments[0](self._table.ctypes.data, self._still.ctypes.data, 1), self._table)
+
+    def _complain(self, failed: int, table: Any) -> None:
+        """Raise NumPy's error where a segment says that a check has failed; `table` has the pointers of that step."""
+        if not failed:
+            return
+        task = self._lowering.checks[failed % (1 << CHECK_BITS) - 1]
+        assert task.guarded is not None
+        gather.complain(task.guarded, [self._found(a, table) for a in task.eqns[0].inputs if isinstance(a, Var)])
+
+    def _found(self, var: Var, table: Any) -> Any:
+        """A copy of what a variable holds, wherever the table says that is."""
+        place = self._lowering.places[var]
+        if place.base.startswith("%m"):
+            return np.array(self._array(var))
+        index = next(i for i, (name, _) in enumerate(self._lowering.table) if name == place.base)
+        item = place.dtype.itemsize
+        spread = sum((n - 1) * abs(s) for n, s in zip(place.shape, place.strides, strict=True)) + 1
+        low = place.offset + sum((n - 1) * min(s, 0) for n, s in zip(place.shape, place.strides, strict=True))
+        memory = memoryview((ctypes.c_ubyte * (spread * item)).from_address(int(table[index]) + low * item))
+        strides = tuple(s * item for s in place.strides)
+        return np.ndarray(place.shape, place.dtype, memory, (place.offset - low) * item, strides).copy()
 
     # ----- loops over steps -----
     def loop(
@@ -232,7 +258,10 @@ class NativeProgram:
         while count:
             now = min(chunk, count)
             start = time.perf_counter()
-            self._segments[0](table.ctypes.data, steps.ctypes.data, now)
+            failed = self._segments[0](table.ctypes.data, steps.ctypes.data, now)
+            if failed:
+                table[indices] += (distance * (failed >> CHECK_BITS)).astype(np.uint64)
+                self._complain(failed, table)
             elapsed = max(time.perf_counter() - start, 1e-7)
             count -= now
             table[indices] += (distance * now).astype(np.uint64)

@@ -34,7 +34,9 @@ def body(
     ready = [e if i in held else f"ready({e})" for i, e in enumerate(inputs)] + given[len(inputs) :]
     names["ready"], names["settle"] = in_rows, settle
     owned = "".join(f"{tensors[t]}, " for t in outcome.updates)
-    lines += [f"if run({', '.join(given)}) is not None:", f"    settle(({owned}))", f"    run({', '.join(ready)})"]
+    names["complain"] = program.complain
+    lines += [f"if run({', '.join(given)}) is not None:", f"    settle(({owned}))",
+              f"    if run({', '.join(ready)}) is not None: complain()"]  # fmt: skip
     for i, cell in program.scalars.items():
         names[f"cell{i}"] = cell
         lines.append(f"r{i} = cell{i}[()]")
