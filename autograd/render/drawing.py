@@ -101,12 +101,18 @@ def numbers_table(summary: Summary, colour: Colour, size: int = 9) -> str:
 
 def insert(svg: str, drawings: Sequence[Drawing], colour: Colour) -> str:
     """The SVG with the drawings in the places that were kept for them."""
-    def put(found: re.Match[str]) -> str:
-        points = [tuple(map(float, point.split(","))) for point in found[2].split()]
-        x, y = (min(values) for values in zip(*points, strict=True))
-        return drawings[int(found[1], 16)].paths(x, y, colour)
+    return _PLACE.sub(lambda found: drawings[int(found[1], 16)].paths(*_corner(found[2]), colour), svg)
 
-    return _PLACE.sub(put, svg)
+
+def clear(svg: str) -> tuple[str, dict[int, tuple[float, float]]]:
+    """The SVG with nothing in the places that were kept, and the upper left corner of each."""
+    corners = {int(found[1], 16): _corner(found[2]) for found in _PLACE.finditer(svg)}
+    return _PLACE.sub("", svg), corners
+
+
+def _corner(polygon: str) -> tuple[float, float]:
+    points = [point.split(",") for point in polygon.split()]
+    return min(float(x) for x, _ in points), min(float(y) for _, y in points)
 
 
 def _role(step: int | None) -> str:

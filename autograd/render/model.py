@@ -30,7 +30,7 @@ class Node:
     (a Node, or the text of a number that is shown inside), `thing` what it stands for, `notes` lines below.
 
     In a graph program also: `phase` of the step, `alias` its name in the listing and `listing` its line there, `labels`
-    what becomes of an output, `mark` what a pass did to it."""
+    what becomes of an output, `mark` what a pass did to it. `room`: widths and heights to keep free below the words."""
 
     id: str
     kind: str
@@ -52,6 +52,7 @@ class Node:
     listing: str = ""
     labels: tuple[str, ...] = ()
     mark: str = ""
+    room: tuple[tuple[int, int], ...] = ()
 
     @property
     def inputs(self) -> list[Node]:
