@@ -20,8 +20,9 @@ from .blame import at, here
 from .custom import unlisted
 from .engine import pull, toposort
 from .errors import ArgumentError, DTypeError, GraphError, ShapeError
+from .forward import push, tie, variable
 from .mode import MODE, clock, current, switch
-from .ops.elementwise import astype, astype_p
+from .ops.elementwise import astype
 from .ops.shape import reshape, stack
 from .primitive import Array, Box
 from .tensor import Tensor, constant, record
@@ -33,20 +34,6 @@ _DEPTH: ContextVar[int] = ContextVar("autograd_depth", default=0)  # transformat
 
 def _called(function: Function) -> str:
     return getattr(function, "__name__", type(function).__name__).replace("<lambda>", "the function")
-
-
-def _variable(value: Array, name: str | None = None) -> Tensor:
-    """A leaf that requires a gradient, around a value."""
-    leaf = constant(value)
-    leaf.requires_grad, leaf.name = True, name
-    return leaf
-
-
-def _tie(leaf: Tensor, source: Any) -> None:
-    """Make a leaf the (identical) result of what it stood for."""
-    if isinstance(source, Tensor) and source.requires_grad:
-        leaf.creator, leaf.inputs, leaf.wrt = astype_p, (source,), (0,)
-        leaf.settings = {"dtype": source.dtype}
 
 
 class _Run:
@@ -84,7 +71,7 @@ class _Run:
         dtype = getattr(x, "dtype", None)
         if isinstance(dtype, np.dtype) and dtype.kind == "f":
             if isinstance(x, Tensor):
-                return _variable(x.data, x.name)
+                return variable(x.data, x.name)
             return Tensor(x, requires_grad=True)
         bare = len(self.given) == self.structure[2].count(tree.LEAF)  # no container: somebody meant this very argument
         if bare and (len(self.given) == 1 or self.what not in ("vjp", "jvp")):
@@ -126,7 +113,7 @@ class _Run:
         """Let an outer derivative flow through the leaves to the arguments."""
         for leaf, x in zip(self.leaves, self.given, strict=True):
             if leaf is not None:
-                _tie(leaf, x)
+                tie(leaf, x)
 
     def hand_out(self, gs: Sequence[Any], seeds: Sequence[Array] = ()) -> Any:
         """Cotangents in the containers of the arguments: arrays for arrays, Tensors for Tensors, else None."""
@@ -293,8 +280,8 @@ def vjp(function: Function, *args: Any) -> tuple[Any, Function]:
 def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Value of f and its derivative ∂f/∂x · v along a direction v.
 
-    The vjp is linear in its cotangent u, so recording it as a function of u alone and transposing that gives the jvp
-    without any rules for it (J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
+    Forward mode: the tangent of every recorded value is worked out from those of its operands, in the order of
+    recording (R. Wengert, "A simple automatic derivative evaluation program", 1964), for about twice the cost of f.
 
     Args:
         function: returns an array or a container of arrays.
@@ -314,18 +301,13 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     roots = [leaves[i] for i in live]
     directions = _directions(run, tuple(tangents))
     outer = run.outer(roots)
-    dummies = [_variable(np.zeros(y.shape, y.dtype)[()]) for y in roots]
-    with switch("record", True):
-        pulled = run.pull(roots, dummies, outer)
-    linear = [i for i, g in enumerate(pulled) if isinstance(g, Tensor) and g.requires_grad]
-    found = _pull([pulled[i] for i in linear], [directions[i] for i in linear], outer, set(dummies))
+    pairs = zip(run.leaves, directions, strict=True)
+    found = push(roots, {leaf: d for leaf, d in pairs if leaf is not None}, outer)
     run.tie()
     parts, taken = [None] * len(leaves), {id(d) for d in directions}
-    for i, dummy in zip(live, dummies, strict=True):
-        parts[i] = run.finish(found.get(dummy), dummy, run.boxed, taken)
     for i, y in enumerate(leaves):
-        if i not in live:
-            parts[i] = run.finish(None, y if hasattr(y, "dtype") else np.float64(0), run.boxed, taken)
+        tangent = found.get(y) if i in live else None
+        parts[i] = run.finish(tangent, y if hasattr(y, "dtype") else np.float64(0), run.boxed, taken)
     return tree.unflatten(structure, [run.value(y, outer) for y in leaves]), tree.unflatten(structure, parts)
 
 
@@ -449,7 +431,7 @@ class _Segment:
 
     def run(self, values: Sequence[Array]) -> tuple[Any, list[Tensor]]:
         """The result, with fresh leaves around these values in place of the arguments that require a gradient."""
-        leaves = [_variable(value, source.name) for value, source in zip(values, self.sources)]
+        leaves = [variable(value, source.name) for value, source in zip(values, self.sources)]
         passed = list(self.given)
         for i, leaf in zip(self.slots, leaves, strict=True):
             passed[i] = leaf
@@ -496,7 +478,7 @@ class _Segment:
         found = _pull([again], [g], graph, set(targets))
         if graph:
             for leaf, source in zip(leaves, own, strict=True):
-                _tie(leaf, source)
+                tie(leaf, source)
         return [np.zeros(t.shape, t.dtype)[()] if found.get(t) is None else found[t] for t in targets]
 
 

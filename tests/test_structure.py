@@ -24,7 +24,7 @@ LAYERS = (
     ("array",),
     ("engine",),
     ("tensor",),
-    ("functional", "custom"),
+    ("functional", "custom", "forward"),
     ("ir",),
     ("passes",),
     ("backends",),
