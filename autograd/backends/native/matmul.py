@@ -88,7 +88,7 @@ def _tiles(code: Code, a: Place, b: Place, c: Place) -> None:
             outer = code.begin_loop(column_tiles) if column_tiles > 1 else None
             if outer:
                 by = code.add(f"mul nsw i64 {outer[0]}, {wide}", "i64").name
-                pb = code.offset(pb, by, b.kind)
+                pb = code.offset(pb, code.add(f"mul nsw i64 {by}, {b.strides[1]}", "i64").name, b.kind)
                 pc = code.offset(pc, code.add(f"mul nsw i64 {by}, {c.strides[1]}", "i64").name, c.kind)
             inner = code.begin_loop(row_tiles) if row_tiles > 1 else None
             if inner:
