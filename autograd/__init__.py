@@ -105,7 +105,7 @@ from .ops.shape import (
     tril,
     triu,
 )
-from .render import Picture, draw
+from .render import Picture, animate, draw, write_gif
 from .tensor import Tensor, tape
 
 __all__ = [
@@ -113,6 +113,7 @@ __all__ = [
     "Tensor",
     "abs",
     "add",
+    "animate",
     "arccos",
     "arcsin",
     "arctan",
@@ -229,4 +230,5 @@ __all__ = [
     "var",
     "vjp",
     "where",
+    "write_gif",
 ]

@@ -9,9 +9,9 @@ import numpy as np
 
 import autograd
 from autograd import Tensor
-from demos import plots
 from demos.options import Options
 from demos.report import Report, table
+from nn import plots
 
 TITLE = "A custom model, written on Tensor"
 QUESTION = "Which oscillation made these measurements? Any formula can be fitted once it is written with Tensors."

@@ -13,8 +13,8 @@ import nn
 from autograd import Tensor
 from autograd.errors import ArgumentError
 from demos.options import Options
-from demos.plots import Grid
 from nn import optim
+from nn.plots import Grid
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 LOSSES: dict[str, Callable[..., Tensor]] = {"bce": nn.binary_cross_entropy, "mse": nn.mean_squared_error}

@@ -17,10 +17,11 @@ from PIL import Image
 
 import autograd
 from autograd import Tensor
-from demos import experiment, plots
-from demos.files import write
+from demos import experiment
 from demos.options import Options
 from demos.report import Report, table
+from nn import plots
+from nn.files import write
 
 TITLE = "The graph beside the training plots"
 QUESTION = "Which operations does the loss consist of, what flowed through them, and what came back?"

@@ -15,9 +15,9 @@ import numpy as np
 import autograd
 import nn
 from autograd import Tensor
-from demos import plots
 from demos.options import Options
 from demos.report import Report
+from nn import plots
 
 TITLE = "Two moons, one number at a time"
 QUESTION = "Does backpropagation need matrices? Here a network is built of single numbers, and nothing else."

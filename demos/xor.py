@@ -6,10 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import nn
-from demos import architecture, experiment, plots
-from demos.files import write
+from demos import architecture, experiment
 from demos.options import Options
 from demos.report import Report, table
+from nn import plots
+from nn.files import write
 
 TITLE = "XOR in depth"
 QUESTION = "No straight line separates the two classes of XOR. How does a network with one small hidden layer do it?"

@@ -9,7 +9,6 @@ import html
 import io
 import itertools
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from autograd.errors import ArgumentError
+from nn.files import write
 from nn.layers import Dense
 from nn.module import Module
 
@@ -171,15 +171,7 @@ class NetworkPicture:
             raise ArgumentError(f"{str(path)!r} ends in {ending or 'nothing'!r}; write one of {', '.join(ENDINGS)}")
         head = '<?xml version="1.0" encoding="UTF-8"?>\n'
         data = (head + self.svg).encode() if ending == ".svg" else self._printed(ending[1:])
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        return target
+        return write(target, data)
 
     def _printed(self, form: str) -> bytes:
         """The bytes of a PNG or PDF file, the same ones every time."""

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import nn
+from autograd.render.gif import LIMIT
 from demos import custom_model, experiment, graph_report, two_moons_scalars, xor
-from demos.animate import LIMIT
 from demos.options import Options
 from demos.phases import (
     phase_0_setup,

@@ -10,7 +10,8 @@ import pytest
 from matplotlib import _pylab_helpers
 from PIL import Image
 
-from demos import animate, manual_backprop, plots, readme_pictures
+from demos import manual_backprop, readme_pictures
+from nn import animate, plots
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 2))
@@ -170,14 +171,6 @@ def test_a_gif_stays_under_its_limit_by_leaving_frames_out(tmp_path):
     smaller = animate.gif(figure, show, range(30), tmp_path / "b.gif", max_frames=16, limit=size // 2)
     assert smaller.stat().st_size <= size // 2
     assert 2 <= len(durations(smaller)) < frames
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
-def test_thinning_keeps_both_ends(count):
-    kept = animate.thin(range(count), 5)
-    assert len(kept) == min(count, 5)
-    assert kept[0] == 0 and kept[-1] == count - 1
-    assert kept == sorted(set(kept))
 
 
 # -- backpropagation by hand -------------------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Collection
 
 from .drawing import MOST_APART, TABLE, Drawing, drawing, numbers_table
 from .model import CONSTANT, FOLDED, INPUT, OPERATION, OUTPUT, PARAMETER, STATE, Diagram, Edge, Group, Node
 from .program import DROPPED
 from .summary import Summary
-from .theme import FLOW_STEPS, Colour, colours
+from .theme import FLOW_STEPS, Colour, colours, mix
 
 FONT = "Arial"
 CLASS = "tracegrad"
@@ -24,13 +25,14 @@ ASSIGNED = " ←"  # at the end of what an output is labelled with: it becomes t
 MOST_LABELS = 4  # shown in one node
 
 
-def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB",
-           apart: list[Drawing] | None = None) -> str:
+def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB", apart: list[Drawing] | None = None,
+           veil: Collection[str] = ()) -> str:
     """The DOT text of a diagram, the same for the same diagram.
 
     Where the list `apart` is given, heat maps and sparklines go there, and only their places are kept in the text.
+    `veil` names what is there but cannot be seen ("value", "grad") or only just ("node"): the layout stays the same.
     """
-    colour = colours(theme)
+    colour = _pale(colours(theme)) if "node" in veil else colours(theme)
     lines = [
         "digraph computation {",
         f'  graph [rankdir={direction}, bgcolor="{colour("paper")}", fontname="{FONT}", fontsize=11, '
@@ -41,9 +43,9 @@ def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB",
         f'  edge [fontname="{FONT}", fontsize=9, fontcolor="{colour("quiet")}", color="{colour("edge")}", '
         'arrowsize=0.6];',
     ]
-    _group_lines(diagram.group(), colour, lines, apart)
+    _group_lines(diagram.group(), colour, lines, apart, veil)
     sideways = direction in ("LR", "RL")
-    lines += [_edge_line(edge, colour, sideways) for edge in diagram.edges]
+    lines += [_edge_line(edge, colour, sideways, veil) for edge in diagram.edges]
     return "\n".join([*lines, "}", ""])
 
 
@@ -89,7 +91,13 @@ def _phase_colours(phase: str) -> tuple[str, str]:
     return role, f"{role} line"
 
 
-def _group_lines(root: Group, colour: Colour, lines: list[str], apart: list[Drawing] | None) -> None:
+def _pale(colour: Colour) -> Colour:
+    """The colours nearly as light, or as dark, as the paper."""
+    return lambda role: mix(colour(role), colour("paper"), 0.0 if role.startswith("group") else 0.7)
+
+
+def _group_lines(root: Group, colour: Colour, lines: list[str], apart: list[Drawing] | None,
+                 veil: Collection[str]) -> None:
     stack: list[tuple[Group | None, str]] = [(root, "  ")]  # None closes a cluster
     while stack:
         group, space = stack.pop()
@@ -103,11 +111,11 @@ def _group_lines(root: Group, colour: Colour, lines: list[str], apart: list[Draw
                       f'tooltip={tooltip(group.path)}, margin=10];']
             stack.append((None, space))
             space += "  "
-        lines += [f"{space}{_node_line(node, colour, apart)}" for node in group.nodes]
+        lines += [f"{space}{_node_line(node, colour, apart, veil)}" for node in group.nodes]
         stack += [(inner, space) for inner in reversed(group.groups)]
 
 
-def _node_line(node: Node, colour: Colour, apart: list[Drawing] | None) -> str:
+def _node_line(node: Node, colour: Colour, apart: list[Drawing] | None, veil: Collection[str]) -> str:
     role = OUTPUT if node.output else node.kind
     style, width = _STYLES[role]
     fill, line = {CONSTANT: ("paper", "operation line"), STATE: ("parameter", "parameter line")}.get(
@@ -117,8 +125,9 @@ def _node_line(node: Node, colour: Colour, apart: list[Drawing] | None) -> str:
         line = line if node.output else f"{fill} line"
     if node.mark == DROPPED:
         style += ",dashed"
+    veiled = dict.fromkeys(veil, colour(fill))
     return (f'{node.id} [id="{node.id}", style="{style}", penwidth={width:g}, fillcolor="{colour(fill)}", '
-            f'color="{colour(line)}", tooltip={tooltip(_hint(node))}, label=<{_label(node, colour, apart)}>];')
+            f'color="{colour(line)}", tooltip={tooltip(_hint(node))}, label=<{_label(node, colour, apart, veiled)}>];')
 
 
 def _hint(node: Node) -> str:
@@ -128,7 +137,10 @@ def _hint(node: Node) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _label(node: Node, colour: Colour, apart: list[Drawing] | None) -> str:
+def _label(node: Node, colour: Colour, apart: list[Drawing] | None, veiled: dict[str, str]) -> str:
+    def seen(what: str) -> Colour:
+        return (lambda role: veiled[what]) if what in veiled else colour
+
     rows = [_title(node, colour)]
     facts = "" if node.shape in (None, ()) else f"{node.shape} {node.dtype}"
     facts = "  ".join(part for part in ("" if node.name else node.alias, facts, node.settings) if part)
@@ -144,14 +156,17 @@ def _label(node: Node, colour: Colour, apart: list[Drawing] | None) -> str:
             words = f"{what} norm {summary.norm}" if what == "grad" and not summary.scalar else (
                 f"{what} {summary.text}" if what == "grad" or not summary.scalar else summary.text)
             words = words.removeprefix("value ")
-            rows.append(_font(text(words, 60), colour(role), 11 if summary.scalar else 9))
+            rows.append(_font(text(words, 60), seen(what)(role), 11 if summary.scalar else 9))
     drawings = [(what, drawn, role) for what, summary, role in
                 (("value", node.value, "ink"), ("grad", node.grad, "grad"))
-                if summary is not None and (drawn := _drawn(summary, colour, apart))]
+                if summary is not None and (drawn := _drawn(summary, seen(what), apart))]
     if drawings:
         both = len(drawings) == 2
-        cells = "".join(f"<TD>{_column(drawn, what if both or what == 'grad' else '', colour(role))}</TD>"
+        cells = "".join(f"<TD>{_column(drawn, what if both or what == 'grad' else '', seen(what)(role))}</TD>"
                         for what, drawn, role in drawings)
+        rows.append(f"{_table(4)}<TR>{cells}</TR></TABLE>")
+    if node.room and apart is not None:
+        cells = "".join(f"<TD>{_place(Drawing(*size, Summary('')), apart)}</TD>" for size in node.room)
         rows.append(f"{_table(4)}<TR>{cells}</TR></TABLE>")
     return _table(0) + "".join(f"<TR><TD>{row}</TD></TR>" for row in rows) + "</TABLE>"
 
@@ -199,13 +214,18 @@ def _drawn(summary: Summary, colour: Colour, apart: list[Drawing] | None) -> str
         return ""
     if apart is None or len(apart) >= MOST_APART:
         return small.table(colour)
+    return _place(small, apart)
+
+
+def _place(small: Drawing, apart: list[Drawing]) -> str:
+    """Room for a drawing that will be put there after layout."""
     apart.append(small)
     return small.placeholder(len(apart) - 1)
 
 
-def _edge_line(edge: Edge, colour: Colour, sideways: bool) -> str:
+def _edge_line(edge: Edge, colour: Colour, sideways: bool, veil: Collection[str]) -> str:
     attributes = [f'id="{edge.id}"']
-    if edge.flow is not None:
+    if edge.flow is not None and "grad" not in veil:
         stroke = colour(f"flow {round(edge.flow * FLOW_STEPS)}")
         attributes.append(f'color="{stroke}", penwidth={1 + 2 * edge.flow:.2f}')
     if edge.derivative:

@@ -16,6 +16,7 @@ from ..primitive import Box
 from .dot import CLASS, printable, to_dot
 from .drawing import Drawing, insert
 from .engine import HOW_TO_INSTALL, Engine, find_engine, run_engine
+from .files import write
 from .fold import Collapse, fold, refuse
 from .model import Diagram, connect, count, describe, from_tape
 from .program import count_eqns, from_graph, from_stages, stages_of
@@ -60,14 +61,14 @@ class Picture:
         if not self._svg:
             drawings: list[Drawing] = []
             dot = to_dot(self.diagram, theme=self.theme, direction=self._direction, apart=drawings)
-            svg = insert(self._run("svg", dot).decode("utf-8"), drawings, colours(self.theme))
+            svg = insert(self.run("svg", dot).decode("utf-8"), drawings, colours(self.theme))
             self._svg = _finish(svg, self._title, self.theme)
         return self._svg
 
     @property
     def png(self) -> bytes:
         """The picture as a bitmap, light unless the theme is "dark"."""
-        return self._run("png", self.dot, dpi=PNG_DPI)
+        return self.run("png", self.dot, dpi=PNG_DPI)
 
     @property
     def html(self) -> str:
@@ -91,18 +92,17 @@ class Picture:
         ending = target.suffix.lower()
         if ending not in ENDINGS:
             raise ArgumentError(f"{str(path)!r} ends in {ending or 'nothing'!r}; write one of {', '.join(ENDINGS)}")
-        target.parent.mkdir(parents=True, exist_ok=True)
         if ending == ".dot":
-            _write(target, self.dot.encode("utf-8"))
+            write(target, self.dot.encode("utf-8"))
         elif self.engine is None:
             source = target.with_suffix(".dot")
-            _write(source, self.dot.encode("utf-8"))
+            write(source, self.dot.encode("utf-8"))
             raise RenderError(f"{target.name} was not drawn, because no Graphviz program is here; the graph stands in "
                               f"{source}. {_sentence(HOW_TO_INSTALL)}")
         elif ending == ".pdf":
-            _write(target, self._pdf())
+            write(target, self._pdf())
         else:
-            _write(target, {".svg": self._svg_file, ".png": lambda: self.png, ".html": self._html_file}[ending]())
+            write(target, {".svg": self._svg_file, ".png": lambda: self.png, ".html": self._html_file}[ending]())
         return target
 
     def show(self) -> None:
@@ -137,7 +137,8 @@ class Picture:
     def __repr__(self) -> str:
         return f"<Picture: {self.diagram.title}, {len(self.diagram.nodes)} nodes, {len(self.diagram.edges)} edges>"
 
-    def _run(self, format: str, dot: str, dpi: int | None = None) -> bytes:
+    def run(self, format: str, dot: str, dpi: int | None = None) -> bytes:
+        """What the picture's engine makes of DOT text."""
         engine = self.engine
         if engine is None:
             raise RenderError(f"no Graphviz program is here, so there is no {format}; .dot holds the graph as text. "
@@ -260,24 +261,3 @@ def _page(svg: str, title: str, theme: str) -> str:
 
 def _sentence(words: str) -> str:
     return f"To draw it: {words}"
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a whole file: under a temporary name first, so that nobody ever sees half of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

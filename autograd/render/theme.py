@@ -49,7 +49,7 @@ _FLOW_ENDS = (("#9aa3ad", "#6e7a87"), ("#d55e00", "#ff9d52"))
 FLOW_STEPS = 4
 
 
-def _mix(first: str, second: str, share: float) -> str:
+def mix(first: str, second: str, share: float) -> str:
     """The colour `share` of the way from `first` to `second`."""
     pairs = ((int(first[i:i + 2], 16), int(second[i:i + 2], 16)) for i in (1, 3, 5))
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
@@ -60,11 +60,11 @@ def _scales() -> dict[str, tuple[str, str]]:
     scale: dict[str, tuple[str, str]] = {}
     for step in range(-HEAT_STEPS, HEAT_STEPS + 1):
         end, share = _HEAT_ENDS[(step > 0) - (step < 0)], abs(step) / HEAT_STEPS
-        scale[f"heat {step}"] = (_mix(_HEAT_ENDS[0][0], end[0], share), _mix(_HEAT_ENDS[0][1], end[1], share))
+        scale[f"heat {step}"] = (mix(_HEAT_ENDS[0][0], end[0], share), mix(_HEAT_ENDS[0][1], end[1], share))
     for step in range(FLOW_STEPS + 1):
         share = step / FLOW_STEPS
-        scale[f"flow {step}"] = (_mix(_FLOW_ENDS[0][0], _FLOW_ENDS[1][0], share),
-                                 _mix(_FLOW_ENDS[0][1], _FLOW_ENDS[1][1], share))
+        scale[f"flow {step}"] = (mix(_FLOW_ENDS[0][0], _FLOW_ENDS[1][0], share),
+                                 mix(_FLOW_ENDS[0][1], _FLOW_ENDS[1][1], share))
     return scale
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from autograd.errors import DivergenceError
-from demos import experiment, plots
-from demos.animate import gif
+from demos import experiment
 from demos.options import Options
 from demos.report import Report, table
+from nn import plots
+from nn.animate import gif
 
 TITLE = "Phase 4: loss convergence"
 QUESTION = "How does the loss come down during training, and how much depends on the length of the steps?"

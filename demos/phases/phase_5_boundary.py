@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 import nn
-from demos import experiment, plots
-from demos.animate import gif
+from demos import experiment
 from demos.options import Options
 from demos.report import Report, table
+from nn import plots
+from nn.animate import gif
 
 TITLE = "Phase 5: decision boundary"
 QUESTION = "Where in the plane does the network draw the line between the classes, and how does that line come about?"

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 
 import nn
 from autograd.errors import MissingDependencyError
-from demos import experiment, plots
-from demos.animate import gif
+from demos import experiment
 from demos.options import ACTIVATIONS, Options
 from demos.phases import phase_4_convergence
 from demos.report import Report, table
-from nn import optim
+from nn import optim, plots
+from nn.animate import gif
 
 TITLE = "Phase 6: enhancements"
 QUESTION = "What changes with another activation, another learning rate, or data that are harder to learn?"
