@@ -9,8 +9,10 @@ from .cse import share_common
 from .dce import drop_unused
 from .fold import fold_numbers
 from .simplify import simplify
+from .vectorise import vectorise
 
 PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
+    ("vectorise", vectorise),
     ("fold", fold_numbers),
     ("simplify", simplify),
     ("cse", share_common),

@@ -6,8 +6,8 @@ import functools
 import importlib.util
 
 from ...errors import MissingDependencyError
-from .lower import TABLE, UNSUPPORTED
 from .program import NativeProgram, compile_graph
+from .tasks import TABLE, UNSUPPORTED
 
 __all__ = ["TABLE", "UNSUPPORTED", "NativeProgram", "available", "compile_graph", "require"]
 

@@ -7,135 +7,25 @@ machine code.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...ops.elementwise import stop_gradient
-from ...passes.fuse import fusion_groups
 from ...passes.memory import Plan, plan_memory
-from . import gather, matmul, moves, ops, registers
+from . import gather, matmul, moves, registers
 from .loops import Nest, Reduction, copy, offsets, read
 from .ops import emit, operand_dtypes
-from .place import Place, fresh, is_view, view
+from .place import Place, fresh, view
+from .tasks import Task, normalise, tasks_of
 from .text import KINDS, Code, Value
 
-UNSUPPORTED = {
-    "cumsum": "each sum needs the one before it, which NumPy does as fast",
-    "argmax": "runs once per step at most, on results; NumPy does it as fast",
-    "argmin": "as argmax",
-    "einsum": "NumPy chooses the order of contraction",
-    "solve": "LAPACK through NumPy",
-    "inv": "LAPACK through NumPy",
-    "det": "LAPACK through NumPy",
-    "logabsdet": "LAPACK through NumPy",
-    "detsign": "LAPACK through NumPy",
-    "cholesky": "LAPACK through NumPy",
-    "draw": "random numbers must come from NumPy's generator, in its order",
-}
 CHECK_BITS = 16  # a segment returns 0, or how many steps it has done and the number of the check that stopped it
-TABLE = frozenset({*ops.ELEMENTWISE, *registers.MOVES, *registers.REDUCTIONS, *gather.NAMES, "matmul"})
-
-
-@dataclass(slots=True)
-class Task:
-    """Equations that run together: "registers", "loop", "product", "view", "move", "gather" or "numpy".
-
-    A "check" has no equation of the graph: it looks at the index arrays of `guarded`, so that nothing has changed yet
-    where one of them names a place that is not there.
-    """
-
-    kind: str
-    eqns: list[Eqn]
-    space: tuple[int, ...] | None = None
-    guarded: Eqn | None = None
-
-    @property
-    def inputs(self) -> list[Var]:
-        """What is read from outside."""
-        own = {eqn.out for eqn in self.eqns}
-        return list(dict.fromkeys(a for eqn in self.eqns for a in eqn.inputs if isinstance(a, Var) and a not in own))
-
-
-def normalise(graph: Graph) -> Graph:
-    """Every output a variable of its own, computed by the program: copies stand for inputs, numbers and repetitions."""
-    eqns, outputs = list(graph.eqns), list(graph.outputs)
-    made = {eqn.out for eqn in eqns}
-    seen: set[Atom] = set()
-    for i, atom in enumerate(outputs):
-        if atom in made and atom not in seen:
-            seen.add(atom)
-            continue
-        out = Var(atom.shape, atom.dtype)
-        eqns.append(Eqn(out, stop_gradient, (atom,), phase="update"))
-        outputs[i] = out
-    return replace(graph, eqns=tuple(eqns), outputs=tuple(outputs))
-
-
-def tasks_of(graph: Graph) -> list[Task]:
-    """The equations in an order in which they can run, each with the way it is computed."""
-    tasks: list[Task] = []
-    for group in fusion_groups(graph):
-        small = group.space is not None and math.prod(group.space) <= registers.LANES
-        if group.space is not None and not small and all(_loops(eqn) for eqn in group.eqns):
-            tasks.append(Task("loop", group.eqns, group.space))
-        else:
-            tasks += [Task(_kind(eqn), [eqn], eqn.out.shape) for eqn in group.eqns]
-    return _with_checks(tasks)
-
-
-def _with_checks(tasks: list[Task]) -> list[Task]:
-    """The tasks with a check as soon as the index arrays of a gather are known: mostly before everything else."""
-    made = {eqn.out: number for number, task in enumerate(tasks, start=1) for eqn in task.eqns}
-    checks: list[list[Task]] = [[] for _ in range(len(tasks) + 1)]
-    seen: set[tuple[tuple[Atom, int], ...]] = set()
-    for task in tasks:
-        if task.kind != "gather":
-            continue
-        eqn = task.eqns[0]
-        arrays = eqn.inputs[1:]
-        key = tuple(zip(arrays, gather.lengths(eqn), strict=True))
-        if key not in seen:
-            seen.add(key)
-            looking = replace(eqn, out=Var((), np.dtype(bool)), inputs=arrays)
-            ready = max((made.get(a, 0) for a in arrays if isinstance(a, Var)), default=0)
-            checks[ready].append(Task("check", [looking], None, eqn))
-    return [*checks[0], *(t for task, after in zip(tasks, checks[1:], strict=True) for t in (task, *after))]
-
-
-def _loops(eqn: Eqn) -> bool:
-    if eqn.primitive.name in registers.REDUCTIONS:
-        return (
-            eqn.inputs[0].dtype in KINDS
-            and eqn.out.dtype in KINDS
-            and (0 not in eqn.inputs[0].shape or eqn.primitive.name in ("sum", "prod", "reduce_to"))
-        )
-    return ops.supported(eqn)
-
-
-def _kind(eqn: Eqn) -> str:
-    name = eqn.primitive.name
-    if registers.fits(eqn):
-        return "registers"
-    if any(a.dtype not in KINDS for a in (*eqn.inputs, eqn.out)):
-        return "numpy"
-    if name == "matmul":
-        same = all(isinstance(a, Var) and a.dtype == eqn.out.dtype for a in eqn.inputs)
-        return "product" if same and eqn.out.dtype.kind == "f" else "numpy"
-    number = not eqn.inputs or isinstance(eqn.inputs[0], Literal)
-    if number and name not in ops.ELEMENTWISE:
-        return "numpy"
-    if (name in ops.ELEMENTWISE and (name != "broadcast_to" or number)) or name in registers.REDUCTIONS:
-        return "single" if _loops(eqn) else "numpy"
-    if is_view(eqn) or name == "reshape":
-        return "view"
-    if gather.by_arrays(eqn):
-        return "gather" if gather.supported(eqn) else "numpy"
-    return "move" if moves.supported(eqn) else "numpy"
 
 
 class Lowering:
@@ -314,11 +204,12 @@ class Lowering:
             self.declarations.update(body.code.declarations)
         return texts, between
 
-    @property
-    def stepping(self) -> list[str]:
-        """Pointers that may move from step to step of a loop over steps: arguments, and results that are stacked."""
+    @functools.cached_property
+    def stepping(self) -> dict[str, int]:
+        """Pointers that may move from step to step of a loop over steps (arguments, stacked results), numbered."""
         held = {f"%in{number}" for number in self.in_place.values()}
-        return [name for name, (kind, _) in self.table if kind in ("input", "output") and name not in held]
+        moving = (name for name, (kind, _) in self.table if kind in ("input", "output") and name not in held)
+        return {name: number for number, name in enumerate(moving)}
 
 
 def _alike(a: Atom, b: Atom) -> bool:
@@ -447,7 +338,7 @@ class Segment:
         stepping = lowering.stepping
         for index, (pointer, _) in enumerate(lowering.table):
             if pointer in stepping:
-                number = stepping.index(pointer)
+                number = stepping[pointer]
                 head += _from_table(f"{pointer}.start", "%table", index, "ptr")
                 head += _from_table(f"{pointer}.step", "%steps", number, "i64")
                 inside += [
@@ -483,6 +374,3 @@ def _from_table(name: str, table: str, index: int, kind: str) -> list[str]:
         f"  {name}.place = getelementptr {kind}, ptr {table}, i64 {index}",
         f"  {name} = load {kind}, ptr {name}.place, align 8",
     ]
-
-
-Emit = Callable[[Eqn], None]

@@ -12,9 +12,10 @@ import numpy as np
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...passes.memory import ALIGNMENT, Plan
 from . import call, gather
-from .lower import CHECK_BITS, UNSUPPORTED, Lowering, Task
+from .lower import CHECK_BITS, Lowering
 from .machine import Machine
 from .matmul import blas_library
+from .tasks import UNSUPPORTED, Task
 
 _LONG = 20_000  # element operations from which on other threads may run meanwhile
 _CHUNK = 0.05  # seconds of uninterrupted machine code in a loop over steps
@@ -50,6 +51,8 @@ class NativeProgram:
         self.reuse: Mapping[int, int] = {}
         self._refresh: list[tuple[Any, Any]] = []
         self._fill_table(outputs)
+        self._stepping = [(i, *found) for i, (name, found) in enumerate(lowering.table) if name in lowering.stepping]
+        self._chunk = 1  # how many steps of a loop to run before Python may stop it
         self._build()
 
     def _array(self, var: Atom) -> Any:
@@ -242,30 +245,29 @@ class NativeProgram:
             strides: bytes by which the address of an input moves from step to step (0 if not named).
             results: per output that is not in place its array, and the bytes by which it moves.
         """
-        lowering, table = self._lowering, np.array(self._table)
-        moves = {f"%in{i}": step for i, step in strides.items()}
+        entries, moving = self._table.tolist(), []
         for array, argument in zip(inputs, self._arguments, strict=False):
-            table[argument.index] = array.ctypes.data
-        for index, (name, (kind, what)) in enumerate(lowering.table):
+            entries[argument.index] = call.address(array)
+        for index, kind, what in self._stepping:
             if kind == "output":
-                array, moves[name] = results[what]
-                table[index] = array.ctypes.data
-        steps = np.array([moves.get(name, 0) for name in lowering.stepping] or [0], np.int64)
-        indices = [index for index, (name, _) in enumerate(lowering.table) if name in lowering.stepping]
-        order = {name: i for i, name in enumerate(lowering.stepping)}
-        distance = np.array([steps[order[lowering.table[i][0]]] for i in indices], np.int64)
-        chunk = 1
+                array, by = results[what]
+                entries[index] = call.address(array)
+                moving.append(by)
+            else:
+                moving.append(strides.get(what, 0))
+        table, steps = np.array(entries, np.uint64), np.array(moving or [0], np.int64)
+        indices = [index for index, _, _ in self._stepping]
+        at, by = call.address(table), call.address(steps)
         while count:
-            now = min(chunk, count)
+            now = min(self._chunk, count)
             start = time.perf_counter()
-            failed = self._segments[0](table.ctypes.data, steps.ctypes.data, now)
-            if failed:
-                table[indices] += (distance * (failed >> CHECK_BITS)).astype(np.uint64)
-                self._complain(failed, table)
+            failed = self._segments[0](at, by, now)
+            done = failed >> CHECK_BITS if failed else now
+            table[indices] += (steps[: len(indices)] * done).astype(np.uint64)
+            self._complain(failed, table)
             elapsed = max(time.perf_counter() - start, 1e-7)
             count -= now
-            table[indices] += (distance * now).astype(np.uint64)
-            chunk = max(1, min(16 * now, int(now * _CHUNK / elapsed)))
+            self._chunk = max(1, min(16 * now, int(now * _CHUNK / elapsed)))
 
 
 def compile_graph(
