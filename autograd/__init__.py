@@ -8,7 +8,7 @@
 7.0
 """
 
-from . import errors, tree
+from . import errors, numpy, tree
 from .anomaly import detect_anomaly
 from .checking import compare, gradcheck
 from .compile import compile
@@ -186,6 +186,7 @@ __all__ = [
     "no_grad",
     "norm",
     "not_equal",
+    "numpy",
     "outer",
     "pad",
     "power",

@@ -14,7 +14,8 @@ from .at import At
 from .errors import DTypeError
 from .mode import current
 from .ops import elementwise, linalg, reduce, shape
-from .primitive import REGISTRY, Array, Box
+from .primitive import Array, Box
+from .protocols import array_function, array_ufunc
 
 
 class ArrayMethods(Box):
@@ -159,17 +160,12 @@ class ArrayMethods(Box):
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
         return np.array(self._concrete("conversion to a NumPy array"), dtype=dtype)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Array:
-        primitive = _UFUNCS.get(ufunc)
-        if method == "__call__" and primitive is not None and not kwargs:
-            return primitive(*inputs)
-        raise DTypeError(
-            f"numpy.{ufunc.__name__} ({method}{', with ' + ', '.join(kwargs) if kwargs else ''}) has no gradient here: "
-            "use the function of that name in autograd, or x.numpy() to leave the graph"
-        )
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return array_ufunc(ufunc, method, inputs, kwargs)
 
+    def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return array_function(function, args, kwargs)
 
-_UFUNCS = {primitive.ufunc: primitive for primitive in REGISTRY.values() if primitive.ufunc is not None}
 
 _METHODS = {
     elementwise: "exp log sqrt sin cos tanh sigmoid relu clip astype",

@@ -1,0 +1,223 @@
+"""Decompositions of matrices, with rules of their own: pseudo-inverse, eigenvalues, singular values, QR.
+
+Matrices are the last two axes.  A primitive has one output, so the factors come stacked row by row in one array and are
+cut apart after it; the rule cuts the cotangent in the same way.  Where eigenvalues or singular values coincide, only
+functions that do not depend on the choice of vectors in their space have a gradient; the rules leave the undefined part
+at 0.  The gradient by a symmetric matrix is symmetric.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..custom import unlisted
+from ..errors import ArgumentError
+from ..ops.elementwise import where
+from ..ops.linalg import matmul, solve
+from ..ops.shape import concatenate, expand_dims, getitem, swapaxes, tril
+from ..primitive import Array, Spec, shape_of
+from ..protocols import as_array, implements
+
+
+class EighResult(NamedTuple):
+    """Eigenvalues in rising order, eigenvectors as columns."""
+
+    eigenvalues: Array
+    eigenvectors: Array
+
+
+class SVDResult(NamedTuple):
+    """x = U @ diag(S) @ Vh."""
+
+    U: Array
+    S: Array
+    Vh: Array
+
+
+class QRResult(NamedTuple):
+    """x = Q @ R."""
+
+    Q: Array
+    R: Array
+
+
+def _t(x: Array) -> Array:
+    return swapaxes(x, -1, -2)
+
+
+def _rows(x: Array, start: int, stop: int) -> Array:
+    return getitem(x, (..., slice(start, stop), slice(None)))
+
+
+def _inverse(x: Array) -> Array:
+    """1 / x, and 0 where x is 0."""
+    return where(x == 0, 0.0, 1 / where(x == 0, 1.0, x))
+
+
+def _differences(values: Array) -> Array:
+    """1 / (v_j - v_i), and 0 where that is undefined."""
+    return _inverse(expand_dims(values, -2) - expand_dims(values, -1))
+
+
+def _spec(rows: Any) -> Any:
+    """A shape rule: the number of rows of the stacked factors from the matrix's (m, n); their columns are min(m, n)."""
+
+    def shape(spec: Spec) -> Spec:
+        *lead, m, n = shape_of(spec)
+        return (*lead, rows(m, n), min(m, n)), spec[1]
+
+    return shape
+
+
+# ----- pseudo-inverse -----
+def _pinv_rule(g: Array, y: Array, x: Array, *, rcond: Any, hermitian: bool) -> Array:
+    """Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems", SIAM J. Numer.
+    Anal. 10 (1973): dY = -Y dX Y + Y Yᵀ dXᵀ (1 - X Y) + (1 - Y X) dXᵀ Yᵀ Y, while the rank stays."""
+    up, back = _t(y), _t(g)
+    left = back - matmul(x, matmul(y, back))
+    right = back - matmul(matmul(back, y), x)
+    total = matmul(matmul(left, y), up) + matmul(up, matmul(y, right)) - matmul(matmul(up, g), up)
+    return 0.5 * (total + _t(total)) if hermitian else total
+
+
+_pinv_p = unlisted(
+    "pinv",
+    lambda x, *, rcond, hermitian: np.linalg.pinv(x, rcond, hermitian),
+    (_pinv_rule,),
+    shape=lambda spec, **settings: ((*spec[0][:-2], spec[0][-1], spec[0][-2]), spec[1]),
+    doc="Moore-Penrose inverse",
+)
+
+
+@implements("linalg.pinv")
+def pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:
+    """The Moore-Penrose inverse; its gradient holds while the rank stays."""
+    if rcond is None:
+        rcond = 1e-15 if rtol is None else rtol
+    return _pinv_p(a, rcond=rcond, hermitian=hermitian)
+
+
+# ----- eigenvalues of symmetric matrices -----
+def _eigh_forward(x: Array, *, lower: bool) -> Array:
+    values, vectors = np.linalg.eigh(x, "L" if lower else "U")
+    return np.concatenate((values[..., None, :], vectors), -2)
+
+
+def _eigh_rule(g: Array, y: Array, x: Array, *, lower: bool) -> Array:
+    """M. B. Giles, "Collected matrix derivative results" (2008), 3.1: U (diag(ḡ) + F ∘ (Uᵀ Ḡ)) Uᵀ, made symmetric."""
+    n = y.shape[-1]
+    values, vectors = getitem(y, (..., 0, slice(None))), _rows(y, 1, n + 1)
+    inner = _differences(values) * matmul(_t(vectors), _rows(g, 1, n + 1))
+    inner = inner + expand_dims(getitem(g, (..., 0, slice(None))), -1) * np.eye(n, dtype=y.dtype)
+    full = matmul(matmul(vectors, inner), _t(vectors))
+    return 0.5 * (full + _t(full))
+
+
+_eigh_p = unlisted("eigh", _eigh_forward, (_eigh_rule,), shape=lambda spec, *, lower: _spec(lambda m, n: n + 1)(spec))
+
+
+@implements("linalg.eigh")
+def eigh(a: Array, UPLO: str = "L") -> EighResult:
+    """Eigenvalues and eigenvectors of symmetric matrices."""
+    _square("eigh", a)
+    y = _eigh_p(a, lower=UPLO.upper() == "L")
+    return EighResult(getitem(y, (..., 0, slice(None))), _rows(y, 1, None))  # type: ignore[arg-type]
+
+
+@implements("linalg.eigvalsh")
+def eigvalsh(a: Array, UPLO: str = "L") -> Array:
+    """Eigenvalues of symmetric matrices in rising order."""
+    return eigh(a, UPLO).eigenvalues
+
+
+def _square(name: str, a: Array) -> None:
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ArgumentError(f"{name} takes square matrices, got shape {a.shape}")
+
+
+# ----- singular values -----
+def _svd_forward(x: Array) -> Array:
+    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    return np.concatenate((u, s[..., None, :], np.swapaxes(vh, -1, -2)), -2)
+
+
+def _svd_rule(g: Array, y: Array, x: Array) -> Array:
+    """J. Townsend, "Differentiating the singular value decomposition" (2016), for any shape of full rank."""
+    m, n = x.shape[-2:]
+    (u, s, v), (gu, gs, gv) = (
+        (_rows(z, 0, m), getitem(z, (..., m, slice(None))), _rows(z, m + 1, m + 1 + n)) for z in (y, g)
+    )
+    k = s.shape[-1]
+    pair = _differences(s * s)
+    inner_u, inner_v = matmul(_t(u), gu), matmul(_t(v), gv)
+    column, row = expand_dims(s, -1), expand_dims(s, -2)
+    middle = pair * (inner_u - _t(inner_u)) * row + column * pair * (inner_v - _t(inner_v))
+    middle = middle + expand_dims(gs, -1) * np.eye(k, dtype=y.dtype)
+    total = matmul(matmul(u, middle), _t(v))
+    over = expand_dims(_inverse(s), -2)
+    if m > k:
+        total = total + matmul((gu - matmul(u, inner_u)) * over, _t(v))
+    if n > k:
+        total = total + matmul(u * over, _t(gv - matmul(v, inner_v)))
+    return total
+
+
+_svd_p = unlisted("svd", _svd_forward, (_svd_rule,), shape=_spec(lambda m, n: m + n + 1))
+
+
+@implements("linalg.svd")
+def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    """Singular values and vectors; vectors of the null space have no gradient, so pass full_matrices=False."""
+    if a.ndim < 2:
+        raise ArgumentError(f"svd takes matrices, got shape {a.shape}")
+    m, n = a.shape[-2:]
+    if compute_uv and full_matrices and m != n:
+        raise ArgumentError(f"svd of shape {a.shape}: the null space has no gradient; pass full_matrices=False")
+    y = _svd_p(a)
+    s = getitem(y, (..., m, slice(None)))
+    return SVDResult(_rows(y, 0, m), s, _t(_rows(y, m + 1, m + 1 + n))) if compute_uv else s
+
+
+@implements("linalg.svdvals")
+def svdvals(x: Array) -> Array:
+    """Singular values in falling order."""
+    return svd(x, compute_uv=False)
+
+
+# ----- QR -----
+def _qr_forward(x: Array) -> Array:
+    return np.concatenate(np.linalg.qr(x), -2)
+
+
+def _qr_rule(g: Array, y: Array, x: Array) -> Array:
+    """S. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions" (2018), for full column rank:
+    (Q̄ + Q sym(R R̄ᵀ - Q̄ᵀ Q)) R⁻ᵀ, where sym mirrors the lower triangle."""
+    m, n = x.shape[-2:]
+    (q, r), (gq, gr) = ((_rows(z, 0, m), _rows(z, m, m + n)) for z in (y, g))
+    inner = matmul(r, _t(gr)) - matmul(_t(gq), q)
+    mirrored = tril(inner) + _t(tril(inner, -1))
+    return _t(solve(r, _t(gq + matmul(q, mirrored))))
+
+
+_qr_p = unlisted("qr", _qr_forward, (_qr_rule,), shape=_spec(lambda m, n: m + n))
+
+
+@implements("linalg.qr")
+def qr(a: Array, mode: str = "reduced") -> Any:
+    """Orthonormal columns times an upper triangle; a wide matrix is that of its first columns, with QᵀA after it."""
+    a = as_array(a)
+    if a.ndim < 2:
+        raise ArgumentError(f"qr takes matrices, got shape {a.shape}")
+    m, n = a.shape[-2:]
+    if mode not in ("reduced", "r") and not (mode == "complete" and m <= n):
+        raise ArgumentError(
+            f"qr of shape {a.shape} takes mode 'reduced' or 'r', got {mode!r}: the rest has no gradient"
+        )
+    k = min(m, n)
+    y = _qr_p(getitem(a, (..., slice(0, k))))
+    q, r = _rows(y, 0, m), _rows(y, m, m + k)
+    if n > m:
+        r = concatenate((r, matmul(_t(q), getitem(a, (..., slice(k, n))))), r.ndim - 1)
+    return r if mode == "r" else QRResult(q, r)

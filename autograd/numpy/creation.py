@@ -1,0 +1,60 @@
+"""Arrays out of lists that may hold Tensors; everything else goes to NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from ..ops.elementwise import astype
+from ..ops.shape import reshape
+from ..primitive import Array, Box
+from ..protocols import as_array
+
+
+def _has_box(x: Any) -> bool:
+    return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(_has_box, x)))
+
+
+def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **settings: Any) -> Array:
+    """An array of nested lists, recorded where there are Tensors among them.
+
+    >>> import autograd.numpy as np
+    >>> from autograd import Tensor
+    >>> np.array([[Tensor(1.0), 2.0], [3.0, Tensor(4.0)]]).shape
+    (2, 2)
+    """
+    if not _has_box(object):
+        return numpy.array(object, dtype, ndmin=ndmin, **settings)
+    made = as_array(object)
+    if made.ndim < ndmin:
+        made = reshape(made, (*(1,) * (ndmin - made.ndim), *made.shape))
+    return made if dtype is None else astype(made, dtype)
+
+
+def asarray(a: Any, dtype: Any = None, **settings: Any) -> Array:
+    """The argument itself where it is an array or a Tensor, else `array` of it."""
+    return array(a, dtype) if _has_box(a) else numpy.asarray(a, dtype, **settings)
+
+
+def asanyarray(a: Any, dtype: Any = None, **settings: Any) -> Array:
+    """As `asarray`, letting subclasses of ndarray through."""
+    return array(a, dtype) if _has_box(a) else numpy.asanyarray(a, dtype, **settings)
+
+
+def ascontiguousarray(a: Any, dtype: Any = None, **settings: Any) -> Array:
+    """As `asarray`; how a Tensor's elements lie in memory makes no difference."""
+    return array(a, dtype, ndmin=1) if _has_box(a) else numpy.ascontiguousarray(a, dtype, **settings)
+
+
+def asfortranarray(a: Any, dtype: Any = None, **settings: Any) -> Array:
+    """As `asarray`; how a Tensor's elements lie in memory makes no difference."""
+    return array(a, dtype, ndmin=1) if _has_box(a) else numpy.asfortranarray(a, dtype, **settings)
+
+
+def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:
+    """As `asarray`, with a check for nan and inf that looks at the values."""
+    if _has_box(a):
+        numpy.asarray_chkfinite(numpy.asarray(array(a)))
+        return array(a, dtype)
+    return numpy.asarray_chkfinite(a, dtype, order)
