@@ -7,8 +7,9 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from demos.options import EVERYTHING, Options, add_options
+from demos.options import EVERYTHING, ExerciseOptions, Options, add_options
 from demos.phases import PHASES
 
 USUAL = Options()
@@ -45,6 +46,10 @@ COMMANDS = {
         Options("xor", (3,), "sigmoid", "mse", 2.0, 2000),
         ("hidden", "activation", "learning_rate", "epochs", "seed", "out"),
     ),
+    "manual_backprop": Command(
+        "demos.manual_backprop", "an exercise: derive every gradient of a network yourself, and be told what is wrong",
+        ExerciseOptions(), ("out",),
+    ),
     "doctor": Command("demos.doctor", "what is installed, and what is in the way", takes=()),
 }  # fmt: skip
 
@@ -72,6 +77,10 @@ def parser() -> argparse.ArgumentParser:
         )  # fmt: skip
         if name == "phase":
             sub.add_argument("number", type=int, choices=range(len(PHASES)), help="0 to 6")
+        if name == "manual_backprop":
+            said = "your derivation; written, with blanks, if it is not there (default: my_backprop.py in the folder of --out)"
+            sub.add_argument("file", type=Path, nargs="?", help=said)
+            sub.add_argument("--solution", action="store_true", help="show the solution instead")
         add_options(sub, command.defaults, command.takes)
     return root
 

@@ -30,6 +30,14 @@ class Options:
     out: Path = Path("outputs")
 
 
+@dataclass(frozen=True)
+class ExerciseOptions(Options):
+    """The settings of the exercise: the reader's file (by default one in `out`), or the solution in its place."""
+
+    file: Path | None = None
+    solution: bool = False
+
+
 EVERYTHING = tuple(field.name for field in fields(Options))
 
 

@@ -231,6 +231,7 @@ MISTAKES = [
     ("softmax", "dz = dh * (z > 0)", "dz = dh", "derivative missing"),
     ("softmax", "dprobs = dlogprobs / probs", "dprobs = 1 / probs", "upstream forgotten"),
     ("softmax", "dprobs = dlogprobs / probs", "dprobs = dlogprobs", "derivative missing"),
+    ("softmax", "dprobs = dlogprobs / probs", "dprobs = dlogprobs * probs", "derivative inverted"),
     ("softmax", "dinverse = (counts * dprobs).sum(1, keepdims=True)", "dinverse = (counts * dprobs).sum(1)", "shape"),
     ("batch norm", "dsquare = np.ones_like(square) / 7 * dvar", "dsquare = np.ones_like(square) / 8 * dvar", "factor"),
     ("batch norm", "dh = ddiff + dmean / 8", "dh = ddiff", "path missing"),

@@ -71,20 +71,21 @@ def test_phase_2_finds_engine_and_hand_in_agreement(tmp_path, activation, loss):
     check(report, tmp_path, ["data/parameters.npy"])
     rows = [line.split("|")[1:-1] for line in report.did if line.startswith("| layers.")]
     assert len(rows) == 6
-    assert all(float(row[-2]) < 1e-14 for row in rows)
-    assert {row[-1].strip() for row in rows} <= {"identical", "equal within rounding"}
+    assert all(float(row[column]) < 1e-14 for row in rows for column in (-4, -2))
+    assert {row[column].strip() for row in rows for column in (-3, -1)} <= {"identical", "equal within rounding"}
+    assert all(row[2] == row[3] == row[4] and float(row[2]) > 0 for row in rows)
     before, after = (float(line.split()[-1]) for line in report.did if line.startswith("Loss "))
     assert after < before
 
 
 def test_phase_2_would_notice_a_wrong_gradient(tmp_path, monkeypatch):
-    right = phase_2_backprop.manual_backprop.backward
+    right = phase_2_backprop.by_hand.backward
 
     def wrong(*arguments):
         weights, biases = right(*arguments)
         return [1.001 * weights[0], *weights[1:]], biases
 
-    monkeypatch.setattr(phase_2_backprop.manual_backprop, "backward", wrong)
+    monkeypatch.setattr(phase_2_backprop.by_hand, "backward", wrong)
     report = phase_2_backprop.run(quick(tmp_path))
     assert "DISAGREE" in report.proves
     assert any(line.startswith("layers.0.weight: 1.001 times what it should be") for line in report.did)

@@ -10,7 +10,7 @@ import pytest
 from matplotlib import _pylab_helpers
 from PIL import Image
 
-from demos import manual_backprop, readme_pictures
+from demos import by_hand, readme_pictures
 from nn import animate, plots
 
 RNG = np.random.default_rng(0)
@@ -183,13 +183,13 @@ def test_backprop_by_hand_is_the_derivative(activation, loss):
     biases = [RNG.normal(size=size) for size in (4, 3, 1)]
 
     def value() -> float:
-        p = manual_backprop.forward(X, weights, biases, activation)[-1]
+        p = by_hand.forward(X, weights, biases, activation)[-1]
         if loss == "mse":
             return float(((p - Y) ** 2).mean())
         return float(-(Y * np.log(p) + (1 - Y) * np.log(1 - p)).mean())
 
-    layers = manual_backprop.forward(X, weights, biases, activation)
-    by_weights, by_biases = manual_backprop.backward(layers, Y, weights, activation, loss)
+    layers = by_hand.forward(X, weights, biases, activation)
+    by_weights, by_biases = by_hand.backward(layers, Y, weights, activation, loss)
     for arrays, gradients in ((weights, by_weights), (biases, by_biases)):
         for array, gradient in zip(arrays, gradients, strict=True):
             direction, step = RNG.normal(size=array.shape), 1e-6

@@ -51,10 +51,6 @@ class Hypothesis(NamedTuple):
 FIRST = {"sign": 0, "path missing": 0, "factor": 0, "accumulated twice": 0, "transposed": 0, "shape": 0}
 LAST = {"wrong operand": 2, "constant": 3}
 DIGITS = {8: 1e-9, 4: 1e-4}  # how well a hypothesis must match, by the item size of the tensor
-UNNAMED = Diagnosis(
-    "unknown",
-    "no single mistake known here gives this value: give the gradients between it and the loss too, step by step",
-)
 
 
 def completed(replay: Replay, tensor: Tensor) -> float:
@@ -72,20 +68,31 @@ def diagnose(replay: Replay, cases: Sequence[Case], names: dict[Tensor, str]) ->
     """
     found: dict[str, Diagnosis] = {}
     search = _Search(replay, cases, names)
+    idle = replay.idle()
     for case in sorted(cases, key=lambda case: -completed(replay, case.tensor)):
         expected = replay.base[case.tensor]
         fits = same(expected, case.manual, search.slack(case))
+        if case.wrong and not fits and found and idle:
+            fits = search.fits_without(case, idle)
         if case.wrong and fits:
             first = next(iter(found), "the row above")
             found[case.name] = Diagnosis("follows", f"right but for what is wrong in {first}: fix that first")
         elif case.wrong:
             best = search.explain(case)
-            found[case.name] = Diagnosis(best.kind, best.text) if best else UNNAMED
+            found[case.name] = Diagnosis(best.kind, best.text) if best else _unnamed(case)
             if best:
                 replay.commit(best.edits)
         if case.tensor.creator is not None and not same(replay.base[case.tensor], case.manual, search.slack(case)):
             replay.commit({}, {case.tensor: case.manual})  # whatever comes after was computed from this value
     return found
+
+
+def _unnamed(case: Case) -> Diagnosis:
+    shape = np.shape(case.manual)
+    if shape != case.tensor.shape:
+        return Diagnosis("shape", f"the gradient has shape {shape}, its tensor {case.tensor.shape}: is a sum missing?")
+    text = "no single mistake known here gives this value: give the gradients between it and the loss too, step by step"
+    return Diagnosis("unknown", text)
 
 
 def _acts_on(result: Any, node: Any) -> bool:
@@ -130,6 +137,13 @@ class _Search:
                 if best is None or order > best[0]:
                     best = order, hypothesis
         return best[1] if best else None
+
+    def fits_without(self, case: Case, idle: dict[Tensor, Any]) -> bool:
+        """Whether the case's value is right if nothing came back through some tensors."""
+        try:
+            return self._matches(case, self.replay.run({}, idle))
+        except FAILURES:
+            return False
 
     def _rank(self, case: Case, hypothesis: Hypothesis) -> tuple[int] | None:
         """How many rows the hypothesis explains; None where it does not even explain the case."""
@@ -308,6 +322,10 @@ class _Search:
             return
         text = f"the derivative of {place} is missing: multiply by it on the way back"
         yield Hypothesis("derivative missing", text, {edge: lambda g: replay.fitted(edge, g)})
+        with np.errstate(all="ignore"):
+            slope = replay.raw(edge, np.ones_like(np.asarray(node.value))[()])
+        text = f"the derivative of {place} is upside down: multiplied where it divides, or the other way round"
+        yield Hypothesis("derivative inverted", text, {edge: lambda g: replay.fitted(edge, g / slope)})
         if creator.name == "power" and index == 0:
             text = f"the exponent is not lowered at {place}: d(xⁿ) = n xⁿ⁻¹ dx"
             yield Hypothesis("other derivative", text, {edge: _times(node.value * values[1])})
