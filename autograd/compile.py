@@ -53,14 +53,18 @@ class CompiledFunction:
         for program in self._programs:
             result = program.enter(args, kwargs)
             if result is not MISS:
-                if program is not self._programs[0]:
-                    self._programs.remove(program)
-                    self._programs.insert(0, program)
+                self._use(program)
                 return result
         mode = current()
         if mode.trace is not None or mode.anomaly is not None or not mode.compiled:
             return self.function(*args, **kwargs)  # inside another trace it becomes part of that program
         return self._traced(args, kwargs)
+
+    def _use(self, program: Program) -> None:
+        """Let the program be tried first next time."""
+        if program is not self._programs[0]:
+            self._programs.remove(program)
+            self._programs.insert(0, program)
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         reason = "first call"
@@ -116,21 +120,29 @@ class CompiledFunction:
             raise ArgumentError(f"repeat needs a whole number of steps, at least 1, got {n!r}")
         done: list[Any] = []
         while len(done) < n:
-            done.append(self(*args, **kwargs))
-            rest = self._looped(n - len(done), args, kwargs, None)
+            rest = self._in_machine_code(n - len(done), args, kwargs, None)
             if rest is not None:
                 return _joined(done, rest)
+            done.append(self(*args, **kwargs))
         return _stacked(done)
 
-    def _looped(self, n: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None) -> Any:
-        """n more steps within machine code and their stacked results; None where that cannot be."""
-        if not n or self._check or not self._programs or current().trace is not None:
+    def _in_machine_code(self, n: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None) -> Any:
+        """n steps without Python in between, and their stacked results as `_joined` takes them; None where that cannot be."""
+        if self._check or current().trace is not None:
             return None
-        program = self._programs[0]
-        if program.loop is None:
-            return None
-        rest = program.loop.run(n, args, kwargs, stacked, MISS)
-        return None if rest is MISS else rest
+        for program in self._programs:
+            if program.loop is not None:
+                results = program.loop.run(n, args, kwargs, stacked, MISS)
+                if results is not MISS:
+                    self._use(program)
+                    return program.returned, results
+        return None
+
+    @property
+    def looped(self) -> bool:
+        """Whether `scan` keeps the loop over steps of the kind that ran last inside machine code."""
+        loop = self._programs[0].loop if self._programs else None
+        return loop is not None and not self._check and current().compiled and loop.walks
 
     def scan(self, *stacked: Any, **stacked_kwargs: Any) -> Any:
         """Run one step per leading index of the arguments.
@@ -163,10 +175,10 @@ class CompiledFunction:
 
         while len(done) < length:
             args, kwargs = row(len(done))
-            done.append(self(*args, **kwargs))
-            rest = self._looped(length - len(done), args, kwargs, [x[len(done) :] for x in arrays])
+            rest = self._in_machine_code(length - len(done), args, kwargs, [x[len(done) :] for x in arrays])
             if rest is not None:
                 return _joined(done, rest)
+            done.append(self(*args, **kwargs))
         return _stacked(done)
 
     def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -380,18 +392,16 @@ def _stacked(results: list[Any]) -> Any:
     )
 
 
-def _joined(first: list[Any], rest: list[Any]) -> Any:
-    """Results of single steps, then stacked results of many."""
-    leaves = [tree.flatten(result)[0] for result in first]
-    structure = tree.flatten(first[0])[1]
-    columns = zip(*leaves, strict=True)
-    return tree.unflatten(
-        structure,
-        [
+def _joined(first: list[Any], rest: tuple[Any, list[Any]]) -> Any:
+    """Results of single steps, then structure and stacked results of many."""
+    structure, columns = rest
+    if first:
+        single = zip(*(tree.flatten(result)[0] for result in first), strict=True)
+        columns = [
             np.concatenate([np.stack([np.asarray(_array(x)) for x in column]), more])
-            for column, more in zip(columns, rest, strict=True)
-        ],
-    )
+            for column, more in zip(single, columns, strict=True)
+        ]
+    return tree.unflatten(structure, columns)
 
 
 def _array(value: Any) -> Any:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 import autograd
 from autograd import Tensor, no_grad, tape
 from autograd.errors import ArgumentError, DivergenceError, DTypeError, ShapeError, TraceError
+from nn.explore import Run
 from nn.history import History, Record, Recorder
 from nn.module import Module
 from nn.optim import Adam, Optimizer
@@ -24,6 +25,8 @@ from nn.optim import Adam, Optimizer
 LossFunction = Callable[[Any, Any], Any]
 Metric = Callable[[np.ndarray, np.ndarray], float]
 Callback = Callable[["Trainer"], Any]
+
+_STRETCH = 0.1  # seconds after which Ctrl-C is looked for
 
 
 def fit(
@@ -85,7 +88,8 @@ class Trainer:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.history = History()
         self.epoch = 0
-        self._compiled: Callable[[Tensor, Tensor], Tensor] | None = autograd.compile(self.step)
+        self._compiled: Any = autograd.compile(self.step)  # None once it has turned out that it cannot be traced
+        self._stretch = 1  # steps between two looks at Ctrl-C
         self._check_parameters()
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
@@ -95,18 +99,6 @@ class Trainer:
         loss.backward()
         self.optimizer.step()
         return loss
-
-    def _step(self, x: Tensor, y: Tensor) -> Tensor:
-        """The step as a compiled program, or as it stands where the model or the loss cannot be traced."""
-        if self._compiled is not None:
-            try:
-                return self._compiled(x, y)
-            except TraceError as error:
-                self._compiled = None
-                warnings.warn(
-                    f"training runs without compilation, since the step cannot be traced: {error}", stacklevel=5
-                )
-        return self.step(x, y)
 
     def run(
         self,
@@ -145,6 +137,8 @@ class Trainer:
             if not isinstance(value, (int, np.integer)) or value < (name == "batch_size"):
                 raise ArgumentError(f"{name} must be a positive integer, not {value!r}")
         self.history = history = History(records={recorder.name: Record() for recorder in recorders})
+        if "weights" in history.records:
+            history.run = Run(self.model, self.loss, X, y)
         self._state = [*self.model.state().values(), *self.optimizer.state().values()]
         self._good = self._values()
         rng = np.random.default_rng(seed)
@@ -176,20 +170,51 @@ class Trainer:
         """Step through rows in their order; the mean loss of the rows."""
         total = 0.0
         done = 0
-        for first in range(0, len(X), size):
-            batch = X[first : first + size]
-            x, t = Tensor(batch), Tensor(y[first : first + size])
-            before = self._values()
-            loss = float(self._step(x, t).data)
-            if not math.isfinite(loss):
+        alone = False  # after a loss that is not finite: one step at a time, to see which one it is
+        while done < len(X):
+            start, before = time.monotonic(), self._values()
+            rows = slice(done, done + (1 if alone or self._compiled is None else self._stretch) * size)
+            try:
+                losses = self._losses(X[rows], y[rows], size)
+            except TraceError as error:
+                if self._compiled is None:
+                    raise
+                self._compiled = None
                 self._restore(before)
-                self._fail(f"step {first // size}: the loss is {loss}", _first_nonfinite(self.loss(self.model(x), t)))
-            self._good = before
-            total += loss * len(batch)
-            done += len(batch)
+                warnings.warn(
+                    f"training runs without compilation, since the step cannot be traced: {error}", stacklevel=4
+                )
+                continue
+            if not all(map(math.isfinite, losses)):
+                self._restore(before)
+                if len(losses) == 1:
+                    where = _first_nonfinite(self.loss(self.model(Tensor(X[rows])), Tensor(y[rows])))
+                    self._fail(f"step {done // size}: the loss is {losses[0]}", where)
+                alone = True
+                continue
+            self._good = self._last
+            for loss in losses:
+                batch = min(size, len(X) - done)
+                total += loss * batch
+                done += batch
             if interrupt.is_set():
                 break
+            if self._compiled is not None and self._compiled.looped:
+                in_time = int(_STRETCH * len(losses) / max(time.monotonic() - start, 1e-6))
+                self._stretch = max(1, min(in_time, 8 * len(losses)))
         return total / done
+
+    def _losses(self, X: np.ndarray, y: np.ndarray, size: int) -> list[float]:
+        """Step through batches of rows: all but the last in one call, which stays inside machine code."""
+        before = (len(X) - 1) // size
+        cut = before * size
+        losses: list[float] = []
+        if before:
+            stacked = (Tensor(rows[:cut].reshape(before, size, *rows.shape[1:])) for rows in (X, y))
+            losses = self._compiled.scan(*stacked).tolist()
+        self._last = self._values()  # should the next loss be no number, these have led to the last one that was
+        step = self.step if self._compiled is None else self._compiled
+        return [*losses, float(step(Tensor(X[cut:]), Tensor(y[cut:])).data)]
 
     def _measure(self, rows: tuple[np.ndarray, np.ndarray], metrics: dict[str, Metric], held_out: bool) -> None:
         X, y = rows

@@ -3,6 +3,8 @@
 import json
 import signal
 import threading
+import time
+import types
 import warnings
 
 import numpy as np
@@ -12,6 +14,7 @@ import autograd as ag
 import nn
 from autograd import Tensor
 from autograd.errors import ArgumentError, DivergenceError, DTypeError, ShapeError
+from nn.train import Trainer
 
 X, Y = nn.data.xor()
 MOONS, LABELS = nn.data.two_moons(40)
@@ -249,6 +252,127 @@ def test_ctrl_c_ends_compiled_training_too():
     assert all(np.isfinite(w).all() for w in weights(network))
 
 
+def step_by_step(trainer):
+    """The same trainer without the loop inside machine code."""
+    compiled = ag.compile(trainer.step)
+    trainer._compiled = None
+    trainer.step = lambda x, y: compiled(x, y)
+    return trainer
+
+
+def fitted(make, optimizer, X, y, loss, **settings):
+    """History and weights of a run, and of one step by step."""
+    results = []
+    for change in (lambda trainer: trainer, step_by_step):
+        model = make()
+        trainer = change(Trainer(model, loss, optimizer(model.parameters(), learning_rate=0.01)))
+        history = trainer.run(X, y, verbose=0, **settings)
+        results.append((history, weights(model), [t.numpy() for t in trainer.optimizer.state().values()]))
+    return results
+
+
+@pytest.mark.parametrize("optimizer", [nn.optim.SGD, nn.optim.Adam])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("rows", "size"), [(40, 8), (40, 7), (40, 1), (40, 40), (40, 64), (1, 1)])
+def test_epochs_inside_machine_code_are_the_steps_to_the_last_bit(optimizer, dtype, rows, size):
+    (history, *state), (expected, *others) = fitted(
+        lambda: nn.MLP([2, 5, 1], seed=1, dtype=dtype),
+        optimizer, MOONS[:rows], LABELS[:rows], nn.binary_cross_entropy_with_logits,
+        epochs=6, batch_size=size, seed=3, validation=(MOONS[:9], LABELS[:9]), recorders=[nn.record_weights(every=2)],
+    )  # fmt: skip
+    assert history.to_json() == expected.to_json()
+    for got, want in zip(state, others, strict=True):
+        assert_equal(got, want)
+
+
+def test_labels_stay_integers_inside_machine_code():
+    X, y = nn.data.blobs(60, classes=3)
+    (history, got), (expected, want) = (
+        result[:2] for result in fitted(lambda: nn.MLP([2, 8, 3]), nn.optim.Adam, X, y, nn.cross_entropy, epochs=5,
+                                        batch_size=16)
+    )  # fmt: skip
+    assert history.loss == expected.loss
+    assert_equal(got, want)
+
+
+def test_epochs_run_inside_machine_code():
+    model = nn.MLP([2, 5, 1])
+    trainer = Trainer(model, nn.binary_cross_entropy_with_logits, nn.optim.SGD(model, learning_rate=0.1))
+    entered = []
+    scan = trainer._compiled.scan
+    trainer._compiled.scan = lambda x, t: entered.append(x.shape) or scan(x, t)
+    trainer.run(MOONS, LABELS, epochs=4, batch_size=4, verbose=0)
+    assert trainer._compiled.looped
+    assert entered[-1] == (9, 4, 2)  # all batches but the last
+    assert trainer._compiled.trace_count == 1
+
+
+def test_callbacks_of_epochs_inside_machine_code():
+    seen = []
+
+    def callback(trainer):
+        seen.append((trainer.epoch, len(trainer.history.loss), trainer.model.predict(MOONS).sum()))
+        return len(seen) == 5
+
+    history = nn.MLP([2, 5, 1]).fit(
+        MOONS, LABELS, loss=nn.mean_squared_error, epochs=9, batch_size=4, callbacks=[callback], verbose=0
+    )
+    assert [row[:2] for row in seen] == [(i, i + 1) for i in range(5)]
+    assert len({row[2] for row in seen}) == 5 and history.epochs == 5
+
+
+def test_divergence_inside_machine_code_is_found_at_its_step():
+    """Rows of ones until one that is huge: the loss of that step is the first that is not finite."""
+    X = np.ones((200, 1))
+    X[137] = 1e200  # its square is inf
+    errors, after = [], []
+    for change in (lambda trainer: trainer, step_by_step):
+        model = nn.Dense(1, 1, seed=0)
+        trainer = change(Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=1e-3)))
+        trainer.run(np.ones((200, 1)), X * 0, epochs=3, batch_size=2, shuffle=False, verbose=0)
+        with pytest.raises(DivergenceError, match=r"^epoch 0 step 68: the loss is inf; .* made by ") as caught:
+            trainer.run(X, X * 0, epochs=3, batch_size=2, shuffle=False, verbose=0)
+        errors.append(str(caught.value))
+        after.append(weights(model))
+    assert errors[0] == errors[1]
+    assert_equal(*after)
+
+
+@pytest.mark.parametrize("bad", [0, 1, 10, 11, 19])
+def test_the_weights_of_the_last_finite_loss_are_restored_wherever_it_was(bad):
+    X = np.ones((20, 1))
+    X[bad] = 1e200
+    after = []
+    for change in (lambda trainer: trainer, step_by_step):
+        model = nn.Dense(1, 1, seed=0)
+        trainer = change(Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=1e-3)))
+        trainer._stretch = 11  # so that the loss that is not finite comes first, last and in the middle
+        with pytest.raises(DivergenceError, match=rf"^epoch 0 step {bad}: the loss is inf"):
+            trainer.run(X, X * 0, epochs=1, batch_size=1, shuffle=False, verbose=0)
+        after.append(weights(model))
+    assert_equal(*after)
+
+
+def test_ctrl_c_is_answered_within_a_fifth_of_a_second_though_an_epoch_takes_longer():
+    X, y = nn.data.two_moons(60_000, seed=0)
+    model = nn.MLP([2, 16, 16, 1])
+    trainer = Trainer(model, nn.binary_cross_entropy_with_logits, nn.optim.Adam(model, learning_rate=0.01))
+    trainer.run(X[:500], y[:500], epochs=5, batch_size=1, verbose=0)
+    asked = []
+
+    def interrupt():
+        asked.append(time.monotonic())
+        signal.raise_signal(signal.SIGINT)
+
+    timer = threading.Timer(0.15, interrupt)
+    timer.start()
+    history = trainer.run(X, y, epochs=100, batch_size=1, verbose=0)
+    late = time.monotonic() - asked[0]
+    assert history.interrupted and history.epochs < 100
+    assert late < 0.2
+    assert np.isfinite(history.loss[-1])
+
+
 def test_a_loss_that_cannot_be_traced_trains_eagerly_with_one_warning():
     class Counting(nn.MSE):
         count = 0
@@ -438,7 +562,8 @@ def test_off_terminal_it_is_silent_unless_asked(capsys):
 def test_on_a_terminal_the_bar_is_redrawn_at_most_ten_times_a_second(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     clock = iter(np.arange(0.0, 100.0, 0.01))  # every epoch takes a hundredth of a second
-    monkeypatch.setattr("nn.train.time.perf_counter", lambda: next(clock))
+    fake = types.SimpleNamespace(perf_counter=lambda: next(clock), monotonic=time.monotonic)
+    monkeypatch.setattr("nn.train.time", fake)
     drawn = []
     monkeypatch.setattr("nn.train.tqdm.refresh", lambda bar, *args, **kwargs: drawn.append(bar.n))
     xor_network().train(X, Y, 100, 0.5)

@@ -63,6 +63,12 @@ def readable() -> bool:
     )
 
 
+def address(array: Any) -> int:
+    """Where the elements of an array begin: what `array.ctypes.data` says, at a fifth of the time."""
+    found: int = ctypes.c_void_p.from_address(id(array) + _DATA).value or 0
+    return found
+
+
 def helper_addresses() -> list[int]:
     """Addresses that the glue needs from Python, in the order of `glue`: three functions, three objects."""
     functions = [ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _HELPERS]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -68,18 +67,27 @@ class Loop:
     arguments: dict[Tensor, int]  # tensors that were arguments when it was traced -> argument leaf
     leaf_inputs: list[int | None]  # argument leaf -> input number
 
-    def possible(self, walking: bool) -> bool:
-        """Whether the whole step is machine code whose results can be stacked; `walking`: along stacked arguments."""
-        outcome = self.outcome
-        complete = set(outcome.updates.values()) <= set(self.program.in_place)
-        own = walking and any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
-        return self.program.native and complete and not own and all(k in ("tensor", "array") for k, _ in outcome.leaves)
+    stacks: bool = field(init=False)  # whether the whole step is machine code whose results can be stacked
+    walks: bool = field(init=False)  # the same along stacked arguments: no step changes its own
+    _results: list[tuple[int, bool, Any, Any]] = field(init=False)  # output, whether it is stacked, shape, dtype
+
+    def __post_init__(self) -> None:
+        program, outcome = self.program, self.outcome
+        complete = set(outcome.updates.values()) <= set(program.in_place)
+        self.stacks = program.native and complete and all(k in ("tensor", "array") for k, _ in outcome.leaves)
+        self.walks = self.stacks and not any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
+        returned = {output for _, output in outcome.leaves}
+        self._results = [
+            (i, i in returned, out.shape, out.dtype)
+            for i, out in enumerate(program.graph.outputs)
+            if i not in program.in_place and i not in program.buffers
+        ]
 
     def run(
         self, count: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None, miss: object
     ) -> Any:
         """`count` more steps; `stacked` has per argument leaf the array that the steps walk along."""
-        if not self.possible(stacked is not None):
+        if not (self.stacks if stacked is None else self.walks):
             return miss
         values = self.gather(args, kwargs)
         if values is miss:
@@ -110,15 +118,9 @@ class Loop:
             if at is not None:
                 inputs[at], strides[at] = array, array.strides[0]
         results: dict[int, tuple[Any, int]] = {}
-        returned = {output for _, output in outcome.leaves}
-        for number, out in enumerate(program.graph.outputs):
-            if number in program.in_place or number in program.buffers:
-                continue
-            if number in returned:
-                array = np.empty((count, *out.shape), out.dtype)
-                results[number] = array, math.prod(out.shape) * out.dtype.itemsize
-            else:
-                results[number] = np.empty(out.shape, out.dtype), 0
+        for number, stacked_too, shape, dtype in self._results:
+            array = np.empty((count, *shape) if stacked_too else shape, dtype)
+            results[number] = array, array.strides[0] if stacked_too else 0
         try:
             program.loop(count, inputs, strides, results)
         finally:
