@@ -10,6 +10,7 @@
 
 from . import errors, numpy, tree
 from .anomaly import detect_anomaly
+from .backends.native.pool import get_num_threads, set_num_threads
 from .checking import compare, gradcheck
 from .compile import compile
 from .composite import (
@@ -150,6 +151,7 @@ __all__ = [
     "floor",
     "floor_divide",
     "gelu",
+    "get_num_threads",
     "getitem",
     "grad",
     "gradcheck",
@@ -199,6 +201,7 @@ __all__ = [
     "round",
     "scatter_add",
     "scope",
+    "set_num_threads",
     "sigmoid",
     "sign",
     "silu",

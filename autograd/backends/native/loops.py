@@ -58,7 +58,7 @@ class Nest:
         """Append the loops."""
         if 0 in self.space:
             for reduction in self.reductions:
-                fill(self.code, _undo_broadcast(reduction.place), identity(reduction.how, reduction.place))
+                fill(self.code, each_once(reduction.place), identity(reduction.how, reduction.place))
             return
         lengths, self.strides = collapse(self.space, [p.strides for p in self.places])
         widest = max((p.dtype.itemsize for p in self.places), default=8)
@@ -91,7 +91,7 @@ class Nest:
         again = any(steps[i] == 0 and self.counts[i] > 1 for i in range(level))
         reduction.combine = again or (len(self.pieces) > 1 and level < self.split)
         if reduction.combine:
-            fill(self.code, _undo_broadcast(reduction.place), identity(reduction.how, reduction.place))
+            fill(self.code, each_once(reduction.place), identity(reduction.how, reduction.place))
 
     def _loop(self, level: int, pointers: list[str]) -> None:
         if level == self.split:
@@ -179,7 +179,7 @@ class Nest:
                 code.put(combine(reduction.how, held, value), reduction.slots[piece])
 
 
-def _undo_broadcast(place: Place) -> Place:
+def each_once(place: Place) -> Place:
     """Each element once."""
     kept = [(n, s) for n, s in zip(place.shape, place.strides, strict=True) if s]
     return replace(place, shape=tuple(n for n, _ in kept), strides=tuple(s for _, s in kept))

@@ -8,24 +8,19 @@ machine code.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ...ir.graph import Atom, Eqn, Graph, Literal, Var
+from ...ir.graph import Atom, Eqn, Graph, Var
 from ...ops.elementwise import stop_gradient
 from ...passes.memory import Plan, plan_memory
-from . import gather, matmul, moves, registers
-from .loops import Nest, Reduction, copy, offsets, read
-from .ops import emit, operand_dtypes
+from . import matmul, registers
 from .place import Place, fresh, view
+from .segment import Segment
 from .tasks import Task, normalise, tasks_of
-from .text import KINDS, Code, Value
-
-CHECK_BITS = 16  # a segment returns 0, or how many steps it has done and the number of the check that stopped it
 
 
 class Lowering:
@@ -175,10 +170,6 @@ class Lowering:
         )
         return plan
 
-    def _scratch(self, size: int) -> str:
-        self.scratch = max(self.scratch, size)
-        return "%scratch"
-
     def _blas(self, letter: str) -> str | None:
         if matmul.blas_library() is None:
             return None
@@ -198,6 +189,7 @@ class Lowering:
             else:
                 runs[-1].append(task)
         self.declarations: dict[str, str] = {}
+        self.parts: list[str] = []
         for number, run in enumerate(runs):
             body = Segment(self, run, last=number == len(runs) - 1)
             texts.append(body.text(f"segment{number}"))
@@ -211,162 +203,35 @@ class Lowering:
         moving = (name for name, (kind, _) in self.table if kind in ("input", "output") and name not in held)
         return {name: number for number, name in enumerate(moving)}
 
-
-def _alike(a: Atom, b: Atom) -> bool:
-    return (a.shape, a.dtype) == (b.shape, b.dtype)
-
-
-class Segment:
-    """A run of tasks as one function of machine code."""
-
-    def __init__(self, lowering: Lowering, tasks: list[Task], last: bool) -> None:
-        self.lowering = lowering
-        self.code = Code()
-        self.values: dict[Var, Value] = {}
-        for task in tasks:
-            self._emit(task)
-        if last:
-            self._outputs()
-
-    def _emit(self, task: Task) -> None:
-        eqn, places = task.eqns[0], self.lowering.places
-        if task.kind == "registers":
-            value = registers.compute(self.code, eqn, [self._value(a) for a in eqn.inputs])
-            self.values[eqn.out] = value
-            if eqn.out in places:
-                place = places[eqn.out]
-                self.code.store(value.cast(place.kind), self.code.offset(place.base, place.offset, place.kind))
-        elif task.kind in ("loop", "single"):
-            self._loop(task)
-        elif task.kind == "product":
-            a, b = (places[x] for x in eqn.inputs if isinstance(x, Var))
-            self.lowering.work += matmul.multiplications(a, b)
-
-            def one(a: Place, b: Place, c: Place) -> None:
-                matmul.product(self.code, a, b, c, self.lowering._scratch, self.lowering._blas)
-
-            matmul.batched(self.code, a, b, places[eqn.out], one)
-        elif task.kind == "gather":
-            gather.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
-        elif task.kind == "check":
-            self._check(task)
-        elif task.kind == "move":
-            moves.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
-
-    def _check(self, task: Task) -> None:
-        """Return at once, saying which check it was, where an index names nothing."""
-        code, places, looking = self.code, self.lowering.places, task.eqns[0]
-        arrays = [places[x] for x in looking.inputs if isinstance(x, Var)]
-        assert task.guarded is not None
-        bad = gather.check(code, task.guarded, arrays, places[looking.out])
-        self.lowering.checks.append(task)
-        name, number = code.fresh("check"), len(self.lowering.checks)
-        code.line(f"  br i1 {bad.name}, label %{name}.bad, label %{name}.good")
-        code.label(f"{name}.bad")
-        code.line(f"  %{name} = add i64 %whole, {number}")
-        code.line(f"  ret i64 %{name}")
-        code.label(f"{name}.good")
-
-    def _value(self, atom: Atom) -> Value:
-        """A small array in registers."""
-        if isinstance(atom, Literal):
-            return self.code.constant(atom.value, KINDS[atom.dtype])
-        if atom not in self.values:
-            place = self.lowering.places[atom]
-            where = offsets(atom.shape, place.strides)
-            self.values[atom] = read(
-                self.code, self.code.offset(place.base, place.offset, place.kind), place.kind, where
-            )
-        return self.values[atom]
-
-    def _loop(self, task: Task) -> None:
-        places, code = self.lowering.places, self.code
-        reduced = [eqn for eqn in task.eqns if eqn.primitive.name in registers.REDUCTIONS]
-        space = reduced[0].inputs[0].shape if reduced else task.eqns[0].out.shape
-        given = task.inputs
-        reads = [places[var].broadcast(space) for var in given]
-        written = [eqn.out for eqn in task.eqns if eqn not in reduced and eqn.out in places]
-        writes = [places[var] for var in written]
-        reductions = []
-        for eqn in reduced:
-            place = places[eqn.out]
-            whole = fresh(place.base, place.dtype, registers.kept(eqn), place.offset).broadcast(space)
-            reductions.append(Reduction(registers.REDUCTIONS[eqn.primitive.name], whole))
-        self.lowering.work += math.prod(space) * len(task.eqns)
-
-        def body(values: list[Value], lanes: int) -> list[Value]:
-            known: dict[Atom, Value] = dict(zip(given, values, strict=True))
-            combined: dict[Var, Value] = {}
-            for eqn in task.eqns:
-                dtypes = [eqn.inputs[0].dtype] if eqn in reduced else operand_dtypes(eqn)
-                args = []
-                for atom, dtype in zip(eqn.inputs, dtypes, strict=True):
-                    if isinstance(atom, Literal):
-                        own = eqn.primitive.name == "astype" or eqn in reduced
-                        args.append(code.constant(atom.value, KINDS[atom.dtype if own else dtype], lanes))
-                    else:
-                        args.append(known[atom])
-                if eqn in reduced:
-                    combined[eqn.out] = args[0]
-                else:
-                    known[eqn.out] = emit(eqn, args)
-            return [known[var] for var in written] + [combined[eqn.out] for eqn in reduced]
-
-        Nest(code, space, reads, writes, reductions, body).emit()
-
-    def _outputs(self) -> None:
-        """Outputs that could not be computed in their places are copied there now that nothing is read any more."""
-        lowering = self.lowering
-        for number, out in enumerate(lowering.graph.outputs):
-            if number not in lowering.keep and out not in lowering.homes:
-                source = lowering.places[out]  # type: ignore[index]
-                dtype = (
-                    out.dtype if out.dtype in KINDS else np.dtype(f"i{out.dtype.itemsize}")
-                )  # the bits are all that counts
-                target = fresh(lowering.base_of_output(number), dtype, out.shape)
-                copy(self.code, replace(source, dtype=dtype), target)
-
-    def text(self, name: str) -> str:
-        """The function, with the pointers it uses taken from the table.
-
-        It returns 0, or where a check has failed its number (from 1 on) beside the number of whole steps before it.
-        """
-        lowering, lines = self.lowering, self.code.lines
-        body = "\n".join(lines)
-        head = [f"define i64 @{name}(ptr %table, ptr %steps, i64 %count) nounwind {{", "start:", *self.code.entry]
+    def addresses(self, used: set[str] | None) -> tuple[list[str], list[str]]:
+        """Instructions for the pointers that are used (None: for all): those that hold for every step, and for one."""
+        head: list[str] = []
         inside: list[str] = []
-        stepping = lowering.stepping
-        for index, (pointer, _) in enumerate(lowering.table):
-            if pointer in stepping:
-                number = stepping[pointer]
+        for index, (pointer, (kind, _)) in enumerate(self.table):
+            if used is not None and pointer not in used and kind != "arena":
+                continue
+            if pointer in self.stepping:
                 head += _from_table(f"{pointer}.start", "%table", index, "ptr")
-                head += _from_table(f"{pointer}.step", "%steps", number, "i64")
+                head += _from_table(f"{pointer}.step", "%steps", self.stepping[pointer], "i64")
                 inside += [
                     f"  {pointer}.by = mul i64 %step, {pointer}.step",
                     f"  {pointer} = getelementptr i8, ptr {pointer}.start, i64 {pointer}.by",
                 ]
             else:
                 head += _from_table(pointer, "%table", index, "ptr")
-        index = len(lowering.table)
-        for i, letter in enumerate("sd"):
-            head += _from_table(f"%gemm_{letter}", "%table", index + i, "ptr")
-        for var, offset in lowering.plan.offsets.items():
-            head.append(f"  {lowering.places[var].base} = getelementptr i8, ptr %arena, i64 {offset}")
-        head.append(f"  %scratch = getelementptr i8, ptr %arena, i64 {lowering.plan.size}")
-        head += [
-            "  br label %each",
-            "each:",
-            "  %step = phi i64 [ 0, %start ], [ %step.next, %finish ]",
-            f"  %whole = shl i64 %step, {CHECK_BITS}",
-            *inside,
-            "  br label %first",
-        ]
-        tail = [
-            "  br label %finish", "finish:", "  %step.next = add nuw nsw i64 %step, 1",
-            "  %step.more = icmp slt i64 %step.next, %count", "  br i1 %step.more, label %each, label %done", "done:",
-            "  ret i64 0", "}",
-        ]  # fmt: skip
-        return "\n".join([*head, "first:", body, *tail])
+        further = ["%gemm_s", "%gemm_d", *(["%share", "%pool"] if self.parts else [])]
+        for index, name in enumerate(further, start=len(self.table)):
+            head += _from_table(name, "%table", index, "ptr")
+        for var, offset in self.plan.offsets.items():
+            base = self.places[var].base
+            if used is None or base in used:
+                head.append(f"  {base} = getelementptr i8, ptr %arena, i64 {offset}")
+        head.append(f"  %scratch = getelementptr i8, ptr %arena, i64 {self.plan.size}")
+        return head, inside
+
+
+def _alike(a: Atom, b: Atom) -> bool:
+    return (a.shape, a.dtype) == (b.shape, b.dtype)
 
 
 def _from_table(name: str, table: str, index: int, kind: str) -> list[str]:

@@ -34,20 +34,57 @@ def product(code: Code, a: Place, b: Place, c: Place, scratch: Scratch, blas: Ca
     if k == 0:
         copy(code, fresh_zero(code, c), c)
         return
-    if m * n * k >= LARGE and min(m, n, k) >= 8:
+    if for_blas(a, b):
         function = blas("s" if c.kind == "float" else "d")
         if function is not None and _by_blas(code, a, b, c, function):
             return
-    if n < 4 and a.strides[0] == 1 and m >= 4:
+    way = _way(a, b)
+    if way == "transposed":
         _tiles(code, _transposed(b), _transposed(a), _transposed(c))
-    elif n < 4 and a.strides[1] == 1 and (n == 1 or b.strides[0] == 1) and k >= 4:
+    elif way == "dots":
         _dots(code, a, b, c)
     else:
-        if b.strides[1] != 1 and n > 1 and m > 1:
-            rows = fresh(scratch(k * n * b.dtype.itemsize), b.dtype, b.shape)
-            copy(code, b, rows)
-            b = rows
-        _tiles(code, a, b, c)
+        _tiles(code, a, rearranged(code, b, scratch) if rearranges(a, b) else b, c)
+
+
+def _way(a: Place, b: Place) -> str:
+    """What suits the shape and the strides."""
+    (m, k), n = a.shape, b.shape[1]
+    if n < 4 and a.strides[0] == 1 and m >= 4:
+        return "transposed"
+    if n < 4 and a.strides[1] == 1 and (n == 1 or b.strides[0] == 1) and k >= 4:
+        return "dots"
+    return "tiles"
+
+
+def for_blas(a: Place, b: Place) -> bool:
+    """Whether BLAS is faster."""
+    return multiplications(a, b) >= LARGE and min(*a.shape, *b.shape) >= 8
+
+
+def rearranges(a: Place, b: Place) -> bool:
+    """Whether the product needs a copy of b with its rows in order."""
+    return b.strides[1] != 1 and a.shape[0] > 1 and b.shape[1] > 1 and _way(a, b) == "tiles"
+
+
+def rearranged(code: Code, b: Place, scratch: Scratch) -> Place:
+    """A copy with its rows in order."""
+    rows = fresh(scratch(b.size * b.dtype.itemsize), b.dtype, b.shape)
+    copy(code, b, rows)
+    return rows
+
+
+def tile(a: Place, b: Place) -> tuple[int, int]:
+    """Rows and columns of the result that are computed together: what is cut elsewhere is computed more slowly."""
+    (m, _), n = a.shape, b.shape[1]
+    count, width = registers()
+    lanes = width // a.dtype.itemsize
+    if _way(a, b) != "tiles":
+        return min(m, lanes), n
+    vectors = max(1, min(n // lanes, 4 if count >= 32 else 2))
+    most = min(m, max(1, (count - 8 if count >= 32 else count - 4) // vectors))
+    rows = next((i for i in range(most, most // 2, -1) if m % i == 0), most)  # no rest to write code for, if possible
+    return rows, min(n, vectors * lanes)  # whole registers; what is left over is a tile of its own
 
 
 def fresh_zero(code: Code, c: Place) -> Place:
@@ -73,12 +110,7 @@ def _dots(code: Code, a: Place, b: Place, c: Place) -> None:
 
 def _tiles(code: Code, a: Place, b: Place, c: Place) -> None:
     (m, k), n = a.shape, b.shape[1]
-    count, width = registers()
-    lanes = width // a.dtype.itemsize
-    vectors = max(1, min(n // lanes, 4 if count >= 32 else 2))
-    columns = min(n, vectors * lanes)  # whole registers; what is left over is a tile of its own
-    most = min(m, max(1, (count - 8 if count >= 32 else count - 4) // vectors))
-    rows = next((i for i in range(most, most // 2, -1) if m % i == 0), most)  # no rest to write code for, if possible
+    rows, columns = tile(a, b)
     starts = [code.offset(p.base, p.offset, p.kind) for p in (a, b, c)]
     for first_column, wide, column_tiles in _cut(n, columns):
         for first_row, high, row_tiles in _cut(m, rows):

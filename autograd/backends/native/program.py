@@ -11,10 +11,11 @@ import numpy as np
 
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...passes.memory import ALIGNMENT, Plan
-from . import call, gather
-from .lower import CHECK_BITS, Lowering
+from . import call, gather, pool
+from .lower import Lowering
 from .machine import Machine
 from .matmul import blas_library
+from .segment import CHECK_BITS
 from .tasks import UNSUPPORTED, Task
 
 _LONG = 20_000  # element operations from which on other threads may run meanwhile
@@ -88,6 +89,7 @@ class NativeProgram:
             entries.append(address)
         library = blas_library()
         entries += [library[0][letter] if library else 0 for letter in "sd"]
+        entries += pool.addresses() if lowering.parts else []
         self._helpers = len(entries)
         self._still = np.zeros(max(len(lowering.stepping), 1), np.int64)
         entries += [*call.helper_addresses(), self._still.ctypes.data]
@@ -130,7 +132,7 @@ class NativeProgram:
         self.native = len(lowering.segments) == 1
         release = lowering.work > _LONG
         glue = call.glue(self._arguments, self._helpers, release)
-        self.text = "\n\n".join([*lowering.declarations.values(), *lowering.segments, glue])
+        self.text = "\n\n".join([*lowering.declarations.values(), *lowering.parts, *lowering.segments, glue])
         start = time.perf_counter()
         self.machine = Machine(self.text)
         self._table.needs.append(self.machine)

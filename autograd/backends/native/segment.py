@@ -1,0 +1,179 @@
+"""A run of tasks as one function of machine code."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...ir.graph import Atom, Literal, Var
+from . import gather, matmul, moves, parts, registers
+from .loops import Reduction, copy, offsets, read
+from .ops import emit, operand_dtypes
+from .place import fresh
+from .text import KINDS, Code, Value
+
+if TYPE_CHECKING:
+    from .lower import Lowering
+    from .tasks import Task
+
+CHECK_BITS = 16  # a segment returns 0, or how many steps it has done and the number of the check that stopped it
+_POINTER = re.compile(r"%(?:in|out|const|m)\d+")  # what stands in the table or lies in the arena
+
+
+class Segment:
+    """A run of tasks as one function of machine code."""
+
+    def __init__(self, lowering: Lowering, tasks: list[Task], last: bool) -> None:
+        self.lowering = lowering
+        self.code = Code()
+        self.values: dict[Var, Value] = {}
+        for task in tasks:
+            self._emit(task)
+        if last:
+            self._outputs()
+
+    def _emit(self, task: Task) -> None:
+        eqn, places = task.eqns[0], self.lowering.places
+        if task.kind == "registers":
+            value = registers.compute(self.code, eqn, [self._value(a) for a in eqn.inputs])
+            self.values[eqn.out] = value
+            if eqn.out in places:
+                place = places[eqn.out]
+                self.code.store(value.cast(place.kind), self.code.offset(place.base, place.offset, place.kind))
+        elif task.kind in ("loop", "single"):
+            self._loop(task)
+        elif task.kind == "product":
+            a, b = (places[x] for x in eqn.inputs if isinstance(x, Var))
+            self.lowering.work += matmul.multiplications(a, b)
+            parts.product(self, a, b, places[eqn.out])
+        elif task.kind == "gather":
+            gather.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
+        elif task.kind == "check":
+            self._check(task)
+        elif task.kind == "move":
+            moves.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
+
+    def _check(self, task: Task) -> None:
+        """Return at once, saying which check it was, where an index names nothing."""
+        code, places, looking = self.code, self.lowering.places, task.eqns[0]
+        arrays = [places[x] for x in looking.inputs if isinstance(x, Var)]
+        assert task.guarded is not None
+        bad = gather.check(code, task.guarded, arrays, places[looking.out])
+        self.lowering.checks.append(task)
+        name, number = code.fresh("check"), len(self.lowering.checks)
+        code.line(f"  br i1 {bad.name}, label %{name}.bad, label %{name}.good")
+        code.label(f"{name}.bad")
+        code.line(f"  %{name} = add i64 %whole, {number}")
+        code.line(f"  ret i64 %{name}")
+        code.label(f"{name}.good")
+
+    def _value(self, atom: Atom) -> Value:
+        """A small array in registers."""
+        if isinstance(atom, Literal):
+            return self.code.constant(atom.value, KINDS[atom.dtype])
+        if atom not in self.values:
+            place = self.lowering.places[atom]
+            where = offsets(atom.shape, place.strides)
+            self.values[atom] = read(
+                self.code, self.code.offset(place.base, place.offset, place.kind), place.kind, where
+            )
+        return self.values[atom]
+
+    def _loop(self, task: Task) -> None:
+        places = self.lowering.places
+        reduced = [eqn for eqn in task.eqns if eqn.primitive.name in registers.REDUCTIONS]
+        space = reduced[0].inputs[0].shape if reduced else task.eqns[0].out.shape
+        given = task.inputs
+        reads = [places[var].broadcast(space) for var in given]
+        written = [eqn.out for eqn in task.eqns if eqn not in reduced and eqn.out in places]
+        writes = [places[var] for var in written]
+        reductions = []
+        for eqn in reduced:
+            place = places[eqn.out]
+            whole = fresh(place.base, place.dtype, registers.kept(eqn), place.offset).broadcast(space)
+            reductions.append(Reduction(registers.REDUCTIONS[eqn.primitive.name], whole))
+        self.lowering.work += math.prod(space) * len(task.eqns)
+
+        def body(code: Code, values: list[Value], lanes: int) -> list[Value]:
+            known: dict[Atom, Value] = dict(zip(given, values, strict=True))
+            combined: dict[Var, Value] = {}
+            for eqn in task.eqns:
+                dtypes = [eqn.inputs[0].dtype] if eqn in reduced else operand_dtypes(eqn)
+                args = []
+                for atom, dtype in zip(eqn.inputs, dtypes, strict=True):
+                    if isinstance(atom, Literal):
+                        own = eqn.primitive.name == "astype" or eqn in reduced
+                        args.append(code.constant(atom.value, KINDS[atom.dtype if own else dtype], lanes))
+                    else:
+                        args.append(known[atom])
+                if eqn in reduced:
+                    combined[eqn.out] = args[0]
+                else:
+                    known[eqn.out] = emit(eqn, args)
+            return [known[var] for var in written] + [combined[eqn.out] for eqn in reduced]
+
+        work = parts.work_of_loop(task.eqns, math.prod(space), len(reads) + len(writes))
+        parts.nest(self, space, reads, writes, reductions, lambda code: functools.partial(body, code), work)
+
+    # ----- chunks for several threads -----
+    def share(self, chunks: int, emit: Callable[[Code, str], None]) -> None:
+        """Write a function that computes one chunk, given its number, and offer it to the threads."""
+        code, lowering = Code(), self.lowering
+        emit(code, "%chunk")
+        name = f"@part{len(lowering.parts)}"
+        body = "\n".join(code.lines)
+        head, inside = lowering.addresses(set(_POINTER.findall(body)))
+        lowering.declarations.update(code.declarations)
+        lowering.parts.append("\n".join([
+            f"define internal void {name}(ptr %table, ptr %steps, i64 %step, i64 %chunk) nounwind {{", "start:", *code.entry,
+            *head, *inside, "  br label %first", "first:", body, "  ret void", "}",
+        ]))  # fmt: skip
+        self.code.line(f"  call void %share(ptr %pool, ptr {name}, i64 {chunks}, ptr %table, ptr %steps, i64 %step)")
+
+    def scratch(self, size: int) -> str:
+        """Memory for one task, whose former content is lost."""
+        self.lowering.scratch = max(self.lowering.scratch, size)
+        return "%scratch"
+
+    def _outputs(self) -> None:
+        """Outputs that could not be computed in their places are copied there now that nothing is read any more."""
+        lowering = self.lowering
+        for number, out in enumerate(lowering.graph.outputs):
+            if number not in lowering.keep and out not in lowering.homes:
+                source = lowering.places[out]  # type: ignore[index]
+                dtype = (
+                    out.dtype if out.dtype in KINDS else np.dtype(f"i{out.dtype.itemsize}")
+                )  # the bits are all that counts
+                target = fresh(lowering.base_of_output(number), dtype, out.shape)
+                copy(self.code, replace(source, dtype=dtype), target)
+
+    def text(self, name: str) -> str:
+        """The function, with the pointers it uses taken from the table.
+
+        It returns 0, or where a check has failed its number (from 1 on) beside the number of whole steps before it.
+        """
+        lowering, lines = self.lowering, self.code.lines
+        body = "\n".join(lines)
+        head = [f"define i64 @{name}(ptr %table, ptr %steps, i64 %count) nounwind {{", "start:", *self.code.entry]
+        above, inside = lowering.addresses(None)
+        head += above
+        head += [
+            "  br label %each",
+            "each:",
+            "  %step = phi i64 [ 0, %start ], [ %step.next, %finish ]",
+            f"  %whole = shl i64 %step, {CHECK_BITS}",
+            *inside,
+            "  br label %first",
+        ]
+        tail = [
+            "  br label %finish", "finish:", "  %step.next = add nuw nsw i64 %step, 1",
+            "  %step.more = icmp slt i64 %step.next, %count", "  br i1 %step.more, label %each, label %done", "done:",
+            "  ret i64 0", "}",
+        ]  # fmt: skip
+        return "\n".join([*head, "first:", body, *tail])
