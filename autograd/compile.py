@@ -158,13 +158,12 @@ class CompiledFunction:
         array([3., 7.])
         """
         leaves, structure = tree.flatten((stacked, stacked_kwargs))
-        lengths = {np.shape(leaf)[0] if np.ndim(leaf) else None for leaf in leaves}
+        arrays = [np.asarray(_array(x)) for x in leaves]
+        lengths = {x.shape[0] if x.ndim else None for x in arrays}
         if len(lengths) != 1 or None in lengths:
-            raise ArgumentError(
-                f"scan needs arrays with one common leading length, got shapes {[np.shape(x) for x in leaves]}"
-            )
+            raise ArgumentError(f"scan needs arrays with one common leading length, got shapes {[x.shape for x in arrays]}")
         length = lengths.pop() or 0
-        arrays = [np.ascontiguousarray(_array(x)) for x in leaves]
+        arrays = [np.ascontiguousarray(x) for x in arrays]
         done: list[Any] = []
 
         def row(i: int) -> tuple[tuple[Any, ...], dict[str, Any]]:

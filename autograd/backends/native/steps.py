@@ -93,7 +93,8 @@ class Loop:
         if values is miss:
             return miss
         with self.lock:
-            return self._run(count, values, tree.flatten((args, kwargs))[0], stacked)
+            leaves = [] if self.walks else tree.flatten((args, kwargs))[0]  # (arguments are not assigned)
+            return self._run(count, values, leaves, stacked)
 
     def _run(self, count: int, values: list[Any], leaves: list[Any], stacked: list[Any] | None) -> Any:
         program, outcome = self.program, self.outcome
@@ -127,7 +128,9 @@ class Loop:
             for number, tensor in held.items():
                 if not isinstance(tensor.value, np.ndarray):
                     tensor.value = inputs[number][()]
-                tensor.changed = clock.changed = clock.tick()
+            clock.changed = clock.tick()
+            for tensor in held.values():
+                tensor.changed = clock.changed
             for tensor, output in outcome.gradients.items():
                 if output is None:
                     now(tensor)._grad = None
