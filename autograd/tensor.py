@@ -48,8 +48,8 @@ class Tensor(ArrayMethods):
     """
 
     __slots__ = (
-        "__weakref__", "_code", "_grad", "_lasti", "changed", "creator", "inputs", "name", "requires_grad", "scope",
-        "serial", "settings", "value", "wrt",
+        "__weakref__", "_code", "_grad", "_lasti", "changed", "creator", "inputs", "name", "passes", "requires_grad",
+        "scope", "serial", "settings", "value", "wrt",
     )  # fmt: skip
     level = 1
 
@@ -63,7 +63,8 @@ class Tensor(ArrayMethods):
         self.inputs: tuple[Any, ...] | None = ()
         self.settings: dict[str, Any] = _NO_SETTINGS
         self.wrt: tuple[int, ...] = ()  # positions of the inputs that a gradient goes back to
-        self.scope, self.serial, self.changed = current().scope, _tick(), 0
+        # `passes` counts the backward passes that the gradient adds up: optimizers want to know.
+        self.scope, self.serial, self.changed, self.passes = current().scope, _tick(), 0, 0
         self._code: CodeType | None = None  # the caller's instruction, from which `site` is worked out
         self._lasti = 0
 
@@ -162,7 +163,7 @@ class Tensor(ArrayMethods):
 
     @grad.setter
     def grad(self, new: Any) -> None:
-        trace = current().trace
+        trace, self.passes = current().trace, 0
         if isinstance(new, int | float):  # a plain number, as in micrograd's ``p.grad = 0``
             new = self.value.dtype.type(new)
         if new is not None and new.shape != self.value.shape:
@@ -227,16 +228,16 @@ class Tensor(ArrayMethods):
         given = {id(seed)}
         for leaf, g in leaves.items():
             before = leaf.stored_grad if mode.trace is None else leaf.grad
+            leaf.passes = 1 if before is None else leaf.passes + 1
             if before is not None:
-                leaf.grad = before + g
-                continue
-            if isinstance(g, np.ndarray) and (g.base is not None or id(g) in given):
+                g = before + g
+            elif isinstance(g, np.ndarray) and (g.base is not None or id(g) in given):
                 g = g.copy()  # rules may hand one array to several owners
             given.add(id(g))
             if mode.trace is None:
                 leaf._grad = g
             else:
-                leaf.grad = g
+                mode.trace.write_grad(leaf, g)
 
     @property
     def freed_at(self) -> Site | None:
@@ -329,7 +330,7 @@ def record(
     out: Tensor = _new(Tensor)
     out.value = value
     out._grad = out.name = None
-    out.changed = 0
+    out.changed = out.passes = 0
     out.scope = mode.scope
     frame = _frame(2)
     while frame.f_code.co_filename in OWN_FILES and frame.f_back is not None:
@@ -354,7 +355,7 @@ def constant(value: Any) -> Tensor:
     out.requires_grad = False
     out.inputs = out.wrt = ()
     out.settings, out.scope = _NO_SETTINGS, ""
-    out.serial, out.changed, out._lasti = _tick(), 0, 0
+    out.serial, out.changed, out.passes, out._lasti = _tick(), 0, 0, 0
     return out
 
 

@@ -7,6 +7,7 @@ parameter, g its gradient, and lr the learning rate.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -21,10 +22,14 @@ class Optimizer:
     """Base class: holds the parameters; subclasses define `step`.
 
     parameters: an iterable of Tensors, or a Module (its parameters).  learning_rate: lr, positive.
+    accumulate: gradients are meant to add up over several backward passes (a large batch taken in parts, a sum of
+    losses); else `step` warns, once, of a gradient that does, because most often a zero_grad() has been forgotten.
     Raises ArgumentError when there are no parameters, one is given twice, or the learning rate is not positive.
     """
 
-    def __init__(self, parameters: Iterable[Tensor] | Module, learning_rate: float) -> None:
+    def __init__(
+        self, parameters: Iterable[Tensor] | Module, learning_rate: float, *, accumulate: bool = False
+    ) -> None:
         if isinstance(parameters, Module):
             parameters = parameters.parameters()
         if isinstance(parameters, Tensor):
@@ -44,6 +49,8 @@ class Optimizer:
         if len({id(parameter) for parameter in self.parameters}) < len(self.parameters):
             raise ArgumentError("a parameter is in the list twice and would be changed twice per step")
         self.learning_rate = _positive("learning_rate", learning_rate)
+        self.accumulate = accumulate
+        self._warned = False
 
     def zero_grad(self) -> None:
         """Forget the gradients, before the next backward pass adds new ones."""
@@ -53,6 +60,21 @@ class Optimizer:
     def step(self) -> None:
         """Change every parameter that has a gradient, once."""
         raise ArgumentError(f"{type(self).__name__} defines no step")
+
+    def _check_passes(self) -> None:
+        """Warn, once, of a gradient that adds up several backward passes."""
+        if self.accumulate or self._warned:
+            return
+        for index, parameter in enumerate(self.parameters):
+            if parameter.passes > 1:
+                self._warned = True
+                warnings.warn(
+                    f"the gradient of {parameter.name or f'parameters[{index}]'} adds up {parameter.passes} backward "
+                    "passes: call zero_grad() before each backward(), or, if that is meant, make the optimizer with "
+                    "accumulate=True",
+                    stacklevel=3,
+                )
+                return
 
     def state(self) -> dict[str, Tensor]:
         """What the optimizer remembers from step to step, by name."""
@@ -88,8 +110,9 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
+        accumulate: bool = False,
     ) -> None:
-        super().__init__(parameters, learning_rate)
+        super().__init__(parameters, learning_rate, accumulate=accumulate)
         self.momentum = _fraction("momentum", momentum)
         self.weight_decay = _not_negative("weight_decay", weight_decay)
         if nesterov and not momentum:
@@ -99,6 +122,7 @@ class SGD(Optimizer):
 
     def step(self) -> None:
         """Change every parameter that has a gradient, once."""
+        self._check_passes()
         rate, momentum, decay = self.learning_rate, self.momentum, self.weight_decay
         for index, p in enumerate(self.parameters):
             g = p.grad
@@ -135,14 +159,16 @@ class RMSProp(Optimizer):
         *,
         decay: float = 0.9,
         epsilon: float = 1e-8,
+        accumulate: bool = False,
     ) -> None:
-        super().__init__(parameters, learning_rate)
+        super().__init__(parameters, learning_rate, accumulate=accumulate)
         self.decay = _fraction("decay", decay)
         self.epsilon = _not_negative("epsilon", epsilon)
         self.squares = self._slots()
 
     def step(self) -> None:
         """Change every parameter that has a gradient, once."""
+        self._check_passes()
         rate, decay, epsilon = self.learning_rate, self.decay, self.epsilon
         for p, square in zip(self.parameters, self.squares):
             g = p.grad
@@ -175,8 +201,9 @@ class Adam(Optimizer):
         *,
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,
+        accumulate: bool = False,
     ) -> None:
-        super().__init__(parameters, learning_rate)
+        super().__init__(parameters, learning_rate, accumulate=accumulate)
         self.betas = _fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1])
         self.epsilon = _not_negative("epsilon", epsilon)
         self.means, self.squares = self._slots(), self._slots()
@@ -187,6 +214,7 @@ class Adam(Optimizer):
 
     def step(self) -> None:
         """Change every parameter that has a gradient, once."""
+        self._check_passes()
         rate, (b1, b2), epsilon = self.learning_rate, self.betas, self.epsilon
         for which, beta in enumerate(self.betas):
             power = self.powers[which].data = self.powers[which].data * beta

@@ -1,5 +1,7 @@
 """Optimizers against their formulas written out in NumPy, and what they refuse."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -199,3 +201,99 @@ def test_other_mistakes():
         optim.Adam([w], betas=(0.9, 1.0))
     with pytest.raises(ArgumentError, match="epsilon must be zero or positive"):
         optim.RMSProp([w], epsilon=-1.0)
+
+
+# ----- gradients of several backward passes -----
+def square_loss(w):
+    return (w * w).sum()
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.RMSProp, optim.Adam])
+def test_a_forgotten_zero_grad_is_told_once(make):
+    w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    optimizer = make([w])
+    for number in range(4):
+        square_loss(w).backward()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            optimizer.step()
+        told = [str(warning.message) for warning in caught]
+        assert len(told) == (number == 1)
+        if told:
+            assert "the gradient of w adds up 2 backward passes" in told[0] and "accumulate=True" in told[0]
+            assert caught[0].filename == __file__
+
+
+def test_gradients_that_are_meant_to_add_up_are_not_told():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w], accumulate=True)
+    for _ in range(2):
+        square_loss(w).backward()
+    optimizer.step()
+    assert w.passes == 2
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [
+        lambda optimizer, w: optimizer.zero_grad(),
+        lambda optimizer, w: w.zero_grad(),
+        lambda optimizer, w: setattr(w, "grad", None),
+        lambda optimizer, w: setattr(w, "grad", np.zeros(2)),
+        lambda optimizer, w: setattr(w, "grad", 0.5 * w.grad),
+    ],
+)
+def test_every_way_to_start_anew_counts(forget):
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w])
+    for _ in range(3):
+        square_loss(w).backward()
+        optimizer.step()
+        forget(optimizer, w)
+    assert w.passes == 0
+
+
+def test_compiled_steps_tell_at_tracing_and_only_where_it_is_so():
+    w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    optimizer = optim.SGD([w], learning_rate=0.01)
+
+    def forgetful():
+        loss = square_loss(w)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def careful():
+        optimizer.zero_grad()
+        return forgetful()
+
+    step = ag.compile(careful)
+    for _ in range(3):
+        step()
+    assert step.trace_count == 1
+    careful()  # in between as plain Python
+    step()
+    step = ag.compile(forgetful)
+    optimizer.zero_grad()
+    step()
+    with pytest.warns(UserWarning, match="the gradient of w adds up 2 backward passes"):
+        step()
+    for _ in range(3):
+        step()
+    assert step.trace_count == 2
+
+
+def test_gradients_left_by_a_compiled_step_count_too():
+    w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    optimizer = optim.SGD([w], learning_rate=0.01)
+
+    @ag.compile
+    def backward():
+        loss = square_loss(w)
+        loss.backward()
+        return loss
+
+    backward()
+    square_loss(w).backward()
+    with pytest.warns(UserWarning, match="adds up 2 backward passes"):
+        optimizer.step()
