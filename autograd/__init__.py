@@ -106,10 +106,11 @@ from .ops.shape import (
     tril,
     triu,
 )
-from .render import Picture, animate, draw, write_gif
+from .render import Exploration, Picture, animate, draw, explore, panels, write_gif
 from .tensor import Tensor, tape
 
 __all__ = [
+    "Exploration",
     "Picture",
     "Tensor",
     "abs",
@@ -146,6 +147,7 @@ __all__ = [
     "errors",
     "exp",
     "expand_dims",
+    "explore",
     "expm1",
     "flip",
     "floor",
@@ -191,6 +193,7 @@ __all__ = [
     "numpy",
     "outer",
     "pad",
+    "panels",
     "power",
     "primitive",
     "prod",

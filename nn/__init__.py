@@ -8,7 +8,22 @@
 1.0
 """
 
-from nn import activations, data, draw, history, init, layers, loss, metrics, module, network, optim, persist, train
+from nn import (
+    activations,
+    data,
+    draw,
+    explore,
+    history,
+    init,
+    layers,
+    loss,
+    metrics,
+    module,
+    network,
+    optim,
+    persist,
+    train,
+)
 from nn.activations import GELU, Apply, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from nn.data import train_test_split
 from nn.draw import NetworkPicture, draw_network
@@ -39,7 +54,8 @@ __all__ = [
     "History", "Identity", "LeakyReLU", "Loss", "MLP", "MSE", "Module", "NetworkPicture", "NeuralNetwork", "Optimizer",
     "Parameter", "RMSProp", "ReLU", "Record", "Recorder", "SGD", "Sequential", "Sigmoid", "Softmax", "Softplus",
     "Tanh", "Trainer", "accuracy", "activations", "binary_cross_entropy", "binary_cross_entropy_with_logits",
-    "confusion_matrix", "cross_entropy", "data", "draw", "draw_network", "fit", "hinge", "history", "init", "layers",
-    "load", "loss", "mean_squared_error", "metrics", "module", "network", "observe", "optim", "persist", "predict",
-    "read", "record_activations", "record_predictions", "record_weights", "save", "train", "train_test_split",
+    "confusion_matrix", "cross_entropy", "data", "draw", "draw_network", "explore", "fit", "hinge", "history", "init",
+    "layers", "load", "loss", "mean_squared_error", "metrics", "module", "network", "observe", "optim", "persist",
+    "predict", "read", "record_activations", "record_predictions", "record_weights", "save", "train",
+    "train_test_split",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,7 @@ class History:
     metrics: dict[str, list[float]] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     interrupted: bool = False
+    run: Any = field(default=None, repr=False, compare=False)  # what was trained, kept for `explore` with the weights
 
     @property
     def epochs(self) -> int:
@@ -70,6 +72,30 @@ class History:
             },
             "interrupted": self.interrupted,
         }
+
+    def explore(self, path: str | os.PathLike[str] | None = None, *, rows: int = 4, most: int = 200, title: str = "",
+                **settings: Any) -> Any:  # fmt: skip
+        """The run as one HTML page with a slider through its epochs, which moves everything together: the numbers in
+        the graph of the loss, the loss curve, weights and gradients, and for inputs that are points of a plane the
+        decision boundary and what each hidden unit answers.
+
+        The run must have recorded its weights: `recorders=[nn.record_weights()]`. All else is computed again, on a
+        copy of the model.
+
+        path: where to write it; rows: rows of the data whose loss the graph is of, evenly spread; most: epochs to
+        show, evenly spread; title: of the page; other settings as for `autograd.explore`.
+        Returns the page, with `.show()` and `.save(path)`.  Raises ArgumentError where no weights were recorded.
+
+        >>> import nn
+        >>> X, y = nn.data.xor()
+        >>> history = nn.MLP([2, 3, 1]).fit(X, y, loss=nn.binary_cross_entropy_with_logits, epochs=3, verbose=0,
+        ...                                 recorders=[nn.record_weights()])
+        >>> history.explore().title
+        'MLP, 3 epochs: the loss of 4 of 4 rows'
+        """
+        from nn.explore import explore
+
+        return explore(self, path, rows=rows, most=most, title=title, **settings)
 
     def __repr__(self) -> str:
         last = f", loss {self.loss[0]:.4g} -> {self.loss[-1]:.4g}" if self.loss else ""

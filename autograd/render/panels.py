@@ -56,14 +56,14 @@ class Maps:
 
     def to_json(self, pack: Pack, moments: int) -> dict[str, Any]:
         """The panel as plain data; 256 shades are as many as anyone can see, so a map takes a byte for a point."""
-        spread = max((float(np.abs(np.asarray(values) - self.centre).max(initial=0.0)) for values in self.maps.values()),
-                     default=0.0) or 1.0
+        distances = [np.abs(np.asarray(values, np.float64) - self.centre) for values in self.maps.values()]
+        spread = max((float(far[np.isfinite(far)].max(initial=0.0)) for far in distances), default=0.0) or 1.0
         packed = {}
         for name, values in self.maps.items():
             array = np.asarray(values, np.float64)
             _check(array.ndim == 3 and len(array) == moments, f"the map {name!r} of {self.title!r} has shape "
                    f"{array.shape}", (moments, "height", "width"))
-            shades = np.rint((np.nan_to_num(array) - self.centre) / spread * 127.5 + 127.5)
+            shades = np.rint((np.nan_to_num(array, nan=self.centre) - self.centre) / spread * 127.5 + 127.5)
             packed[name] = pack.shades(np.clip(shades, 0, 255).astype(np.uint8))
         classes = np.zeros(len(self.points)) if self.classes is None else np.asarray(self.classes)
         return {"kind": "maps", "title": self.title, "maps": packed, "extent": list(map(float, self.extent)),

@@ -1,0 +1,178 @@
+"""A training run as one page: the graph with its numbers, weights, gradients, loss and decision boundary, epoch by epoch.
+
+Only weights have to be recorded; everything else is computed from them again, on a copy of the model.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import autograd
+from autograd import Tensor, no_grad, panels
+from autograd.errors import ArgumentError
+from nn.module import Module, observe
+
+if TYPE_CHECKING:
+    from nn.history import History
+
+_SIDE = 49             # points of the grid along each axis; every second one for hidden units
+_MOST_ROWS = 1000      # that gradients are taken over
+_MOST_UNITS = 32       # of one layer that are shown
+_MOST_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was trained: the model, the loss as a function of (prediction, target), the rows X and their targets y."""
+
+    model: Module
+    loss: Any
+    X: np.ndarray
+    y: np.ndarray
+
+
+def explore(
+    history: History,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    rows: int = 4,
+    most: int = 200,
+    title: str = "",
+    **settings: Any,
+) -> Any:
+    """The page of a run; see `History.explore`."""
+    run, record = history.run, history.records.get("weights")
+    if run is None or record is None:
+        every = max(1, history.epochs // most)
+        raise ArgumentError(
+            "this run kept no weights to go back to: train with recorders=[nn.record_weights("
+            f"{f'every={every}' if every > 1 else ''})]"
+        )
+    if rows < 1 or most < 1:
+        raise ArgumentError(f"rows={rows} and most={most} must be positive numbers")
+    kept = sorted({round(i) for i in np.linspace(0, len(record.values) - 1, min(most, len(record.values)))})
+    epochs = [record.epochs[i] for i in kept]
+    replay = _Replay(run, rows)
+    return autograd.explore(
+        replay.losses([record.values[i] for i in kept]), path, moments=epochs, panels=replay.beside(history),
+        title=title or f"{type(run.model).__name__}, {history.epochs} epochs: the loss of {replay.rows} "
+        f"of {len(run.X)} rows", **settings,
+    )  # fmt: skip
+
+
+class _Replay:
+    """The model with the weights of one epoch after the other, and what was seen on the way."""
+
+    def __init__(self, run: Run, rows: int) -> None:
+        self.run, self.rows = run, min(rows, len(run.X))
+        self.model = copy.deepcopy(run.model)
+        Module.eval(self.model)
+        self.chosen = np.linspace(0, len(run.X) - 1, self.rows).round().astype(int)
+        self.grid, self.extent = _grid(run.X)
+        self.names = [parameter.name or path for path, parameter in self.model.named_parameters()]
+        self.weights: list[list[np.ndarray]] = []
+        self.gradients: list[list[np.ndarray]] = []
+        self.maps: dict[str, list[np.ndarray]] = {}
+        self.outputs: list[np.ndarray] = []
+
+    def losses(self, snapshots: list[dict[str, np.ndarray]]) -> Iterator[Tensor]:
+        """The loss of the chosen rows with each of the weights, one after the other on the same tensors."""
+        X, y = self.run.X, self.run.y
+        parameters = dict(self.model.named_parameters())
+        for snapshot in snapshots:
+            for path, parameter in parameters.items():
+                parameter.data = snapshot[path]
+            with np.errstate(all="ignore"):
+                whole = self.run.loss(self.model(Tensor(X[:_MOST_ROWS])), Tensor(y[:_MOST_ROWS]))
+                whole.backward()
+            self.weights.append([parameter.numpy() for parameter in parameters.values()])
+            self.gradients.append([
+                np.zeros(parameter.shape) if parameter.grad is None else parameter.grad
+                for parameter in parameters.values()
+            ])  # fmt: skip
+            self.model.zero_grad()
+            self._look()
+            yield self._loss()
+
+    def _loss(self) -> Tensor:
+        x, t = Tensor(self.run.X[self.chosen], name="x"), Tensor(self.run.y[self.chosen], name="y")
+        prediction = self.model(x)
+        if isinstance(prediction, Tensor) and prediction.name is None:
+            prediction.name = "prediction"
+        loss: Tensor = self.run.loss(prediction, t)
+        loss.name = loss.name or "loss"
+        return loss
+
+    def _look(self) -> None:
+        """What the units and the output are on the grid, where the inputs are points of a plane."""
+        if self.grid is None:
+            return
+        with no_grad(), np.errstate(all="ignore"), observe(self.model) as seen:
+            output = self.model(Tensor(self.grid))
+        self.outputs.append(output.numpy().reshape(_SIDE, _SIDE, -1))
+        for path, module in self.model.named_modules():
+            values = seen.get(path)
+            # What comes out of an activation, not what goes into it, nor what a whole network returns.
+            if isinstance(values, Tensor) and values is not output and values.ndim == 2 and not module.members():
+                units = values.numpy().reshape(_SIDE, _SIDE, -1)[::2, ::2, :_MOST_UNITS]
+                self.maps.setdefault(path, []).append(units.transpose(2, 0, 1))
+
+    def beside(self, history: History) -> Iterator[panels.Panel]:
+        """Curves, decision boundary, hidden units, weights; to be asked for after the last of the losses."""
+        yield from _curves(history)
+        if self.outputs:
+            yield self._boundary(np.array(self.outputs))
+        for number, (path, maps) in enumerate(self.maps.items(), start=1):
+            units = np.array(maps)
+            shown = {str(unit): units[:, unit] for unit in range(units.shape[1])}
+            yield panels.Maps(f"Hidden layer {number}: what each unit answers to a point ({path})", shown, self.extent)
+        arrays = {
+            name: (np.array([w[i] for w in self.weights]), np.array([g[i] for g in self.gradients]))
+            for i, name in enumerate(self.names)
+        }
+        total = min(len(self.run.X), _MOST_ROWS)
+        which = "all" if total == len(self.run.X) else "the first"
+        note = f"Gradients here are those of {which} {total} rows; in the graph, of its {self.rows}."
+        yield panels.Arrays("Weights and gradients", arrays, note)
+
+    def _boundary(self, outputs: np.ndarray) -> panels.Maps:
+        """Targets of two values are classes; the boundary is where the output is as near to the one as to the other."""
+        y = self.run.y.reshape(len(self.run.y), -1)
+        inside = outputs.min() >= 0 and outputs.max() <= 1
+        centre = 0.5 if inside else 0.0
+        two = y.shape[1] == 1 and outputs.shape[-1] == 1 and len(np.unique(y)) == 2
+        points = self.run.X[:_MOST_POINTS] if two else np.zeros((0, 2))
+        classes = (y[:_MOST_POINTS, 0] == y.max()) if two else np.zeros(0)
+        names = ["output"] if outputs.shape[-1] == 1 else [f"output {i}" for i in range(outputs.shape[-1])]
+        maps = {name: outputs[..., i] for i, name in enumerate(names)}
+        title = f"Decision boundary: where the output is {centre:g}" if two else "Output"
+        return panels.Maps(title, maps, self.extent, centre, two, points, classes)
+
+
+def _grid(X: np.ndarray) -> tuple[np.ndarray | None, tuple[float, float, float, float]]:
+    """Points around the data, and the area they fill; no points where the data do not lie in a plane."""
+    if X.ndim != 2 or X.shape[1] != 2:
+        return None, (0.0, 1.0, 0.0, 1.0)
+    low, high = X.min(axis=0), X.max(axis=0)
+    low, high = low - 0.15 * (high - low) - 1e-3, high + 0.15 * (high - low) + 1e-3
+    x, y = (np.linspace(low[axis], high[axis], _SIDE) for axis in (0, 1))
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(X.dtype)
+    return points, (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
+
+
+def _curves(history: History) -> Iterator[panels.Panel]:
+    """Losses over the epochs: of training measured before the updates of an epoch, of validation after them."""
+    gap = [float("nan")]
+    x = np.arange(history.epochs + 1)
+    lines = {"loss": [*history.loss, *gap]}
+    if history.validation_loss:
+        lines["validation loss"] = gap + history.validation_loss
+    yield panels.Curve("Loss", x, lines)
+    if history.metrics:
+        yield panels.Curve("Metrics", x, {name: gap + values for name, values in history.metrics.items()})
