@@ -90,7 +90,7 @@ def float_power(a: Array, b: Array) -> Array:
 
 
 @implements("astype")
-def astype_(x: Array, dtype: Any, copy: bool = True) -> Array:
+def astype_(x: Array, dtype: Any) -> Array:
     """x cast to a dtype."""
     return astype(x, dtype)
 
@@ -294,10 +294,16 @@ def full_like(a: Array, fill_value: Array, dtype: Any = None, *, shape: Any = No
     return broadcast_to(astype(as_array(fill_value), dtype or a.dtype), a.shape if shape is None else shape)
 
 
-@implements("zeros_like", "empty_like")
+@implements("zeros_like")
 def zeros_like(a: Array, dtype: Any = None, *, shape: Any = None) -> Array:
     """A plain array of zeros of that shape and dtype."""
     return np.zeros(a.shape if shape is None else shape, dtype or a.dtype)
+
+
+@implements("empty_like")
+def empty_like(prototype: Array, dtype: Any = None, *, shape: Any = None) -> Array:
+    """A plain array of that shape and dtype."""
+    return np.empty(prototype.shape if shape is None else shape, dtype or prototype.dtype)
 
 
 @implements("ones_like")
