@@ -106,11 +106,11 @@ from .ops.shape import (
     tril,
     triu,
 )
-from .render import Exploration, Picture, animate, draw, explore, panels, write_gif
+from .render import Picture, animate, draw, write_gif
 from .tensor import Tensor, tape
+from .vmap import vmap
 
 __all__ = [
-    "Exploration",
     "Picture",
     "Tensor",
     "abs",
@@ -147,7 +147,6 @@ __all__ = [
     "errors",
     "exp",
     "expand_dims",
-    "explore",
     "expm1",
     "flip",
     "floor",
@@ -193,7 +192,6 @@ __all__ = [
     "numpy",
     "outer",
     "pad",
-    "panels",
     "power",
     "primitive",
     "prod",
@@ -236,6 +234,7 @@ __all__ = [
     "value_and_grad",
     "var",
     "vjp",
+    "vmap",
     "where",
     "write_gif",
 ]

@@ -57,11 +57,12 @@ class Watch:
 
     def inspect(self, out: Any, primitive: Primitive, values: Sequence[Array]) -> None:
         """Check a result just recorded; remember what its inputs look like."""
-        if isinstance(out.value, Box):
+        result, values = _numbers(out.value), [_numbers(v) for v in values]
+        if isinstance(result, Box):
             return
-        if not _finite(out.value) and all(_finite(v) for v in values):
+        if not _finite(result) and all(_finite(v) for v in values):
             raise NonFiniteError(
-                f"{primitive.name!r} at {at(out.site)} made the first non-finite value, {_first(out.value)}, "
+                f"{primitive.name!r} at {at(out.site)} made the first non-finite value, {_first(result)}, "
                 f"from inputs in {_range(values)}"
             )
         for tensor in (out, *(a for a in out.inputs or () if isinstance(a, Box))):
@@ -74,7 +75,7 @@ class Watch:
             self._unwritten(tensor)
             values = [a.value if isinstance(a, Box) else a for a in tensor.inputs]  # type: ignore[attr-defined]
             for index in tensor.wrt:
-                if _finite(g):
+                if _finite(_numbers(g)):
                     self._gradient(
                         tensor, index, tensor.creator.rule(index)(g, tensor.value, *values, **tensor.settings)
                     )
@@ -92,14 +93,22 @@ class Watch:
                 )
 
     def _gradient(self, tensor: Any, index: int, part: Array) -> None:
+        part = _numbers(part)
         if isinstance(part, Box) or _finite(part):
             return
         raise NonFiniteError(
             f"the gradient of {tensor.creator.name!r} at {at(tensor.site)} for its argument {index} is the first that is not "
-            f"finite, {_first(part)}; the operation's output lies in {_range([tensor.value])}. If `where` picks another value "
-            "there, the gradient still passes here as 0 * inf: make the input safe first, "
+            f"finite, {_first(part)}; the operation's output lies in {_range([_numbers(tensor.value)])}. If `where` "
+            "picks another value there, the gradient still passes here as 0 * inf: make the input safe first, "
             "where(ok, f(where(ok, x, 1.0)), other)"
         )
+
+
+def _numbers(value: Any) -> Any:
+    """The value itself, and inside `vmap` the array that holds it for all rows."""
+    while hasattr(value, "content"):
+        value = value.content
+    return value
 
 
 def _finite(value: Any) -> bool:

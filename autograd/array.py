@@ -187,9 +187,17 @@ for _family, _names in _METHODS.items():
 def fresh(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
     """A new array, or NumPy scalar, of what a Tensor is made from; in a trace, the tracer for it.
 
+    Inside `vmap` a leaf belongs to one row, although all rows start from the same value.
+
     Raises:
         DTypeError: no numbers, no regular shape, or integers that shall carry a gradient.
     """
+    batch = current().batch
+    value = _fresh(data, requires_grad, dtype)
+    return batch.shared(value) if requires_grad and batch is not None else value
+
+
+def _fresh(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
     trace = current().trace
     if trace is not None and isinstance(data, np.ndarray) and data.ndim:
         data = trace.constant(data)

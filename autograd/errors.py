@@ -40,6 +40,10 @@ class TraceError(AutogradError, RuntimeError):
     """Code that needs a number while only a trace of the computation exists."""
 
 
+class BatchError(AutogradError, RuntimeError):
+    """Code inside ``vmap`` that needs the number of one row, or writes to a tensor that all rows share."""
+
+
 class RenderError(AutogradError, RuntimeError):
     """A picture that cannot be drawn: too large, no engine, unknown format."""
 

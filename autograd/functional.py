@@ -47,6 +47,8 @@ class _Run:
         self.recording = mode.record
         self.nested = _DEPTH.get() > 0
         self.given, self.structure = tree.flatten(tuple([args[i] for i in chosen]))
+        if mode.batch is not None:  # inside vmap every row has derivatives of its own, also by what all rows share
+            self.given = [mode.batch.shared(x) if isinstance(x, Tensor) else x for x in self.given]
         self.boxed = any(isinstance(x, Tensor) for x in self.given)
         self.leaves = [self._leaf(x) for x in self.given]
         self.variables: set[Any] = {leaf for leaf in self.leaves if leaf is not None}
@@ -427,6 +429,7 @@ class _Segment:
         self.given, self.structure = tree.flatten((args, kwargs))
         self.slots = [i for i, x in enumerate(self.given) if isinstance(x, Tensor) and x.requires_grad]
         self.sources = [self.given[i] for i in self.slots]
+        self.batch = current().batch  # the rows of a vmap around the call
         self._last: tuple[Array, list[Any]] | None = None
 
     def run(self, values: Sequence[Array]) -> tuple[Any, list[Tensor]]:
@@ -436,7 +439,7 @@ class _Segment:
         for i, leaf in zip(self.slots, leaves, strict=True):
             passed[i] = leaf
         args, kwargs = tree.unflatten(self.structure, passed)
-        with switch("record", True):
+        with switch("record", True), switch("batch", self.batch):
             return self.function(*args, **kwargs), leaves
 
     def captured(self, y: Tensor, start: int) -> list[Tensor]:

@@ -15,13 +15,13 @@ import numpy as np
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-_FIELDS = ("record", "keep", "compiled", "scope", "trace", "anomaly")
+_FIELDS = ("record", "keep", "compiled", "scope", "trace", "anomaly", "batch")
 
 
 class Mode:
     """An immutable setting of the recorder; `plain` is true where nothing but the tape is wanted (the fast path)."""
 
-    __slots__ = ("_variants", "anomaly", "compiled", "keep", "plain", "record", "scope", "trace")
+    __slots__ = ("_variants", "anomaly", "batch", "compiled", "keep", "plain", "record", "scope", "trace")
 
     def __init__(
         self,
@@ -31,10 +31,11 @@ class Mode:
         scope: str = "",
         trace: Any = None,
         anomaly: Any = None,
+        batch: Any = None,
     ) -> None:
         self.record, self.keep, self.compiled = record, keep, compiled
-        self.scope, self.trace, self.anomaly = scope, trace, anomaly
-        self.plain = record and trace is None and anomaly is None
+        self.scope, self.trace, self.anomaly, self.batch = scope, trace, anomaly, batch
+        self.plain = record and trace is None and anomaly is None and batch is None
         self._variants: dict[tuple[str, Any], Mode] = {}
 
     def replace(self, field: str, value: Any) -> Mode:

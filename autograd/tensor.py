@@ -51,7 +51,7 @@ class Tensor(ArrayMethods):
         "__weakref__", "_code", "_grad", "_lasti", "changed", "creator", "inputs", "name", "passes", "requires_grad",
         "scope", "serial", "settings", "value", "wrt",
     )  # fmt: skip
-    level = 1
+    level = 2**62  # above any number of batches
 
     def __init__(
         self, data: Any, requires_grad: bool = False, *, dtype: DTypeLike | None = None, name: str | None = None
@@ -78,14 +78,16 @@ class Tensor(ArrayMethods):
         """
         mode = current()
         value = self.value if mode.trace is None else mode.trace.value_of(self)
-        if isinstance(value, np.ndarray) and value.base is not None:
-            value = value.view()  # it shares memory with another tensor: written through, the tape would not notice
+        if isinstance(value, np.ndarray) and (value.base is not None or self.inputs):
+            value = value.view()  # shared with another tensor, or a result: written through, the tape would not notice
             value.flags.writeable = False
         return value
 
     @data.setter
     def data(self, new: Any) -> None:
-        trace = current().trace
+        mode = current()
+        if mode.batch is not None:
+            mode.batch.refuse_write(self)
         new = raw_value(new)
         if new.shape != self.value.shape:
             raise ShapeError(f"cannot put shape {new.shape} into {called(self)}: make a new Tensor for another shape")
@@ -94,8 +96,8 @@ class Tensor(ArrayMethods):
             if not np.can_cast(new.dtype, dtype, "same_kind"):
                 raise DTypeError(f"cannot put {new.dtype} into {called(self)} of {dtype}: use .astype({dtype}) first")
             new = elementwise.astype(new, dtype)
-        if trace is not None:
-            trace.write(self, new)
+        if mode.trace is not None:
+            mode.trace.write(self, new)
         else:
             self.changed = clock.changed = _tick()
             if new is self.value:
@@ -249,10 +251,13 @@ class Tensor(ArrayMethods):
         """Compute a primitive on the values and record how the result was made."""
         mode = current()
         trace = mode.trace
+        if mode.batch is not None:
+            arrays = mode.batch.lifted(arrays)
         try:
             if trace is None:
                 values = [a.value if isinstance(a, Tensor) else a for a in arrays]
-                value = (primitive.forward if mode.plain else primitive)(*values, **settings)
+                plain = mode.plain and not isinstance(self.value, Box)
+                value = (primitive.forward if plain else primitive)(*values, **settings)
             else:
                 values = [trace.value_of(a) if isinstance(a, Tensor) else a for a in arrays]
                 with trace.during(

@@ -131,9 +131,11 @@ class Walk:
 
     def function(self, function: FunctionType, name: str, depth: int = 0) -> None:
         """Guard what a function reads besides its arguments: cells, globals, defaults."""
-        if (
-            self.codes is not None and function.__code__ not in self.codes
-        ) or function.__code__.co_filename in OWN_FILES:
+        if function.__code__.co_filename in OWN_FILES:
+            if hasattr(function, "__wrapped__"):  # grad, vmap and their like, around a function of the user's
+                self.visit(function.__wrapped__, function.__name__, f"{name}.__wrapped__", None, depth + 1)
+            return
+        if self.codes is not None and function.__code__ not in self.codes:
             return
         for cell_name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:

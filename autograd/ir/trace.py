@@ -56,6 +56,12 @@ class Tracer(ArrayMethods):
         """Append an equation to the trace that this tracer belongs to."""
         return self.trace.emit(primitive, arrays, settings)
 
+    def __setitem__(self, key: Any, new: Any) -> None:
+        raise TraceError(
+            f"{at(here())} writes into {self.trace.describe(self)}, of which nothing but the shape is known while tracing "
+            f"{self.trace.name!r}: assign a new value, x.data = autograd.Tensor(x).at[index].set(value).data"
+        )
+
     def copy(self) -> Tracer:
         """Itself: traced values never change."""
         return self
@@ -171,7 +177,7 @@ class Trace:
     # ----- the overlay -----
     def value_of(self, tensor: Tensor | Tracer) -> Array:
         """What the tensor holds at this point of the traced code; a tensor from outside becomes an input."""
-        if isinstance(tensor, Tracer):  # a constant as far as the tape knows: a random draw, some tensor's .data
+        if not isinstance(tensor, Tensor):  # a constant as far as the tape knows: a random draw, some tensor's .data
             return tensor
         known = self.values.get(tensor)
         if known is not None:
