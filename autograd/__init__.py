@@ -106,11 +106,12 @@ from .ops.shape import (
     tril,
     triu,
 )
-from .render import Picture, animate, draw, write_gif
+from .render import Exploration, Picture, animate, draw, explore, panels, write_gif
 from .tensor import Tensor, tape
 from .vmap import vmap
 
 __all__ = [
+    "Exploration",
     "Picture",
     "Tensor",
     "abs",
@@ -147,6 +148,7 @@ __all__ = [
     "errors",
     "exp",
     "expand_dims",
+    "explore",
     "expm1",
     "flip",
     "floor",
@@ -192,6 +194,7 @@ __all__ = [
     "numpy",
     "outer",
     "pad",
+    "panels",
     "power",
     "primitive",
     "prod",
