@@ -161,7 +161,9 @@ class CompiledFunction:
         arrays = [np.asarray(_array(x)) for x in leaves]
         lengths = {x.shape[0] if x.ndim else None for x in arrays}
         if len(lengths) != 1 or None in lengths:
-            raise ArgumentError(f"scan needs arrays with one common leading length, got shapes {[x.shape for x in arrays]}")
+            raise ArgumentError(
+                f"scan needs arrays with one common leading length, got shapes {[x.shape for x in arrays]}"
+            )
         length = lengths.pop() or 0
         arrays = [np.ascontiguousarray(x) for x in arrays]
         done: list[Any] = []
@@ -293,10 +295,23 @@ class CompiledFunction:
 
         return draw(self.graph, path, **options)
 
-    def explain(self) -> str:
-        """Every trace with its reason, the passes with equation counts, the fusion groups, and the memory plan."""
+    def explain(self, profile: tuple[Any, ...] | None = None) -> str:
+        """Every trace with its reason, the passes with equation counts, the fusion groups, and the memory plan.
+
+        For machine code each group is listed with what it became (a loop, a product in tiles or by BLAS, a call of
+        NumPy), its operations, and the lines of the source that they come from.
+
+        Args:
+            profile: the arguments of a call, such as ``(x, y)``: the groups are then listed with the time that each takes
+                in this call.  A copy of the program is measured, and neither tensors nor random generators change.
+                Only machine code can be measured (``backend="native"``).
+
+        Raises:
+            ArgumentError: `profile` for a step that does not run as machine code, or has not been called with such arguments.
+        """
         if not self._history:
             return f"{name_of(self.function)}: not traced yet"
+        measured, times = (None, None) if profile is None else self._measured(profile)
         lines = [
             f"{name_of(self.function)}: {len(self._history)} trace{'s' * (len(self._history) > 1)}, "
             f"backend {'native' if isinstance(self._latest().compiled, native.NativeProgram) else 'numpy'}"
@@ -308,18 +323,37 @@ class CompiledFunction:
             groups = fusion_groups(program.graph)
             loops = [g for g in groups if g.kind == "loop"]
             lines.append(f"  fusion groups: {len(groups)}, of which {len(loops)} loops")
+            if isinstance(program.compiled, native.NativeProgram):
+                lines += [f"  {line}" for line in program.compiled.explain(times if program is measured else None)]
+                groups = []
             for group in groups:
                 what = " ".join(eqn.primitive.name for eqn in group.eqns[:12]) + (
                     " ..." if len(group.eqns) > 12 else ""
                 )
                 space = f" over {list(group.space)}" if group.space is not None else ""
                 lines.append(f"    {group.kind}{space}: {what}")
-            if isinstance(program.compiled, native.NativeProgram):
-                lines += [f"  {line}" for line in program.compiled.explain()]
             plan = program.compiled.plan
             apart = sum(nbytes(var) for var in plan.offsets)
             lines.append(f"  memory: {len(plan.offsets)} arrays in {plan.size} bytes (apart they would take {apart})")
         return "\n".join(lines)
+
+    def _measured(self, args: tuple[Any, ...]) -> tuple[Program, Any]:
+        """The machine code that runs for these arguments, and the times of its groups."""
+        if not isinstance(args, tuple):
+            raise ArgumentError(f"profile= is the tuple of a call's arguments, such as (x, y), not {args!r}")
+        for program in self._programs:
+            if program.loop is not None:
+                times = program.loop.measure(args, MISS)
+                if times is not MISS:
+                    return program, times
+        name = name_of(self.function)
+        if isinstance(self._latest().compiled, native.NativeProgram):
+            raise ArgumentError(
+                f"{name} has no trace for these arguments: call it with them first, then profile the call"
+            )
+        raise ArgumentError(
+            f'only machine code can be profiled, and {name} runs as NumPy: use compile(backend="native")'
+        )
 
     def __repr__(self) -> str:
         return f"<compiled {name_of(self.function)}, {self.trace_count} traces>"

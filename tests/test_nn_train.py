@@ -450,7 +450,10 @@ def test_the_restored_weights_are_those_of_the_last_finite_loss():
             model.w.data = model.w.data + 1.0
 
     no_trace = pytest.warns(UserWarning, match="without compilation")
-    with no_trace, pytest.raises(DivergenceError, match=r"epoch 4 step 0: the loss is nan; .* made by 'log' .*up to 0.5"):
+    with (
+        no_trace,
+        pytest.raises(DivergenceError, match=r"epoch 4 step 0: the loss is nan; .* made by 'log' .*up to 0.5"),
+    ):
         model.fit([[0.0]], [[0.0]], loss=loss, optimizer=Plus(model, 1.0), epochs=10)
     assert seen == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert model.w.item() == 3.0

@@ -26,8 +26,10 @@ from .tasks import Task, normalise, tasks_of
 class Lowering:
     """One graph on its way to assembly."""
 
-    def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int]) -> None:
+    def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int], timed: bool = False) -> None:
         self.original = graph
+        self.timed = timed  # whether the clock is read between groups
+        self.stamps: list[bool] = []  # per reading, whether it is the end of a group
         self.graph = graph = normalise(graph)
         self.in_place = {
             output: number
@@ -69,6 +71,8 @@ class Lowering:
             self.table.append((f"%const{i}", ("constant", value)))
             self.places[var] = fresh(f"%const{i}", var.dtype, var.shape)
         self.table.append(("%arena", ("arena", None)))
+        if self.timed:
+            self.table.append(("%stamps", ("stamps", None)))
 
     def base_of_output(self, number: int) -> str:
         """The pointer that an output ends up at."""

@@ -6,6 +6,7 @@ import functools
 import hashlib
 from typing import Any
 
+from ...errors import ArgumentError
 from . import cache
 
 
@@ -34,6 +35,20 @@ def registers() -> tuple[int, int]:
     if features.get("avx512f"):
         return 32, 64
     return (16, 32) if features.get("avx") else (16, 16) if _llvm().get_process_triple().startswith("x86") else (32, 16)
+
+
+def clock() -> tuple[str, str]:
+    """The instruction that reads a clock which runs evenly, and its declaration.
+
+    Raises:
+        ArgumentError: no such instruction is known for this processor.
+    """
+    triple = _llvm().get_process_triple()
+    if triple.startswith(("x86_64", "i686")):
+        return "call i64 @llvm.readcyclecounter()", "declare i64 @llvm.readcyclecounter()"
+    if triple.startswith(("aarch64", "arm64")):
+        return 'call i64 asm sideeffect "mrs $0, cntvct_el0", "=r"()', ""
+    raise ArgumentError(f"profile= needs a clock that machine code can read, which is not known for {triple}")
 
 
 class Machine:

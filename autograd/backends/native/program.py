@@ -11,12 +11,12 @@ import numpy as np
 
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...passes.memory import ALIGNMENT, Plan
-from . import call, gather, pool
+from . import call, gather, pool, profile
 from .lower import Lowering
 from .machine import Machine
 from .matmul import blas_library
 from .segment import CHECK_BITS
-from .tasks import UNSUPPORTED, Task
+from .tasks import Task
 
 _LONG = 20_000  # element operations from which on other threads may run meanwhile
 _CHUNK = 0.05  # seconds of uninterrupted machine code in a loop over steps
@@ -33,8 +33,8 @@ class NativeProgram:
     `scalars` holds the 0-d arrays that numbers are left in, and `buffers` the outputs that stay in the arena.
     """
 
-    def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int]) -> None:
-        self._lowering = lowering = Lowering(graph, keep, overwrite)
+    def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int], timed: bool = False) -> None:
+        self._lowering = lowering = Lowering(graph, keep, overwrite, timed)
         graph = lowering.graph
         self.graph = graph
         self.plan: Plan = lowering.plan
@@ -84,6 +84,9 @@ class NativeProgram:
                     self._refresh.append((array, what))
                 self._held.append(array)
                 address = array.ctypes.data
+            elif kind == "stamps":
+                self._stamps = np.zeros(len(lowering.stamps), np.uint64)
+                address = self._stamps.ctypes.data
             else:
                 address = self._arena.ctypes.data
             entries.append(address)
@@ -103,8 +106,14 @@ class NativeProgram:
         ]
         self._arguments += [call.Argument(arguments["output", i]) for i in self.fresh]
 
-    def explain(self) -> list[str]:
-        """What became of each equation, for listings."""
+    # ----- listings -----
+    @property
+    def tasks(self) -> list[Task]:
+        """What is computed how, in the order of running."""
+        return self._lowering.tasks
+
+    def explain(self, times: profile.Times | None = None) -> list[str]:
+        """What became of each equation, and how long it takes if that has been measured."""
         counts: dict[str, int] = {}
         for task in self._lowering.tasks:
             counts[task.kind] = counts.get(task.kind, 0) + 1
@@ -114,11 +123,32 @@ class NativeProgram:
         made = "loaded from the cache" if self.machine.cached else "made"
         parts = f"{len(self._segments)} segment{'s' * (len(self._segments) > 1)}"
         lines = [f"machine code in {parts}, {made} in {self.compile_seconds * 1e3:.0f} ms: {listed}"]
-        through = dict.fromkeys(task.eqns[0].primitive.name for task in self._lowering.numpy)
-        lines += [
-            f"  {name} runs through NumPy: {UNSUPPORTED.get(name, 'these dtypes or indices')}" for name in through
-        ]
-        return lines
+        return lines + profile.listing(self._lowering, times)
+
+    def with_clock(self) -> NativeProgram:
+        """The same program with memory of its own, and with readings of the clock between its groups."""
+        lowering = self._lowering
+        return NativeProgram(lowering.original, lowering.keep, lowering.in_place, timed=True)
+
+    @property
+    def ends(self) -> list[int]:
+        """Which of the times that passed between two readings of the clock belong to a group."""
+        return [i - 1 for i, end in enumerate(self._lowering.stamps) if end]
+
+    def run_with_clock(self, arguments: tuple[Any, ...]) -> tuple[Any, list[float]]:
+        """One step of a program that reads the clock: its readings, and the seconds that NumPy took in between."""
+        for argument, array in zip(self._arguments, arguments, strict=True):
+            if not argument.cell:
+                self._table[argument.index] = call.address(array)
+        taken = []
+        table = self._table.ctypes.data
+        for number, segment in enumerate(self._segments):
+            if number:
+                start = time.perf_counter()
+                self._between[number - 1](arguments)
+                taken.append(time.perf_counter() - start)
+            self._complain(segment(table, self._still.ctypes.data, 1), self._table)
+        return self._stamps.copy(), taken
 
     def overwrites(self, output: int) -> bool:
         """Whether the step itself brings this output to the tensor it belongs to."""
@@ -139,6 +169,7 @@ class NativeProgram:
         self.compile_seconds = time.perf_counter() - start
         self._segments = [_Step(self.machine.address(f"segment{i}")) for i in range(len(lowering.segments))]
         self.bind = call.python_function("bind", self.machine.address("bind"), self._table)
+        self._between: list[Callable[[tuple[Any, ...]], None]] = []
         if self.native and not self._refresh:
             self.run: Callable[..., Any] = call.python_function("call", self.machine.address("call"), self._table)
         else:
@@ -150,7 +181,6 @@ class NativeProgram:
         lowering = self._lowering
         inputs = {var: i for i, var in enumerate(lowering.graph.inputs)}
         outputs = {out: i for i, out in enumerate(lowering.graph.outputs)}
-        self._between: list[Callable[[tuple[Any, ...]], None]] = []
         count = len(lowering.graph.inputs)
 
         def reader(atom: Atom) -> Callable[[tuple[Any, ...]], Any]:
@@ -247,6 +277,8 @@ class NativeProgram:
             strides: bytes by which the address of an input moves from step to step (0 if not named).
             results: per output that is not in place its array, and the bytes by which it moves.
         """
+        for array, source in self._refresh:
+            np.copyto(array, source)
         entries, moving = self._table.tolist(), []
         for array, argument in zip(inputs, self._arguments, strict=False):
             entries[argument.index] = call.address(array)

@@ -14,8 +14,10 @@ import numpy as np
 from ...ir.graph import Atom, Literal, Var
 from . import gather, matmul, moves, parts, registers
 from .loops import Reduction, copy, offsets, read
+from .machine import clock
 from .ops import emit, operand_dtypes
 from .place import fresh
+from .profile import groups_of
 from .text import KINDS, Code, Value
 
 if TYPE_CHECKING:
@@ -33,10 +35,15 @@ class Segment:
         self.lowering = lowering
         self.code = Code()
         self.values: dict[Var, Value] = {}
-        for task in tasks:
-            self._emit(task)
+        self._read_clock()
+        self._read_clock()  # how long reading it takes
+        for group in groups_of(tasks):
+            for task in group:
+                self._emit(task)
+            self._read_clock(end=True)
         if last:
             self._outputs()
+            self._read_clock(end=True)
 
     def _emit(self, task: Task) -> None:
         eqn, places = task.eqns[0], self.lowering.places
@@ -58,6 +65,17 @@ class Segment:
             self._check(task)
         elif task.kind == "move":
             moves.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
+
+    def _read_clock(self, end: bool = False) -> None:
+        """In a program that is to be measured, leave the time; `end`: of what was emitted since it was left last."""
+        lowering = self.lowering
+        if lowering.timed:
+            instruction, declaration = clock()
+            if declaration:
+                self.code.declarations[instruction] = declaration
+            number = len(lowering.stamps)
+            self.code.store(self.code.add(instruction, "i64"), self.code.offset("%stamps", number, "i64"))
+            lowering.stamps.append(end)
 
     def _check(self, task: Task) -> None:
         """Return at once, saying which check it was, where an index names nothing."""
