@@ -73,6 +73,11 @@ def refuse_write(tensor: Any) -> None:
     )
     user: Any = next(users, None)
     if user is None and tensor.creator is None:
+        if tensor.site is not None and getattr(tensor.value, "base", None) is not None:
+            raise InplaceError(
+                f"{called(tensor)}, made at {at(tensor.site)}, is part of another tensor, which would not change with it: "
+                "write x[0, 1] = v, not x[0][1] = v, or use x.at[index].set(value)"
+            )
         return
     needs = (
         f"{user.creator.name!r} at {at(user.site)}" if user is not None else f"{tensor.creator.name!r}, which made it,"

@@ -59,7 +59,7 @@ class Tracer(ArrayMethods):
     def __setitem__(self, key: Any, new: Any) -> None:
         raise TraceError(
             f"{at(here())} writes into {self.trace.describe(self)}, of which nothing but the shape is known while tracing "
-            f"{self.trace.name!r}: assign a new value, x.data = autograd.Tensor(x).at[index].set(value).data"
+            f"{self.trace.name!r}: assign a new value, x.data = x.at[index].set(value).data"
         )
 
     def copy(self) -> Tracer:
