@@ -53,15 +53,16 @@ COMMANDS = {
     "doctor": Command("demos.doctor", "what is installed, and what is in the way", takes=()),
 }  # fmt: skip
 
-TOUR = {
-    "demos.custom_model": "custom",
-    "demos.phases.phase_2_backprop": "phase",
-    "demos.two_moons_scalars": "moons",
-    "demos.xor": "xor",
-    "demos.graph_report": "graph",
-}
-AFTER_TOUR = """That was the tour. Open {page} in a browser: the graph beside the training.
-Next: `python -m demos phases` for all seven phases, `python -m demos --help` for the rest."""
+TOUR = [
+    ("demos.custom_model", "custom"),
+    *((f"demos.phases.{phase}", "phase") for phase in PHASES),
+    ("demos.two_moons_scalars", "moons"),
+    ("demos.xor", "xor"),
+    ("demos.graph_report", "graph"),
+    ("demos.trace", "trace"),
+]
+AFTER = "All of it on one page, graphs beside pictures: open {page} in a browser."
+AFTER_TOUR = "That was the tour; `python -m demos --help` shows how to change what is trained."
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command == "doctor":
         return int(importlib.import_module("demos.doctor").main())
     if command == "tour":
-        jobs = [(module, replace(COMMANDS[name].defaults, **chosen)) for module, name in TOUR.items()]
+        jobs = [(module, replace(COMMANDS[name].defaults, **chosen)) for module, name in TOUR]
     elif command in ("phase", "phases"):
         numbers = [chosen.pop("number")] if command == "phase" else range(len(PHASES))
         jobs = [(f"demos.phases.{PHASES[i]}", replace(COMMANDS[command].defaults, **chosen)) for i in numbers]
@@ -103,21 +104,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         jobs = [(COMMANDS[command].module, replace(COMMANDS[command].defaults, **chosen))]
     code = run(jobs)
     if command == "tour" and code == 0:
-        print(AFTER_TOUR.format(page=(jobs[-1][1].out / "plots" / "graph" / "graph_beside_training.html").as_posix()))
+        print(AFTER_TOUR)
     return code
 
 
 def run(jobs: Sequence[tuple[str, Options]]) -> int:
-    """Run demos one after the other and print what each reports; returns the exit code."""
+    """Run demos one after the other, print what each reports and write the page of all; returns the exit code."""
     from autograd.errors import AutogradError  # here, because `doctor` must run without it
+    from demos.page import page
+    from nn.files import write
 
+    reports = []
     for module, options in jobs:
         try:
             report = importlib.import_module(module).run(options)
         except (AutogradError, OSError) as error:
             print(f"{module.rpartition('.')[2]} stopped: {error}", file=sys.stderr)
             return 1
+        reports.append(report)
         print(report.text(), end="\n\n\n", flush=True)
+    path = write(jobs[-1][1].out / "report.html", page(reports))
+    print(AFTER.format(page=path.as_posix()))
     return 0
 
 

@@ -5,10 +5,14 @@ No layer, no loss class, no optimizer: four numbers that require gradients, a fo
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
+from matplotlib.axes import Axes
 
 import autograd
 from autograd import Tensor
+from demos import slides
 from demos.options import Options
 from demos.report import Report, table
 from nn import plots
@@ -57,21 +61,26 @@ def run(options: Options) -> Report:
     with autograd.no_grad():
         last = model(t).numpy()
 
-    figure = plots.new_figure(10, 4)
-    left, right = figure.subplots(1, 2)
-    plots.loss_panel(left, losses, title="Loss of the custom model", ylabel="mean squared error")
-    plots.tidy(right, "Measurements and fit", "time", "y")
-    right.plot(t, measured, "o", color=plots.GREY, markersize=3.5, label="measured")
-    right.plot(t, first, "--", color=plots.ORANGE, linewidth=1.5, label="first guess")
-    right.plot(t, last, "-", color=plots.BLUE, linewidth=2.0, label=f"after {options.epochs} steps")
-    right.legend(fontsize=8, edgecolor=plots.PALE)
-    folder = options.out / "plots" / "custom_model"
-    files = [plots.save(figure, folder / "fit.png")]
-
     loss = ((model(Tensor(t, name="t")) - Tensor(measured, name="measured")) ** 2).mean()
     with autograd.keep_grads():
         loss.backward(retain_graph=True)
     picture = autograd.draw(loss)
+
+    def fit(ax: Axes) -> None:
+        plots.tidy(ax, "Measurements and fit", "time", "y")
+        ax.plot(t, measured, "o", color=plots.GREY, markersize=3.5, label="measured")
+        ax.plot(t, first, "--", color=plots.ORANGE, linewidth=1.5, label="first guess")
+        ax.plot(t, last, "-", color=plots.BLUE, linewidth=2.0, label=f"after {options.epochs} steps")
+        ax.legend(fontsize=8, edgecolor=plots.PALE)
+
+    panels = [
+        partial(plots.loss_panel, losses=losses, title="Loss of the custom model", ylabel="mean squared error"),
+        fit,
+    ]
+    folder = options.out / "plots" / "custom_model"
+    files = [slides.alone(panel, folder / name) for panel, name in zip(panels, ("loss.png", "fit.png"))]
+    slide = slides.beside(picture, panels, "Graph of the loss")
+    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=150))
     files.append(picture.save(folder / ("loss_graph.svg" if picture.engine else "loss_graph.dot")))
 
     rows = [
@@ -88,4 +97,4 @@ def run(options: Options) -> Report:
         f"A model is any function of Tensors. The error of the fit fell from {losses[0]:.4f} to {losses[-1]:.4f}, "
         f"beside 0.0064 for the noise alone, and the fitted numbers are within {off:.3f} of those that made the data."
     )
-    return Report(TITLE, QUESTION, did, proves, files)
+    return Report(TITLE, QUESTION, did, proves, files, picture, files[:2])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+import autograd
 import nn
 from autograd import Tensor
 from autograd.errors import ArgumentError
@@ -19,6 +20,7 @@ from nn.plots import Grid
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 LOSSES: dict[str, Callable[..., Tensor]] = {"bce": nn.binary_cross_entropy, "mse": nn.mean_squared_error}
 LOSS_NAMES = {"bce": "binary cross-entropy", "mse": "mean squared error"}
+ROWS = 4  # whose loss is drawn as a graph: few enough that every number can be read
 _MARKS = (0, 240, 340, 499)  # epochs of a run of 500 at which the pictures stop
 
 
@@ -90,6 +92,34 @@ class Run:
     def accuracy(self) -> float:
         """Share of the training rows that the trained network gets right."""
         return nn.accuracy(self.model.predict(self.X), self.y)
+
+
+def loss_graph(trained: Run) -> tuple[Tensor, autograd.Picture]:
+    """The loss of the first rows after training, and its graph with values and gradients."""
+    x, y = Tensor(trained.X[:ROWS], name="x"), Tensor(trained.y[:ROWS], name="y")
+    prediction = trained.model(x)
+    prediction.name = "prediction"
+    loss = LOSSES[trained.options.loss](prediction, y)
+    loss.name = "loss"
+    trained.model.zero_grad()
+    with autograd.keep_grads():
+        loss.backward(retain_graph=True)
+    return loss, autograd.draw(loss, collapse="constants")
+
+
+def step_source(options: Options) -> str:
+    """The training step of these options as a NumPy program: forward, backward and update."""
+    X, y = dataset(options)
+    model = network(options)
+    trainer = nn.Trainer(model, LOSSES[options.loss], optim.SGD(model.parameters(), options.learning_rate))
+    return program(trainer, X, y)
+
+
+def program(trainer: nn.Trainer, X: np.ndarray, y: np.ndarray) -> str:
+    """The step of a trainer on rows X, y as a NumPy program; the step is made once."""
+    step = autograd.compile(trainer.step, backend="numpy")
+    step(Tensor(X), Tensor(y))
+    return step.source
 
 
 def train(options: Options) -> Run:

@@ -6,6 +6,8 @@ import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import autograd
+
 WIDTH = 100
 
 
@@ -14,6 +16,8 @@ class Report:
     """The result of one demo.
 
     `did` holds finished lines (tables among them), which are printed as they stand; `proves` is a paragraph.
+    For the page: `graph` is shown beside the `pictures`, which are some of the files, or all that are pictures;
+    `source` is the training step as a program.
     """
 
     title: str
@@ -21,6 +25,14 @@ class Report:
     did: list[str] = field(default_factory=list)
     proves: str = ""
     files: list[Path] = field(default_factory=list)
+    graph: autograd.Picture | None = None
+    pictures: list[Path] = field(default_factory=list)
+    source: str = ""
+
+    @property
+    def shown(self) -> list[Path]:
+        """The pictures that stand on the page."""
+        return self.pictures or [path for path in self.files if path.suffix in (".png", ".gif")]
 
     def text(self) -> str:
         """The report as it is printed.

@@ -144,4 +144,4 @@ def run(options: Options) -> Report:
         f"weights of the three runs {agreement}. In the picture, what the passes drop is dashed on the left, and what "
         "they change is marked on the right."
     )
-    return Report(TITLE, QUESTION, did, proves, files)
+    return Report(TITLE, QUESTION, did, proves, files, picture, [], step.source)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 import autograd
 import nn
 from autograd import Tensor
+from demos import slides
 from demos.options import Options
 from demos.report import Report
 from nn import plots
@@ -30,18 +32,20 @@ Numbers = Sequence[Tensor | float]
 class Neuron:
     """relu(w · x + b), or without the relu, over scalar Tensors."""
 
-    def __init__(self, inputs: int, rng: np.random.Generator, *, linear: bool = False) -> None:
+    def __init__(self, inputs: int, rng: np.random.Generator, name: str, *, linear: bool = False) -> None:
         scale = (2.0 / inputs) ** 0.5
         self.weights = [Tensor(float(scale * rng.normal()), requires_grad=True) for _ in range(inputs)]
         self.bias = Tensor(0.0, requires_grad=True)
         self.linear = linear
+        self.scope = autograd.scope(name)
 
     def __call__(self, x: Numbers) -> Tensor:
         """The neuron's answer, a Tensor of shape ()."""
-        total = self.bias
-        for weight, value in zip(self.weights, x):
-            total = total + weight * value
-        return total if self.linear else total.relu()
+        with self.scope:
+            total = self.bias
+            for weight, value in zip(self.weights, x):
+                total = total + weight * value
+            return total if self.linear else total.relu()
 
 
 class Network:
@@ -50,13 +54,14 @@ class Network:
     def __init__(self, widths: Sequence[int], seed: int) -> None:
         rng = np.random.default_rng(seed)
         sizes = [2, *widths]
-        self.layers = [[Neuron(a, rng) for _ in range(b)] for a, b in pairwise(sizes)]
-        self.layers.append([Neuron(sizes[-1], rng, linear=True)])
+        self.layers = [[Neuron(a, rng, f"neuron_{i}") for i in range(b)] for a, b in pairwise(sizes)]
+        self.layers.append([Neuron(sizes[-1], rng, "score", linear=True)])
 
     def __call__(self, x: Numbers) -> Tensor:
         """The score of one point: positive for class 1."""
-        for layer in self.layers:
-            x = [neuron(x) for neuron in layer]
+        for depth, layer in enumerate(self.layers):
+            with autograd.scope(f"layer_{depth}"):
+                x = [neuron(x) for neuron in layer]
         score = x[0]
         assert isinstance(score, Tensor)
         return score
@@ -110,12 +115,28 @@ def run(options: Options) -> Report:
     with autograd.no_grad():
         scores = np.array([network(point).item() for point in grid.points.tolist()])
         right = sum((network(point).item() > 0) == (sign > 0) for point, sign in zip(X.tolist(), signs)) / len(X)
-    figure = plots.new_figure(10, 4.2)
-    left, middle = figure.subplots(1, 2)
-    plots.loss_panel(left, losses, title="Hinge loss with weight decay")
     title = f"Score of the network: {right:.0%} right"
-    plots.boundary_panel(middle, grid, [0], scores[None], X, y, title=title, middle=0.0, spread=2.0)
-    files = [plots.save(figure, options.out / "plots" / "two_moons_scalars" / "training.png")]
+    panels = [
+        partial(plots.loss_panel, losses=losses, title="Hinge loss with weight decay"),
+        partial(
+            plots.boundary_panel,
+            grid=grid,
+            epochs=[0],
+            frames=scores[None],
+            X=X,
+            y=y,
+            title=title,
+            middle=0.0,
+            spread=2.0,
+        ),
+    ]
+    folder = options.out / "plots" / "two_moons_scalars"
+    names = ("loss.png", "decision_boundary.png")
+    files = [slides.alone(panel, folder / name) for panel, name in zip(panels, names)]
+    worst = int(np.argmin([sign * network(point).item() for point, sign in zip(X.tolist(), signs)]))
+    graph = _graph(network, X[worst], signs[worst])
+    slide = slides.beside(graph, panels, "Loss of the point with the least right score, every neuron folded")
+    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=150))
 
     shape = "-".join(map(str, (2, *options.hidden, 1)))
     did = [
@@ -127,4 +148,16 @@ def run(options: Options) -> Report:
         "The chain rule needs no matrices: a graph of sums, products and relus of single numbers is enough. Arrays "
         "only make the same graph shorter, and with it faster."
     )
-    return Report(TITLE, QUESTION, did, proves, files)
+    return Report(TITLE, QUESTION, did, proves, files, graph, files[:2])
+
+
+def _graph(network: Network, point: np.ndarray, sign: float) -> autograd.Picture:
+    """What one point adds to the loss, with the neurons as nodes."""
+    x1, x2 = (Tensor(float(value), name=name) for name, value in zip(("x1", "x2"), point))
+    loss = (1.0 - float(sign) * network((x1, x2))).relu()
+    loss.name = "loss"
+    for parameter in network.parameters():
+        parameter.zero_grad()
+    with autograd.keep_grads():
+        loss.backward()
+    return autograd.draw(loss, depth=1, direction="LR")

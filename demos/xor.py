@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+import autograd
 import nn
-from demos import architecture, experiment
+from autograd import Tensor
+from demos import architecture, experiment, slides, surface
 from demos.options import Options
 from demos.report import Report, table
 from nn import plots
@@ -18,16 +23,10 @@ _BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 
 def run(options: Options) -> Report:
-    """Train one row at a time, and write loss, boundary, hidden activations, weights, data flow and the table."""
+    """Train one row at a time, and write loss, boundary, hidden activations, weights, data flow, graph and table."""
     folder = options.out / "plots" / "xor"
     X, y = nn.data.xor()
-    network = nn.NeuralNetwork(
-        loss_function=nn.MSE() if options.loss == "mse" else nn.BinaryCrossEntropy(), seed=options.seed
-    )
-    for inputs, outputs in zip((2, *options.hidden), options.hidden):
-        network.add(nn.Dense(inputs, outputs)).add(experiment.ACTIVATIONS[options.activation]())
-    network.add(nn.Dense(options.hidden[-1], 1)).add(nn.Sigmoid())
-
+    network = untrained(options)
     grid = plots.Grid.around(X, margin=0.3)
     every = max(options.epochs // 100, 1)
     history = network.train(
@@ -38,12 +37,23 @@ def run(options: Options) -> Report:
     series = {name: weights.series(name) for name in weights.values[0]}
     final, hidden = maps[f"layers.{len(network) - 1}"][:, 0], maps["layers.1"]
 
-    files = [plots.save(_loss(history.loss, options), folder / "training_loss.png")]
-    files.append(plots.save(_boundary(grid, final, X, y), folder / "decision_boundary.png"))
+    loss_panel = partial(_loss, history.loss, options)
+    boundary_panel = partial(_boundary, grid, final, X, y)
+    files = [
+        slides.alone(loss_panel, folder / "training_loss.png"),
+        slides.alone(boundary_panel, folder / "decision_boundary.png"),
+    ]
     files.append(plots.save(_hidden(grid, hidden, X, y, options), folder / "hidden_activations.png"))
-    figure = plots.new_figure(8, 4.6)
-    plots.weights_panel(figure.subplots(), weights.epochs, series, title="XOR: every weight during training")
-    files.append(plots.save(figure, folder / "weight_dynamics.png"))
+    weights_panel = partial(plots.weights_panel, epochs=weights.epochs, weights=series)
+    files.append(
+        slides.alone(partial(weights_panel, title="XOR: every weight during training"), folder / "weight_dynamics.png")
+    )
+    files.append(slides.alone(partial(_way, network, options, series, weights.epochs), folder / "loss_surface.png"))
+    pictures = list(files)
+    graph = _graph(network, X, y)
+    title = "Graph of the loss of the four rows"
+    slide = slides.beside(graph, [loss_panel, boundary_panel], title)
+    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=150))
     loss_name = experiment.LOSS_NAMES[options.loss]
     for ending in (".svg", ".png"):
         files += architecture.draw(
@@ -58,7 +68,12 @@ def run(options: Options) -> Report:
     ]
     lines = table(["input", "target", "prediction", "error"], rows)
     files.append(write(folder / "predictions.md", "\n".join(lines) + "\n"))
-    files.append(plots.save(_overview(history, weights.epochs, series, grid, final, X, y), folder / "overview.png"))
+    figure = plots.new_figure(12, 3.8)
+    for panel, ax in zip(
+        (loss_panel, boundary_panel, partial(weights_panel, title="XOR: weights")), figure.subplots(1, 3)
+    ):
+        panel(ax)
+    files.append(plots.save(figure, folder / "overview.png"))
 
     shape = "-".join(map(str, (2, *options.hidden, 1)))
     did = [
@@ -81,21 +96,46 @@ def run(options: Options) -> Report:
             "minimum, as some starts of so small a network do. Another --seed, more --epochs or more --hidden neurons "
             "help."
         )
-    return Report(TITLE, QUESTION, did, proves, list(dict.fromkeys(files)))
+    pictures += [path for path in files if path.name == "architecture_data_flow.png"]
+    again = untrained(options)
+    trainer = nn.Trainer(again, again.loss_function, nn.SGD(again.parameters(), options.learning_rate))
+    source = experiment.program(trainer, X[:1], y[:1])
+    return Report(TITLE, QUESTION, did, proves, list(dict.fromkeys(files)), graph, pictures, source)
 
 
-def _loss(losses: list[float], options: Options) -> Figure:
-    figure = plots.new_figure(7, 4.2)
-    name = experiment.LOSS_NAMES[options.loss]
-    plots.loss_panel(figure.subplots(), losses, title="XOR: training loss", ylabel=name)
-    return figure
+def untrained(options: Options) -> nn.NeuralNetwork:
+    """The network of these options with its first weights."""
+    loss = nn.MSE() if options.loss == "mse" else nn.BinaryCrossEntropy()
+    network = nn.NeuralNetwork(loss_function=loss, seed=options.seed)
+    for inputs, outputs in zip((2, *options.hidden), options.hidden):
+        network.add(nn.Dense(inputs, outputs)).add(experiment.ACTIVATIONS[options.activation]())
+    return network.add(nn.Dense(options.hidden[-1], 1)).add(nn.Sigmoid())
 
 
-def _boundary(grid: plots.Grid, final: np.ndarray, X: np.ndarray, y: np.ndarray) -> Figure:
-    figure = plots.new_figure(5.6, 4.6)
-    title = "XOR: decision boundary"
-    plots.boundary_panel(figure.subplots(), grid, [0], final[None], X, y, title=title, colourbar=True)
-    return figure
+def _graph(network: nn.NeuralNetwork, X: np.ndarray, y: np.ndarray) -> autograd.Picture:
+    """The loss of the four rows, with all values and gradients."""
+    loss = network.loss_function(network(Tensor(X, name="x")), Tensor(y, name="y"))
+    loss.name = "loss"
+    network.zero_grad()
+    with autograd.keep_grads():
+        loss.backward()
+    return autograd.draw(loss, collapse="constants")
+
+
+def _loss(losses: list[float], options: Options, ax: Axes) -> None:
+    plots.loss_panel(ax, losses, title="XOR: training loss", ylabel=experiment.LOSS_NAMES[options.loss])
+
+
+def _boundary(grid: plots.Grid, final: np.ndarray, X: np.ndarray, y: np.ndarray, ax: Axes) -> None:
+    plots.boundary_panel(ax, grid, [0], final[None], X, y, title="XOR: decision boundary", colourbar=True)
+
+
+def _way(
+    network: nn.NeuralNetwork, options: Options, weights: dict[str, np.ndarray], epochs: list[int], ax: Axes
+) -> None:
+    plane = surface.weight_plane(weights)
+    losses = surface.losses_in(plane, network, experiment.LOSSES[options.loss], *nn.data.xor())
+    plots.surface_panel(ax, plane, losses, epochs, title="XOR: the way down the loss surface")
 
 
 def _hidden(grid: plots.Grid, hidden: np.ndarray, X: np.ndarray, y: np.ndarray, options: Options) -> Figure:
@@ -108,16 +148,4 @@ def _hidden(grid: plots.Grid, hidden: np.ndarray, X: np.ndarray, y: np.ndarray, 
         ax.set_axis_off()
     bounds = _BOUNDS.get(options.activation, (0.0, float(hidden.max()) or 1.0))
     plots.activation_panels(axes[:shown], grid, hidden[:, :shown], X, y, bounds=bounds)
-    return figure
-
-
-def _overview(
-    history: nn.History, epochs: list[int], weights: dict[str, np.ndarray], grid: plots.Grid, final: np.ndarray,
-    X: np.ndarray, y: np.ndarray,
-) -> Figure:  # fmt: skip
-    figure = plots.new_figure(12, 3.8)
-    left, middle, right = figure.subplots(1, 3)
-    plots.loss_panel(left, history.loss, title="XOR: training loss")
-    plots.boundary_panel(middle, grid, [0], final[None], X, y, title="XOR: decision boundary")
-    plots.weights_panel(right, epochs, weights, title="XOR: weights")
     return figure

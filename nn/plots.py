@@ -329,6 +329,55 @@ def weights_panel(
     return show
 
 
+@dataclass(frozen=True)
+class Plane:
+    """A plane through the space of all weights, which a training run moved through.
+
+    centre (n,): where (0, 0) is; directions (2, n): of its axes; across, up: coordinates of a grid of points;
+    way (epochs, 2): where the run was; share: how much of the squared distance from the centre lies in the plane.
+    """
+
+    centre: np.ndarray
+    directions: np.ndarray
+    across: np.ndarray
+    up: np.ndarray
+    way: np.ndarray
+    share: float
+
+
+def surface_panel(
+    ax: Axes, plane: Plane, losses: np.ndarray, epochs: Sequence[int], *, title: str = "The way down the loss"
+) -> Show:
+    """The loss in a plane of the weights, with the way that the training took through it.
+
+    losses (len(up), len(across)): at the points of the plane; epochs: of the points of the way.
+    Returns the function that moves the dot to the last point at or before an epoch.
+    """
+    tidy(ax, title, f"first direction of the weights ({plane.share:.0%} of the way in these two)", "second direction")
+    height = np.log10(np.maximum(np.where(np.isfinite(losses), losses, np.nanmax(losses[np.isfinite(losses)])), 1e-12))
+    image = ax.contourf(plane.across, plane.up, height, levels=18, cmap=HEAT)
+    ax.contour(plane.across, plane.up, height, levels=image.levels, colors=["white"], linewidths=0.4, alpha=0.5)
+    bar = ax.get_figure().colorbar(image, ax=ax, shrink=0.9)  # type: ignore[union-attr]
+    bar.set_label("log₁₀ of the loss", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    ax.plot(*plane.way.T, color="white", linewidth=3.2, alpha=0.9)
+    ax.plot(*plane.way.T, color=INK, linewidth=1.4)
+    for place, marker, word in ((0, "s", "start"), (-1, "*", "end")):
+        x, y = plane.way[place]
+        ax.plot([x], [y], marker, color="white", markersize=11 if marker == "*" else 8, markeredgecolor=INK)
+        ax.annotate(
+            word, (x, y), xytext=(7, 7), textcoords="offset points", fontsize=8, color=INK,
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        )  # fmt: skip
+    (dot,) = ax.plot([], [], "o", color=ORANGE, markersize=8, markeredgecolor="white")
+
+    def show(epoch: int) -> None:
+        index = max(int(np.searchsorted(epochs, epoch, side="right")) - 1, 0)
+        dot.set_data(plane.way[index : index + 1].T)
+
+    return show
+
+
 def confusion_panel(ax: Axes, counts: np.ndarray, *, title: str = "") -> None:
     """A confusion matrix (classes, classes): rows are the true classes, columns the predicted ones."""
     tidy(ax, title, "predicted", "true")

@@ -10,8 +10,9 @@ from PIL import Image
 
 import nn
 from autograd.render.gif import LIMIT
-from demos import custom_model, experiment, graph_report, two_moons_scalars, xor
+from demos import custom_model, experiment, graph_report, surface, two_moons_scalars, xor
 from demos.options import Options
+from demos.page import page
 from demos.phases import (
     phase_0_setup,
     phase_1_forward,
@@ -138,7 +139,8 @@ def test_phase_6_compares(tmp_path):
 def test_xor_writes_the_analysis_and_its_table(tmp_path):
     options = Options("xor", (3,), "sigmoid", "mse", 0.1, epochs=20, out=tmp_path)
     report = xor.run(options)
-    names = ["training_loss", "decision_boundary", "hidden_activations", "weight_dynamics", "overview"]
+    names = ["training_loss", "decision_boundary", "hidden_activations", "weight_dynamics", "loss_surface", "overview"]
+    names.append("graph_beside_training")
     ways = [f"architecture_data_flow{ending}" for ending in (".dot", ".svg", ".png")]
     expected = [*(f"{name}.png" for name in names), *ways, "predictions.md"]
     check(report, tmp_path, [f"plots/xor/{name}" for name in expected])
@@ -154,12 +156,14 @@ def test_xor_writes_the_analysis_and_its_table(tmp_path):
 
 def test_xor_draws_more_neurons_and_layers(tmp_path):
     report = xor.run(Options("xor", (10, 3), "relu", "bce", 0.1, epochs=3, out=tmp_path))
-    assert len(report.files) == 9
+    assert len(report.files) == 11
 
 
 def test_the_custom_model_finds_the_oscillation(tmp_path):
     report = custom_model.run(Options(learning_rate=0.05, epochs=600, out=tmp_path))
-    check(report, tmp_path, ["plots/custom_model/fit.png", "plots/custom_model/loss_graph.svg"])
+    check(report, tmp_path, [
+        f"plots/custom_model/{name}" for name in ("loss.png", "fit.png", "graph_beside_training.png", "loss_graph.svg")
+    ])
     for line in report.did[4:]:
         _, _, fitted, true = (cell.strip() for cell in line.split("|")[1:-1])
         assert float(fitted) == pytest.approx(float(true), abs=0.05)
@@ -167,7 +171,9 @@ def test_the_custom_model_finds_the_oscillation(tmp_path):
 
 def test_the_scalar_network_learns(tmp_path):
     report = two_moons_scalars.run(Options(hidden=(4,), learning_rate=1.0, epochs=8, out=tmp_path))
-    check(report, tmp_path, ["plots/two_moons_scalars/training.png"])
+    check(report, tmp_path, [
+        f"plots/two_moons_scalars/{name}" for name in ("loss.png", "decision_boundary.png", "graph_beside_training.png")
+    ])
     losses = report.did[2].split()
     assert float(losses[3].rstrip(",")) < float(losses[1])
 
@@ -182,32 +188,51 @@ def test_the_scalar_network_computes_what_arrays_compute():
     assert float(network([0.3, -1.2])) == pytest.approx(float(x[0]), rel=1e-14)
 
 
-def test_the_page_holds_graph_and_plots_and_needs_nothing_else(tmp_path):
+def test_the_graph_stands_beside_the_training_still_and_moving(tmp_path):
     options = Options(hidden=(3,), loss="mse", epochs=6, out=tmp_path)
     report = graph_report.run(options)
-    names = ["loss_graph.dot", "loss_graph.svg", "graph_beside_training.png", "graph_beside_training.html"]
+    names = ["loss_graph.dot", "loss_graph.svg", "graph_beside_training.png", "loss.png", "decision_boundary.png"]
+    names += ["loss_surface.png", "forward_and_backward.gif"]
     check(report, tmp_path, [f"plots/graph/{name}" for name in names])
-    page = (tmp_path / "plots/graph/graph_beside_training.html").read_text()
-    assert page.count("<svg") == 1 and page.count("data:image/png;base64,") == 2
-    for reference in ("src=", "href="):
-        assert all(part.startswith(('"data:', '"#')) for part in page.split(reference)[1:])
-    trained = experiment.train(options)
-    loss, picture = graph_report.loss_graph(trained)
-    for word in ("loss", "prediction", "dense_0_weight", "Dense_0", f"{loss.item():.4g}"):
-        assert word in page
-    assert f"{trained.losses[-1]:.4f}" in page
-    assert all(node.grad is not None for node in picture.diagram.nodes if node.kind in ("parameter", "operation"))
+    assert all(node.grad is not None for node in report.graph.diagram.nodes if node.kind in ("parameter", "operation"))
+    assert "def step(" in report.source and "# backward" in report.source and "# update" in report.source
+
+
+def test_the_loss_surface_is_the_loss_at_the_weights_it_says(tmp_path):
+    run = experiment.train(quick(tmp_path, epochs=20, hidden=(3,)))
+    plane = surface.weight_plane(run.weights, size=5)
+    before = [parameter.numpy() for parameter in run.model.parameters()]
+    losses = surface.losses_in(plane, run.model, nn.binary_cross_entropy, run.X, run.y)
+    assert all((a == b.data).all() for a, b in zip(before, run.model.parameters(), strict=True))
+    path = np.concatenate([w.reshape(len(w), -1) for w in run.weights.values()], axis=1)
+    assert plane.way[-1] == pytest.approx([0.0, 0.0], abs=1e-12) and 0.9 < plane.share <= 1
+    np.testing.assert_allclose(plane.directions @ plane.directions.T, np.eye(2), atol=1e-12)
+    np.testing.assert_allclose(plane.way, (path - path[-1]) @ plane.directions.T, atol=1e-12)
+    chosen = plane.centre + plane.across[1] * plane.directions[0] + plane.up[3] * plane.directions[1]
+    model, start = experiment.network(run.options), 0
+    for parameter in model.parameters():
+        parameter.assign(chosen[start : start + parameter.size].reshape(parameter.shape))
+        start += parameter.size
+    assert losses[3, 1] == pytest.approx(float(nn.binary_cross_entropy(model.predict(run.X), run.y)), rel=1e-12)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_way_of_hardly_any_steps_has_a_surface_too(tmp_path, epochs):
+    run = experiment.train(quick(tmp_path, epochs=epochs, hidden=(2,)))
+    plane = surface.weight_plane(run.weights, size=3)
+    assert plane.directions.shape == (2, sum(w[0].size for w in run.weights.values()))
+    assert (np.diff(plane.across) > 0).all() and (np.diff(plane.up) > 0).all()
+    assert np.isfinite(surface.losses_in(plane, run.model, nn.binary_cross_entropy, run.X, run.y)).all()
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
     contents = []
     for name in ("a", "b"):
         experiment._train.cache_clear()
-        options = quick(tmp_path / name, seed=3)
-        files = [
-            path for phase in (phase_3_training, phase_5_boundary, graph_report) for path in phase.run(options).files
-        ]
-        contents.append({path.relative_to(tmp_path / name): path.read_bytes() for path in files})
+        options = quick(tmp_path / name, seed=3, epochs=3)
+        reports = [phase.run(options) for phase in (phase_3_training, phase_5_boundary)]
+        files = {path.relative_to(tmp_path / name): path.read_bytes() for report in reports for path in report.files}
+        contents.append((files, page(reports)))
     assert contents[0] == contents[1]
 
 
@@ -226,11 +251,11 @@ def test_every_data_set_trains(tmp_path, dataset):
 def test_without_a_graphviz_program_everything_else_is_there(tmp_path, monkeypatch):
     monkeypatch.setattr("autograd.render.picture.find_engine", lambda *_: None)
     report = graph_report.run(Options(hidden=(3,), loss="mse", epochs=6, out=tmp_path))
-    names = ["loss_graph.dot", "graph_beside_training.png", "graph_beside_training.html"]
+    names = ["loss_graph.dot", "graph_beside_training.png", "loss.png", "decision_boundary.png", "loss_surface.png"]
     check(report, tmp_path, [f"plots/graph/{name}" for name in names])
     assert "tracegrad[dot]" in report.text()
-    assert "<pre>digraph" in (tmp_path / "plots/graph/graph_beside_training.html").read_text()
+    assert "<pre>digraph" in page([report])
     names = [path.name for path in xor.run(Options("xor", (3,), "sigmoid", "mse", 0.1, 3, out=tmp_path)).files]
     assert "architecture_data_flow.dot" in names and "architecture_data_flow.svg" not in names
     names = [path.name for path in custom_model.run(Options(learning_rate=0.05, epochs=3, out=tmp_path)).files]
-    assert names == ["fit.png", "loss_graph.dot"]
+    assert names == ["loss.png", "fit.png", "graph_beside_training.png", "loss_graph.dot"]

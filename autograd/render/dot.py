@@ -36,8 +36,8 @@ def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB", apa
     lines = [
         "digraph computation {",
         f'  graph [rankdir={direction}, bgcolor="{colour("paper")}", fontname="{FONT}", fontsize=11, '
-        f'fontcolor="{colour("quiet")}", class="{CLASS}", nodesep=0.25, ranksep=0.35, '
-        f'pad=0.15{_heading(diagram, colour)}];',
+        f'fontcolor="{colour("quiet")}", class="{CLASS}", nodesep=0.25, '
+        f'ranksep={_between(diagram):g}, pad=0.15{_heading(diagram, colour)}];',
         f'  node [shape=box, fontname="{FONT}", fontsize=11, fontcolor="{colour("ink")}", margin="0.09,0.05", '
         'height=0.3, width=0.4];',
         f'  edge [fontname="{FONT}", fontsize=9, fontcolor="{colour("quiet")}", color="{colour("edge")}", '
@@ -89,6 +89,12 @@ def _phase_colours(phase: str) -> tuple[str, str]:
     """The roles of fill and line: the forward pass looks like any other computation."""
     role = phase if phase in ("backward", "update") else OPERATION
     return role, f"{role} line"
+
+
+def _between(diagram: Diagram) -> float:
+    """Inches between the ranks: more where there are so many edges that they would lie on each other."""
+    crowded = len(diagram.edges) / (2 * max(len(diagram.nodes), 1))
+    return round(min(1.2, 0.35 * max(1.0, crowded)), 2)
 
 
 def _pale(colour: Colour) -> Colour:

@@ -15,6 +15,8 @@ from .files import write
 LIMIT = 2_000_000  # bytes; what a README, a chat or a slide takes without complaint
 _COLOURS = 256
 _SAMPLES = 9  # frames whose colours make the palette
+_BITS = 6     # of each channel tell colours apart
+_BINS = 1 << 3 * _BITS
 
 Frame = TypeVar("Frame")
 
@@ -66,14 +68,49 @@ def thin(items: Sequence[Frame], most: int) -> list[Frame]:
 
 
 def _encode(pictures: list[np.ndarray], frame_ms: int, hold_ms: int) -> bytes:
-    """The bytes of the GIF, all frames in the colours of some of them."""
+    """The bytes of the GIF, all frames in the same colours."""
     from PIL import Image
 
-    sample = Image.fromarray(np.concatenate(thin(pictures, _SAMPLES)))
-    palette = sample.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE)
-    frames = [Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    palette, index = _palette(pictures)
+    height, width = pictures[0].shape[:2]
+    frames = []
+    for picture in pictures:
+        frames.append(Image.frombytes("P", (width, height), index[_bins(picture)].tobytes()))
+        frames[-1].putpalette(palette.tobytes())
     durations = [hold_ms, *[frame_ms] * (len(frames) - 2), hold_ms][:len(frames)]
     buffer = io.BytesIO()
     frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0,
                    optimize=False)
     return buffer.getvalue()
+
+
+def _palette(pictures: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The colours of the GIF (256, 3), and which of them stands for each bin of similar colours.
+
+    Drawings have a few flat colours and many mixtures at their edges, so the colours seen most often are kept as they
+    are, and every other one becomes the nearest of these.
+    """
+    count, sums, seen = np.zeros(_BINS), np.zeros((_BINS, 3)), np.zeros(_BINS, bool)
+    for picture in pictures:
+        seen[_bins(picture)] = True
+    for picture in thin(pictures, _SAMPLES):
+        bins = _bins(picture)
+        count += np.bincount(bins, minlength=_BINS)
+        sums += np.stack([np.bincount(bins, picture[..., i].ravel(), _BINS) for i in range(3)], axis=1)
+    often = np.argsort(-count, kind="stable")[:_COLOURS]
+    often = often[count[often] > 0]
+    colours = np.round(sums[often] / count[often, None])
+    index = np.zeros(_BINS, np.uint8)
+    for part in np.array_split(np.flatnonzero(seen), 1 + _BINS // (1 << 14)):
+        middles = np.stack([part >> 2 * _BITS, part >> _BITS, part], axis=1) % (1 << _BITS) * 4 + 1.5
+        index[part] = ((colours**2).sum(axis=1) - 2 * middles @ colours.T).argmin(axis=1)
+    index[often] = np.arange(len(often))
+    palette = np.zeros((_COLOURS, 3), np.uint8)
+    palette[:len(often)] = colours
+    return palette, index
+
+
+def _bins(picture: np.ndarray) -> np.ndarray:
+    """The bin of every pixel."""
+    reduced = (picture >> (8 - _BITS)).astype(np.int32)
+    return ((reduced[..., 0] << 2 * _BITS) | (reduced[..., 1] << _BITS) | reduced[..., 2]).ravel()

@@ -48,4 +48,4 @@ def run(options: Options) -> Report:
         f"steps; {trained.accuracy:.1%} of the rows are now classified rightly. Nobody told the network how: all it "
         "does is take the same short step against the gradient, again and again."
     )
-    return Report(TITLE, QUESTION, did, proves, files)
+    return Report(TITLE, QUESTION, did, proves, files, source=experiment.step_source(options))

@@ -55,7 +55,7 @@ def run(options: Options) -> Report:
         f"start, {trained.accuracy:.1%} in the end. The part of the plane where the network hesitates went from "
         f"{rows[0][3]} to {rows[-1][3]}."
     )
-    return Report(TITLE, QUESTION, did, proves, files)
+    return Report(TITLE, QUESTION, did, proves, files, experiment.loss_graph(trained)[1], files[::-1])
 
 
 def _accuracy(trained: experiment.Run, epoch: int) -> float:
