@@ -96,6 +96,38 @@ def test_what_is_hidden_from_the_tape():
         gradcheck(lambda x: x * x.detach(), X)
 
 
+@ag.primitive(vjps=[lambda g, y, x: g * 3 * x**2 * 1.01])
+def rough_cube(x):
+    return x**3
+
+
+def single(f):
+    return lambda x: ag.astype(f(ag.astype(x, np.float32)), np.float64)
+
+
+def test_functions_that_compute_in_single_precision_get_wider_tolerances():
+    for f in (lambda x: ag.tanh(x) * x, lambda x: ag.log_softmax(x).sum(), lambda x: ag.relu(x) / (x * x + 1)):
+        checked = gradcheck(single(f), X)
+        assert checked.kinks == () and checked.elements >= 7
+        assert checked.notes == ("the function computes in single precision: tolerance 0.001",)
+    with pytest.raises(errors.GradientError, match="rule of 'rough_cube'"):
+        gradcheck(single(rough_cube), X)
+    kinked = gradcheck(single(lambda x: ag.abs(x)), np.array([1.0, 0.0, -1.0]), order=1)
+    assert kinked.kinks == (("argument 0", (1,)),)
+
+
+def test_single_precision_arguments_are_checked_in_double_and_that_is_said():
+    checked = gradcheck(lambda a, b: ag.sin(a) * b, X.astype(np.float32), X)
+    assert checked.notes == ("argument 0 came in less than double precision and was checked in double",)
+    assert "note: argument 0 came in less" in str(checked)
+    assert gradcheck(ag.sin, X).notes == ()
+
+
+def test_zeros_are_noted():
+    checked = gradcheck(lambda p, x: ag.tanh(x @ p["w"] + p["b"]), {"b": np.zeros(2), "w": np.ones((3, 2))}, X)
+    assert checked.notes == ("argument 0, leaf 0 is all zero, which hides mistakes in what is multiplied by it",)
+
+
 def test_random_functions_are_refused():
     rng = np.random.default_rng(0)
     with pytest.raises(errors.ArgumentError, match="different values at the same point"):

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,24 +21,46 @@ from ..tensor import Tensor, constant, tape
 Function = Callable[..., Any]
 Index = tuple[int, ...]
 
-STEP = 2.0**-13  # of the larger central difference; the smaller one takes half of it
-EXACT, MEASURED = 1e-9, 1e-6  # tolerances, relative: against the complex step, against extrapolated differences
+
+class Precision(NamedTuple):
+    """How finely a function can be measured; all but the step are relative."""
+
+    step: float  # of the larger central difference; the smaller one takes half of it
+    exact: float  # tolerance against the complex step
+    measured: float  # tolerance against extrapolated differences
+    apart: float  # how far two differences may be apart before the place counts as a kink
+    bent: float  # how far the slopes to both sides may be
+    floor: float  # slopes smaller than this share of the values are lost in rounding
+
+
+DOUBLE = Precision(2.0**-13, 1e-9, 1e-6, 1e-4, 1e-3, 1e-5)
+SINGLE = Precision(2.0**-5, 1e-4, 1e-3, 5e-2, 1e-1, 1e-2)  # of functions that compute in single precision somewhere
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a passed gradcheck has looked at; `kinks` lists (argument, index) where no derivative could be measured."""
+    """What a passed gradcheck has looked at.
+
+    Attributes:
+        name: of the function.
+        order: up to which derivatives were checked.
+        elements: how many.
+        kinks: (argument, index) where no derivative could be measured.
+        notes: what makes the check say less than it seems to: an argument of zeros, single precision.
+    """
 
     name: str
     order: int
     elements: int
     kinks: tuple[tuple[str, Index | None], ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         places = ", ".join(f"{label} at {_place(index)}" for label, index in self.kinks)
         orders = "first order" if self.order == 1 else "orders 1 and 2"
         left_out = f"; left out as kinks: {places}" if places else ""
-        return f"{self.name}: {self.elements} derivatives of {orders} agree with measurements{left_out}"
+        notes = "".join(f"\nnote: {note}" for note in self.notes)
+        return f"{self.name}: {self.elements} derivatives of {orders} agree with measurements{left_out}{notes}"
 
 
 @dataclass(frozen=True)
@@ -67,17 +89,19 @@ def gradcheck(function: Function, *args: Any, order: int = 2, samples: int = 64,
     For random cotangents u, each element of ``∂<u, f(x)>/∂x`` is compared with the complex step ``Im <u, f(x + ih)>/h``
     where f is analytic (Squire and Trapp, SIAM Review 40, 1998), else with central differences of two step sizes,
     extrapolated.  Where these disagree, or the slopes to both sides do, there is a kink: it is reported and left out.
-    The jvp is compared with the vjp, and at order 2 the vjp itself is differentiated and checked in the same way.
+    The jvp is compared with the vjp.  At order 2 the vjp itself is differentiated, in both modes, and checked in the same
+    way.
+    All floats are taken in double precision; where the function itself computes in single, tolerances are wider.
 
     Args:
         function: of arrays or containers of arrays; returns one or a container of them, the same at every call.
-        args: the point; floats are checked in double precision, other arguments are passed as they are.
+        args: the point; what is no float is passed as it is.
         order: 1, or 2 for second derivatives too.
         samples: elements to check of each argument, chosen at random where it has more (then also a random direction).
         seed: of cotangents and choices.
 
     Returns:
-        What was checked, and the kinks.
+        What was checked, the kinks, and what makes the check weaker than it seems (an argument of zeros).
 
     Raises:
         GradientError: names the argument, the worst element, the operation whose rule is wrong, and its line.
@@ -98,7 +122,7 @@ def gradcheck(function: Function, *args: Any, order: int = 2, samples: int = 64,
                 f"gradcheck: the {kind} of {check.name} by {failure.label} is {failure}. "
                 + _culprit(function, args, failure.order, samples, seed)
             )
-    return Checked(check.name, order, check.elements, tuple(dict.fromkeys(check.kinks)))
+    return Checked(check.name, order, check.elements, tuple(dict.fromkeys(check.kinks)), check.notes())
 
 
 class _Check:
@@ -117,6 +141,8 @@ class _Check:
             f"argument {owner}" + (f", leaf {i - owners.index(owner)}" if owners.count(owner) > 1 else "")
             for i, owner in enumerate(owners)
         ]
+        self.widened = [self.labels[i] for i, leaf in enumerate(leaves) if _dtype(leaf) in (np.float32, np.float16)]
+        self.precision = SINGLE if self._in_single() else DOUBLE
         self.elements = 0
         self.kinks: list[tuple[str, Index | None]] = []
 
@@ -126,7 +152,25 @@ class _Check:
         for i, array in zip(self.floats, arrays, strict=True):
             leaves[i] = array
         outputs = tree.flatten(self.function(*tree.unflatten(self.structure, leaves)))[0]
-        return tuple(y for y in outputs if getattr(getattr(y, "dtype", None), "kind", "") in "fc")
+        return tuple(y for y in outputs if getattr(_dtype(y), "kind", "") in "fc")
+
+    def _in_single(self) -> bool:
+        """Whether a result on the way from the arguments to the outputs has less than double precision."""
+        outputs = self.flat(*(Tensor(self.leaves[i], requires_grad=True) for i in self.floats))
+        recorded = [y for y in outputs if isinstance(y, Tensor) and y.requires_grad]
+        return any(node.dtype != np.float64 for y in recorded for node in tape(y))
+
+    def notes(self) -> tuple[str, ...]:
+        """What weakens the check, in words."""
+        notes = []
+        if self.precision is SINGLE:
+            notes.append(f"the function computes in single precision: tolerance {SINGLE.measured:g}")
+        if self.widened:
+            notes.append(f"{', '.join(self.widened)} came in less than double precision and was checked in double")
+        for i in self.floats:
+            if self.leaves[i].size and not np.any(self.leaves[i]):
+                notes.append(f"{self.labels[i]} is all zero, which hides mistakes in what is multiplied by it")
+        return tuple(notes)
 
     def run(self, order: int) -> _Failure | None:
         """Check derivatives of one order; the worst failure, if any."""
@@ -158,7 +202,8 @@ class _Check:
             )
         _, pullback = vjp(function, *[constant(x) for x in point])
         given = [np.asarray(g.data) for g in pullback(tuple(us))]
-        meter = _Meter(function, point, us, float(sum(np.sum(np.abs(u * y)) for u, y in zip(us, outputs, strict=True))))
+        size = float(sum(np.sum(np.abs(u * y)) for u, y in zip(us, outputs, strict=True)))
+        meter = _Meter(function, point, us, size, self.precision)
         worst: tuple[float, _Failure] | None = None
         for argument, (x, g, label) in enumerate(zip(point, given, labels, strict=True)):
             for index, direction in _directions(x, self.samples, rng):
@@ -169,17 +214,26 @@ class _Check:
                 self.elements += 1
                 found = float(np.sum(g * direction))
                 size = max(
-                    float(np.sum(np.abs(g * direction))), float(np.max(np.abs(g))), abs(measured), 1e-3 * meter.size
+                    float(np.sum(np.abs(g * direction))),
+                    float(np.max(np.abs(g))),
+                    abs(measured),
+                    max(1e-3, 10 * self.precision.floor) * meter.size,
                 )
                 excess = abs(found - measured) / (tolerance * size) if size else 0.0
                 if not excess <= 1 and (worst is None or excess > worst[0]):  # (nan fails)
                     worst = excess, _Failure(order, argument, label, index, found, measured)
-        if worst is None and order == 1:
-            return self._transposed(function, point, us, given, rng)
+        if worst is None:
+            return self._transposed(function, point, us, given, rng, order)
         return worst[1] if worst else None
 
     def _transposed(
-        self, function: Function, point: list[Any], us: list[Any], given: list[Any], rng: np.random.Generator
+        self,
+        function: Function,
+        point: list[Any],
+        us: list[Any],
+        given: list[Any],
+        rng: np.random.Generator,
+        order: int,
     ) -> _Failure | None:
         """<u, jvp(v)> = <vjp(u), v>, to rounding."""
         vs = [rng.uniform(-1, 1, x.shape) for x in point]
@@ -187,16 +241,16 @@ class _Check:
         left = float(sum(np.sum(u * dy) for u, dy in zip(us, forward, strict=True)))
         right = float(sum(np.sum(g * v) for g, v in zip(given, vs, strict=True)))
         size = float(sum(np.sum(np.abs(g * v)) for g, v in zip(given, vs, strict=True)))
-        if math.isfinite(right) and not abs(left - right) <= EXACT * max(size, abs(left)):
-            return _Failure(1, 0, "forward mode (jvp)", None, left, right)
+        if math.isfinite(right) and not abs(left - right) <= self.precision.exact * max(size, abs(left)):
+            return _Failure(order, 0, "forward mode (jvp)", None, left, right)
         return None
 
 
 class _Meter:
     """Slopes of <u, f(x)> along directions, from values of f alone."""
 
-    def __init__(self, function: Function, point: list[Any], us: list[Any], size: float) -> None:
-        self.function, self.point, self.us, self.size = function, point, us, size
+    def __init__(self, function: Function, point: list[Any], us: list[Any], size: float, precision: Precision) -> None:
+        self.function, self.point, self.us, self.size, self.precision = function, point, us, size, precision
         self.complex_works = True
         self.centre = self._value(point)
 
@@ -212,23 +266,24 @@ class _Meter:
     def along(self, argument: int, direction: Any) -> tuple[float | None, float]:
         """The slope, None at a kink, and the tolerance that it deserves."""
         x = self.point[argument]
-        h = STEP * max(1.0, float(np.max(np.abs(x * direction))))
+        precision = self.precision
+        h = precision.step * max(1.0, float(np.max(np.abs(x * direction))))
         up, up_half, down_half, down = (float(self._moved(argument, t * h * direction)) for t in (1, 0.5, -0.5, -1))
         centre = float(self.centre)
         wide, narrow = (up - down) / (2 * h), (up_half - down_half) / h
         bend, half_bend = (up - 2 * centre + down) / h, 2 * (up_half - 2 * centre + down_half) / h
         slope = (4 * narrow - wide) / 3
-        size = max(abs(wide), abs(narrow), abs(up - centre) / h, abs(centre - down) / h, 1e-5 * self.size)
+        size = max(abs(wide), abs(narrow), abs(up - centre) / h, abs(centre - down) / h, precision.floor * self.size)
         if not math.isfinite(slope):
-            return None, MEASURED
+            return None, precision.measured
         # The slopes to both sides differ by h f'' where f is smooth: half as much at half the step.
-        kink = abs(bend) > 1e-3 * size and abs(half_bend) > 0.75 * abs(bend)
-        if kink or abs(wide - narrow) > 1e-4 * size:
-            return None, MEASURED
+        kink = abs(bend) > precision.bent * size and abs(half_bend) > 0.75 * abs(bend)
+        if kink or abs(wide - narrow) > precision.apart * size:
+            return None, precision.measured
         exact = self._complex_step(argument, direction)
-        if exact is not None and abs(exact - slope) <= 1e-5 * size:
-            return exact, EXACT
-        return slope, MEASURED
+        if exact is not None and abs(exact - slope) <= 0.1 * precision.apart * size:
+            return exact, precision.exact
+        return slope, precision.measured
 
     def _complex_step(self, argument: int, direction: Any) -> float | None:
         """Exact to rounding for analytic functions; None if the function does not take complex numbers."""
@@ -254,10 +309,14 @@ def _directions(x: Any, samples: int, rng: np.random.Generator) -> list[tuple[In
     return found
 
 
+def _dtype(leaf: Any) -> Any:
+    return getattr(leaf, "dtype", None)
+
+
 def _plain(leaf: Any) -> Any:
     """Floats as arrays of double precision; anything else as it is."""
     value = leaf.data if isinstance(leaf, Tensor) else leaf
-    if isinstance(value, float) or getattr(getattr(value, "dtype", None), "kind", "") == "f":
+    if isinstance(value, float) or getattr(_dtype(value), "kind", "") == "f":
         return np.array(value, np.float64)
     return leaf
 
