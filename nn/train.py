@@ -26,7 +26,7 @@ LossFunction = Callable[[Any, Any], Any]
 Metric = Callable[[np.ndarray, np.ndarray], float]
 Callback = Callable[["Trainer"], Any]
 
-_STRETCH = 0.1  # seconds after which Ctrl-C is looked for
+_STRETCH = 0.05  # seconds after which Ctrl-C is looked for
 
 
 def fit(
@@ -136,25 +136,27 @@ class Trainer:
         for name, value in (("epochs", epochs), ("batch_size", size)):
             if not isinstance(value, (int, np.integer)) or value < (name == "batch_size"):
                 raise ArgumentError(f"{name} must be a positive integer, not {value!r}")
+        size = min(size, n)
         self.history = history = History(records={recorder.name: Record() for recorder in recorders})
         if "weights" in history.records:
             history.run = Run(self.model, self.loss, X, y)
         self._state = [*self.model.state().values(), *self.optimizer.state().values()]
         self._good = self._values()
         rng = np.random.default_rng(seed)
-        order = np.arange(n)
+        rows = np.arange(n)
         callbacks = list(callbacks)
         Module.train(self.model)
         # Overflow on the way to a divergence is reported once, by the error, not by a stream of NumPy warnings.
         with np.errstate(all="ignore"), _interruptible() as interrupt, _Progress(epochs, verbose) as progress:
-            for self.epoch in range(epochs):
-                self._record(recorders, self.epoch)
-                if shuffle:
-                    order = rng.permutation(n)
-                history.loss.append(self._run_epoch(X[order], y[order], size, interrupt))
+            while history.epochs < epochs:
+                self._record(recorders, history.epochs)
+                busy = held_out or metrics or callbacks or n % size
+                ahead = 1 if busy else self._epochs_ahead(n // size, recorders, progress)
+                order = np.concatenate([rng.permutation(n) if shuffle else rows for _ in range(ahead)])
+                self._run_epochs(X[order], y[order], n, size, interrupt)
                 if held_out or metrics:
                     self._measure(held_out or (X, y), metrics or {}, held_out is not None)
-                progress.show(self.epoch + 1, history)
+                progress.show(history.epochs, history)
                 stop = [callback(self) for callback in callbacks]
                 if interrupt.is_set() or any(result is True for result in stop):
                     break
@@ -164,14 +166,23 @@ class Trainer:
         Module.eval(self.model)
         return history
 
-    # -- one epoch -----------------------------------------------------------------------------------------------------
+    # -- epochs --------------------------------------------------------------------------------------------------------
 
-    def _run_epoch(self, X: np.ndarray, y: np.ndarray, size: int, interrupt: threading.Event) -> float:
-        """Step through rows in their order; the mean loss of the rows."""
+    def _epochs_ahead(self, steps: int, recorders: Sequence[Recorder], progress: _Progress) -> int:
+        """How many epochs of so many steps are soon over, and nothing is to be done between them."""
+        now = self.history.epochs
+        most = max(1, min(self._stretch // steps, progress.epochs - now))
+        return next(
+            (i for i in range(1, most) if progress.due(now + i) or any(r.wants(now + i) for r in recorders)), most
+        )
+
+    def _run_epochs(self, X: np.ndarray, y: np.ndarray, n: int, size: int, interrupt: threading.Event) -> None:
+        """Step through the rows of epochs of n rows each, and note the mean loss of each."""
         total = 0.0
         done = 0
         alone = False  # after a loss that is not finite: one step at a time, to see which one it is
         while done < len(X):
+            self.epoch = self.history.epochs
             start, before = time.monotonic(), self._values()
             rows = slice(done, done + (1 if alone or self._compiled is None else self._stretch) * size)
             try:
@@ -189,7 +200,7 @@ class Trainer:
                 self._restore(before)
                 if len(losses) == 1:
                     where = _first_nonfinite(self.loss(self.model(Tensor(X[rows])), Tensor(y[rows])))
-                    self._fail(f"step {done // size}: the loss is {losses[0]}", where)
+                    self._fail(f"step {done % n // size}: the loss is {losses[0]}", where)
                 alone = True
                 continue
             self._good = self._last
@@ -197,12 +208,17 @@ class Trainer:
                 batch = min(size, len(X) - done)
                 total += loss * batch
                 done += batch
+                if done % n == 0:
+                    self.history.loss.append(total / n)
+                    total = 0.0
             if interrupt.is_set():
                 break
             if self._compiled is not None and self._compiled.looped:
                 in_time = int(_STRETCH * len(losses) / max(time.monotonic() - start, 1e-6))
                 self._stretch = max(1, min(in_time, 8 * len(losses)))
-        return total / done
+        if done % n:
+            self.history.loss.append(total / (done % n))
+        self.epoch = self.history.epochs - 1
 
     def _losses(self, X: np.ndarray, y: np.ndarray, size: int) -> list[float]:
         """Step through batches of rows: all but the last in one call, which stays inside machine code."""
@@ -374,9 +390,13 @@ class _Progress:
     def __enter__(self) -> _Progress:
         return self
 
+    def due(self, done: int) -> bool:
+        """Whether a line is to be printed after so many epochs."""
+        return self.verbose >= 2 and (done % max(self.epochs // 10, 1) == 0 or done == self.epochs)
+
     def show(self, done: int, history: History) -> None:
-        """Called after every epoch."""
-        if self.verbose >= 2 and (done % max(self.epochs // 10, 1) == 0 or done == self.epochs):
+        """Called after every epoch, or every few of them."""
+        if self.due(done):
             held_out = f"  validation {history.validation_loss[-1]:.6g}" if history.validation_loss else ""
             print(f"epoch {done}/{self.epochs}  loss {history.loss[-1]:.6g}{held_out}", flush=True)
         now = time.perf_counter()

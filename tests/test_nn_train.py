@@ -1,6 +1,7 @@
 """The training loop: what it computes, keeps and refuses, and how it ends."""
 
 import json
+import re
 import signal
 import threading
 import time
@@ -246,9 +247,9 @@ def test_ctrl_c_ends_compiled_training_too():
     network = xor_network()
     timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
     timer.start()
-    history = network.train(X, Y, 100_000, 0.5)
+    history = network.train(X, Y, 10_000_000, 0.5)
     assert history.interrupted
-    assert 0 < history.epochs < 100_000
+    assert 0 < history.epochs < 10_000_000
     assert all(np.isfinite(w).all() for w in weights(network))
 
 
@@ -303,8 +304,24 @@ def test_epochs_run_inside_machine_code():
     trainer._compiled.scan = lambda x, t: entered.append(x.shape) or scan(x, t)
     trainer.run(MOONS, LABELS, epochs=4, batch_size=4, verbose=0)
     assert trainer._compiled.looped
-    assert entered[-1] == (9, 4, 2)  # all batches but the last
+    assert entered[-1][0] >= 9 and entered[-1][1:] == (4, 2)  # all batches but the last, of one epoch or more
     assert trainer._compiled.trace_count == 1
+
+
+def test_what_is_recorded_and_printed_between_epochs_inside_machine_code(capsys):
+    results = []
+    for change in (lambda trainer: trainer, step_by_step):
+        model = nn.MLP([2, 5, 1], seed=4)
+        trainer = change(Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=0.1)))
+        recorders = [nn.record_weights(at=[0, 7, 8, 300, 999]), nn.record_predictions(MOONS, every=333)]
+        trainer._stretch = 10_000  # the first look is far away
+        history = trainer.run(MOONS, LABELS, epochs=1000, batch_size=10, recorders=recorders, verbose=2)
+        results.append((history.to_json(), capsys.readouterr().out))
+        assert trainer.epoch == 999
+    assert results[0] == results[1]
+    assert history.records["weights"].epochs == [0, 7, 8, 300, 999, 1000]
+    assert history.records["predictions"].epochs == [0, 333, 666, 999, 1000]
+    assert results[0][1].count("\n") == 10
 
 
 def test_callbacks_of_epochs_inside_machine_code():
@@ -350,6 +367,24 @@ def test_the_weights_of_the_last_finite_loss_are_restored_wherever_it_was(bad):
         with pytest.raises(DivergenceError, match=rf"^epoch 0 step {bad}: the loss is inf"):
             trainer.run(X, X * 0, epochs=1, batch_size=1, shuffle=False, verbose=0)
         after.append(weights(model))
+    assert_equal(*after)
+
+
+def test_divergence_some_epochs_on_inside_machine_code():
+    """A weight that doubles at every step is followed to infinity."""
+    X = np.ones((4, 1))
+    errors, after = [], []
+    for change in (lambda trainer: trainer, step_by_step):
+        model = nn.Dense(1, 1, seed=0, bias=False)
+        trainer = change(Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=1.5)))
+        trainer._stretch = 10_000
+        with pytest.raises(DivergenceError) as caught:
+            trainer.run(X, X * 0, epochs=1000, batch_size=2, verbose=0)
+        errors.append((str(caught.value), caught.value.history.loss, trainer.epoch))
+        after.append(weights(model))
+    assert errors[0] == errors[1]
+    assert re.match(rf"epoch {len(errors[0][1])} step [01]: the loss is inf; the first non-finite", errors[0][0])
+    assert len(errors[0][1]) > 200
     assert_equal(*after)
 
 
@@ -569,7 +604,7 @@ def test_on_a_terminal_the_bar_is_redrawn_at_most_ten_times_a_second(monkeypatch
     monkeypatch.setattr("nn.train.time", fake)
     drawn = []
     monkeypatch.setattr("nn.train.tqdm.refresh", lambda bar, *args, **kwargs: drawn.append(bar.n))
-    xor_network().train(X, Y, 100, 0.5)
+    xor_network().train(X, Y, 100, 0.5, callbacks=[lambda trainer: None])
     capsys.readouterr()
     assert 10 <= len([n for n in drawn if n]) <= 13
     assert drawn[-1] == 100
