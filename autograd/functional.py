@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
+from .batching import Batched, Frame
 from .blame import at, here
 from .custom import unlisted
 from .engine import pull, toposort
@@ -23,12 +24,14 @@ from .errors import ArgumentError, DTypeError, GraphError, ShapeError
 from .forward import push, tie, variable
 from .mode import MODE, clock, current, switch
 from .ops.elementwise import astype
-from .ops.shape import reshape, stack
+from .ops.shape import concatenate, expand_dims, reshape
 from .primitive import Array, Box
 from .tensor import Tensor, constant, record
+from .vmap import leave
 
 Function = Callable[..., Any]
 
+AT_ONCE = 2**21  # elements of the largest array that the rows of a Jacobian worked out together may take
 _DEPTH: ContextVar[int] = ContextVar("autograd_depth", default=0)  # transformations whose function is running
 
 
@@ -325,7 +328,11 @@ def _directions(run: _Run, tangents: Any) -> list[Any]:
 
 
 def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The function that returns all derivatives ∂y_i/∂x_j, of shape ``y.shape + x.shape``, one backward pass per y_i.
+    """The function that returns all derivatives ∂y_i/∂x_j, of shape ``y.shape + x.shape``.
+
+    One pass works on many rows at once, as with `vmap`: backward for many y_i, or forward for many x_j where there are
+    fewer of these.  They go one by one where the pass itself is differentiated, or an operation of the user's own takes
+    part.
 
     Args:
         function: returns an array, or a container of arrays (then the result is a container of Jacobians).
@@ -344,14 +351,13 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
         graph = run.outer([leaves[i] for i in live])
         blocks = []
         for y in leaves:
-            columns = list(zip(*_rows(run, y, graph), strict=True)) or [()] * len(run.leaves)
             taken: set[int] = set()
             parts = [
-                None if leaf is None else run.finish(_block(y, leaf, column), leaf, isinstance(x, Tensor), taken)
-                for leaf, x, column in zip(run.leaves, run.given, columns, strict=True)
+                None if leaf is None else run.finish(part, leaf, isinstance(x, Tensor), taken)
+                for leaf, x, part in zip(run.leaves, run.given, _blocks(run, y, graph), strict=True)
             ]
-            block = tree.unflatten(run.structure, parts)
-            blocks.append(block[0] if isinstance(argnums, int) else block)
+            row = tree.unflatten(run.structure, parts)
+            blocks.append(row[0] if isinstance(argnums, int) else row)
         if graph:
             run.tie()
         return tree.unflatten(structure, blocks)
@@ -359,22 +365,61 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     return derived
 
 
-def _rows(run: _Run, y: Any, graph: bool) -> Iterator[list[Any]]:
-    """For each element of an output the cotangents of the leaves."""
-    for index in np.ndindex(np.shape(y)):
-        if not (isinstance(y, Tensor) and y.requires_grad):
-            yield [None] * len(run.leaves)
-            continue
-        seed = np.zeros(y.shape, y.dtype)
-        seed[index] = 1
-        yield run.pull([y], [seed[()]], graph)
+def _blocks(run: _Run, y: Any, graph: bool) -> list[Any]:
+    """The Jacobian of one output by every leaf, None for what is no leaf."""
+    parts: list[Any] = [None] * len(run.leaves)
+    if isinstance(y, Tensor) and y.requires_grad and y.size:
+        order = toposort([y])
+        most = max(1, AT_ONCE // max([1, *(tensor.size for tensor in order)]))
+        # Rules of the user's own need not be made for batches; passes to be differentiated are recorded one by one.
+        if graph or any(tensor.creator.kind == "user" for tensor in order):
+            most = 1
+        if most > 1 and sum(leaf.size for leaf in run.leaves if leaf is not None) < y.size:
+            parts = [None if leaf is None else _columns(y, leaf, most) for leaf in run.leaves]
+        else:
+            parts = _rows(run, y, graph, most)
+    return [None if leaf is None else _block(y, leaf, part) for leaf, part in zip(run.leaves, parts, strict=True)]
 
 
-def _block(y: Any, leaf: Tensor, rows: Sequence[Any]) -> Array:
-    """The Jacobian of one output by one leaf, from its rows."""
-    rows = [np.zeros(leaf.shape, leaf.dtype) if row is None else row for row in rows]
+def _block(y: Any, leaf: Tensor, part: Array | None) -> Array:
+    """The Jacobian of one output by one leaf in its shape; zeros where there is none."""
     shape = (*np.shape(y), *leaf.shape)
-    return reshape(stack(rows), shape) if rows else np.zeros(shape, leaf.dtype)
+    return np.zeros(shape, leaf.dtype) if part is None else reshape(part, shape)
+
+
+def _units(size: int, most: int, like: Tensor) -> Iterator[Any]:
+    """The unit vectors in the place of `like`, some at a time, along axis 0."""
+    for start in range(0, size, most):
+        count = min(most, size - start)
+        units = np.zeros((count, size), like.dtype)
+        units[np.arange(count), start + np.arange(count)] = 1
+        yield units.reshape(count, *like.shape)
+
+
+def _rows(run: _Run, y: Tensor, graph: bool, most: int) -> list[Any]:
+    """One cotangent of every leaf per element of an output, along axis 0; None where all are zero."""
+    chunks = []
+    for units in _units(y.size, most, y):
+        if most == 1:
+            gs = run.pull([y], [units[0]], graph)
+            chunks.append([None if g is None else expand_dims(g, 0) for g in gs])
+        else:
+            frame = Frame(len(units), run.what)
+            gs = run.pull([y], [Batched(frame, units)], graph)
+            chunks.append([None if g is None else leave(g, frame=frame, axis=0) for g in gs])
+    return [None if rows[0] is None else concatenate(rows) for rows in zip(*chunks, strict=True)]
+
+
+def _columns(y: Tensor, leaf: Tensor, most: int) -> Array:
+    """One tangent of an output per element of a leaf, along the last axis; None where all are zero."""
+    chunks = []
+    for units in _units(leaf.size, most, leaf):
+        frame = Frame(len(units), "jacobian")
+        tangent = push([y], {leaf: Batched(frame, units)}, False).get(y)
+        if tangent is None:
+            return None
+        chunks.append(leave(tangent, frame=frame, axis=y.ndim))
+    return concatenate(chunks, axis=y.ndim) if chunks else None
 
 
 def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:

@@ -126,6 +126,25 @@ def test_derivatives(name, primitive, sample, case):
         same(found, expected, 1e-10)
 
 
+@pytest.mark.parametrize(("name", "primitive", "sample", "case"), SMOOTH, ids=SMOOTH_LABELS)
+def test_jacobians_in_both_modes(name, primitive, sample, case):
+    """Wide functions go backward, tall ones forward, a batch of unit vectors at a time: as one by one."""
+    made = smooth(primitive, case)
+    if made is None:
+        return
+    f, points, others, _, us = made
+    point, rest = [x[0] for x in points], [a if axis is None else a[0] for a, axis in others]
+    which = list(range(len(point)))
+    y, pullback = ag.vjp(lambda *xs: f(*xs, *rest), *point)
+    rows = [pullback(unit.reshape(us[0].shape)[()]) for unit in np.eye(us[0].size)]
+    expected = [np.stack([r[i] for r in rows]) if rows else np.zeros((0, *point[i].shape)) for i in which]
+    times = np.arange(1.0, 2 + sum(np.size(x) for x in point))
+    for copies in (times[:1], times):
+        tall = ag.jacobian(lambda *xs, c=copies: f(*xs, *rest).reshape((-1, 1)) * c, which)(*point)
+        for found, block in zip(tall, expected, strict=True):
+            same(found, block[:, None] * copies.reshape(-1, *(1,) * (block.ndim - 1)), 1e-11)
+
+
 def test_every_primitive_has_its_rule_or_a_reason():
     alone = {name for name, primitive in REGISTRY.items() if primitive.kind == "elementwise"}
     assert not alone & set(batching.RULES)
