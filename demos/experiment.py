@@ -82,6 +82,7 @@ class Run:
     grid: Grid
     frames: np.ndarray
     weights: dict[str, np.ndarray]
+    history: nn.History
 
     @property
     def title(self) -> str:
@@ -147,5 +148,5 @@ def _train(options: Options) -> Run:
     weights, outputs = history.records["weights"], history.records["predictions"]
     return Run(
         options, X, y, model, np.array(history.loss), outputs.epochs, grid, outputs.series()[..., 0],
-        {name: weights.series(name) for name in weights.values[0]},
+        {name: weights.series(name) for name in weights.values[0]}, history,
     )  # fmt: skip

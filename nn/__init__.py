@@ -10,6 +10,7 @@
 
 from nn import (
     activations,
+    beside,
     data,
     draw,
     explore,
@@ -25,6 +26,7 @@ from nn import (
     train,
 )
 from nn.activations import GELU, Apply, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from nn.beside import compare_gif
 from nn.data import train_test_split
 from nn.draw import NetworkPicture, draw_network
 from nn.history import History, Record, Recorder, record_activations, record_predictions, record_weights
@@ -53,9 +55,9 @@ __all__ = [
     "Adam", "Apply", "BCEWithLogits", "BinaryCrossEntropy", "Buffer", "CrossEntropy", "Dense", "GELU", "Hinge",
     "History", "Identity", "LeakyReLU", "Loss", "MLP", "MSE", "Module", "NetworkPicture", "NeuralNetwork", "Optimizer",
     "Parameter", "RMSProp", "ReLU", "Record", "Recorder", "SGD", "Sequential", "Sigmoid", "Softmax", "Softplus",
-    "Tanh", "Trainer", "accuracy", "activations", "binary_cross_entropy", "binary_cross_entropy_with_logits",
-    "confusion_matrix", "cross_entropy", "data", "draw", "draw_network", "explore", "fit", "hinge", "history", "init",
-    "layers", "load", "loss", "mean_squared_error", "metrics", "module", "network", "observe", "optim", "persist",
-    "predict", "read", "record_activations", "record_predictions", "record_weights", "save", "train",
-    "train_test_split",
+    "Tanh", "Trainer", "accuracy", "activations", "beside", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "compare_gif", "confusion_matrix", "cross_entropy", "data", "draw", "draw_network", "explore", "fit", "hinge",
+    "history", "init", "layers", "load", "loss", "mean_squared_error", "metrics", "module", "network", "observe",
+    "optim", "persist", "predict", "read", "record_activations", "record_predictions", "record_weights", "save",
+    "train", "train_test_split",
 ]  # fmt: skip

@@ -104,14 +104,17 @@ def _loss_axis(ax: Axes, curves: Sequence[np.ndarray]) -> None:
     ax.grid(color=PALE, linewidth=0.5)
 
 
-def loss_panel(ax: Axes, losses: Series, *, title: str = "Training loss", ylabel: str = "loss") -> Show:
+def loss_panel(
+    ax: Axes, losses: Series, *, title: str = "Training loss", ylabel: str = "loss", like: Sequence[Series] = ()
+) -> Show:
     """The loss of every epoch; the part up to the epoch shown is dark, with its value beside the last point.
 
-    losses: one number per epoch.  Returns the function that moves it to an epoch.
+    losses: one number per epoch; like: other curves that the axes have room for, too.
+    Returns the function that moves it to an epoch.
     """
     curve = np.asarray(losses, dtype=float)
     tidy(ax, title, "epoch", ylabel)
-    _loss_axis(ax, [curve])
+    _loss_axis(ax, [curve, *(np.asarray(other, dtype=float) for other in like)])
     ax.plot(curve, color=PALE, linewidth=1.6)
     (line,) = ax.plot([], [], color=BLUE, linewidth=1.9)
     (dot,) = ax.plot([], [], "o", color=ORANGE, markersize=6, markeredgecolor="white")

@@ -29,7 +29,7 @@ def run(options: Options) -> Report:
     by_activation = {name: experiment.train(replace(options, activation=name)) for name in ACTIVATIONS}
     files += [
         _compare(by_activation, folder / "activations.png"),
-        _compare_moving(by_activation, folder / "activations.gif"),
+        nn.compare_gif({name: run.history for name, run in by_activation.items()}, folder / "activations.gif"),
     ]
     by_rate = {f"rate {rate:g}": run for rate, run in phase_4_convergence.rates(options).items()}
     files.append(_compare(by_rate, folder / "learning_rates.png"))
@@ -88,16 +88,6 @@ def _compare(runs: dict[str, experiment.Run], path: Path) -> Path:
         title = f"{name}: {run.accuracy:.1%} right"
         plots.boundary_panel(ax, run.grid, run.epochs[-1:], run.frames[-1:], run.X, run.y, title=title)
     return plots.save(figure, path)
-
-
-def _compare_moving(runs: dict[str, experiment.Run], path: Path) -> Path:
-    """The boundaries of several runs moving side by side."""
-    figure = plots.new_figure(3.1 * len(runs), 3.2)
-    shows = [
-        plots.boundary_panel(ax, run.grid, run.epochs, run.frames, run.X, run.y, title=name)
-        for ax, (name, run) in zip(figure.subplots(1, len(runs)), runs.items())
-    ]
-    return gif(figure, plots.together(*shows), next(iter(runs.values())).epochs[:-1], path, max_frames=40)
 
 
 def _spirals(options: Options, path: Path) -> tuple[Path, float, int]:
