@@ -176,6 +176,7 @@ def test_the_scalar_network_learns(tmp_path):
     ])
     losses = report.did[2].split()
     assert float(losses[3].rstrip(",")) < float(losses[1])
+    assert float(report.did[3].split()[-1].rstrip(".")) < 1e-14
 
 
 def test_the_scalar_network_computes_what_arrays_compute():
@@ -186,6 +187,18 @@ def test_the_scalar_network_computes_what_arrays_compute():
         x_next = x @ W + np.array([float(neuron.bias) for neuron in layer])
         x = x_next if i == len(network.layers) else np.maximum(x_next, 0)
     assert float(network([0.3, -1.2])) == pytest.approx(float(x[0]), rel=1e-14)
+
+
+def test_all_points_at_once_are_the_points_one_by_one():
+    X, y = nn.data.two_moons(20, seed=0)
+    signs = 2.0 * y[:, 0] - 1.0
+    gradients = []
+    for loss_of in (two_moons_scalars.loss_of, two_moons_scalars.loss_of_all):
+        network = two_moons_scalars.Network((4, 3), seed=1)
+        loss, right = loss_of(network, X, signs)
+        loss.backward()
+        gradients.append([loss.item(), right, *(float(parameter.grad) for parameter in network.parameters())])
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-13, atol=1e-16)
 
 
 def test_the_graph_stands_beside_the_training_still_and_moving(tmp_path):
