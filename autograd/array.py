@@ -11,8 +11,9 @@ from numpy.typing import DTypeLike
 
 from . import composite
 from .at import At
+from .blame import at, here
 from .errors import DTypeError
-from .mode import current
+from .mode import DEPTH, current
 from .ops import elementwise, linalg, reduce, shape
 from .primitive import Array, Box
 from .protocols import array_function, array_ufunc
@@ -146,6 +147,7 @@ class ArrayMethods(Box):
         return bool(self._concrete("a condition (if, while, and, or, not)"))
 
     def __float__(self) -> float:
+        self._leaves_the_graph("a float", "x.item()")
         return float(self._concrete("float()").item())
 
     def __int__(self) -> int:
@@ -158,7 +160,16 @@ class ArrayMethods(Box):
         return format(self._concrete("format()")[()], spec) if spec else str(self)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
+        self._leaves_the_graph("a plain array", "x.numpy()")
         return np.array(self._concrete("conversion to a NumPy array"), dtype=dtype)
+
+    def _leaves_the_graph(self, into: str, how: str) -> None:
+        """Refuse to become a constant unasked where a derivative would silently be 0 for it."""
+        if self.requires_grad and DEPTH.get() and current().record:
+            raise DTypeError(
+                f"{at(here())} makes {into} of a value that is being differentiated, so its gradient would be lost: use "
+                f"functions of autograd or NumPy (autograd.numpy.array for lists of tensors), or {how} to leave the graph"
+            )
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return array_ufunc(ufunc, method, inputs, kwargs)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from .custom import unlisted
 from .engine import pull, toposort
 from .errors import ArgumentError, DTypeError, GraphError, ShapeError
 from .forward import push, tie, variable
-from .mode import MODE, clock, current, switch
+from .mode import DEPTH, MODE, clock, current, switch
 from .ops.elementwise import astype
 from .ops.shape import concatenate, expand_dims, reshape
 from .primitive import Array, Box
@@ -32,7 +31,6 @@ from .vmap import leave
 Function = Callable[..., Any]
 
 AT_ONCE = 2**21  # elements of the largest array that the rows of a Jacobian worked out together may take
-_DEPTH: ContextVar[int] = ContextVar("autograd_depth", default=0)  # transformations whose function is running
 
 
 def _called(function: Function) -> str:
@@ -48,7 +46,7 @@ class _Run:
         mode = current()
         self.what, self.function = what, function
         self.recording = mode.record
-        self.nested = _DEPTH.get() > 0
+        self.nested = DEPTH.get() > 0
         self.given, self.structure = tree.flatten(tuple([args[i] for i in chosen]))
         if mode.batch is not None:  # inside vmap every row has derivatives of its own, also by what all rows share
             self.given = [mode.batch.shared(x) if isinstance(x, Tensor) else x for x in self.given]
@@ -61,13 +59,13 @@ class _Run:
         passed = [x if leaf is None else leaf for x, leaf in zip(self.given, self.leaves, strict=True)]
         for i, argument in zip(chosen, tree.unflatten(self.structure, passed), strict=True):
             call[i] = argument
-        depth = _DEPTH.set(_DEPTH.get() + 1)
+        depth = DEPTH.set(DEPTH.get() + 1)
         running = MODE.set(mode.replace("record", True).replace("compiled", False))  # programs keep no tape
         try:
             self.result = function(*call, **kwargs)
         finally:
             MODE.reset(running)
-            _DEPTH.reset(depth)
+            DEPTH.reset(depth)
 
     def _leaf(self, x: Any) -> Tensor | None:
         """A fresh leaf for a float; None for what is left out of a container (integers, strings, ...)."""

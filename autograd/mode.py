@@ -65,6 +65,7 @@ class Clock:
 clock = Clock()
 MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode())
 current = MODE.get
+DEPTH: ContextVar[int] = ContextVar("autograd_depth", default=0)  # transformations whose function is running
 
 
 class switch:

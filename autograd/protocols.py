@@ -87,7 +87,7 @@ def as_array(x: Any) -> Array:
 def plain(x: Any) -> Any:
     """The arrays themselves in place of Tensors, in lists and tuples too."""
     if isinstance(x, Box):
-        return np.asarray(x)
+        return np.array(x._concrete("its values"))  # type: ignore[attr-defined]
     return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
 
 

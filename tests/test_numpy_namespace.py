@@ -1,6 +1,7 @@
 """``import autograd.numpy as np``: the namespace, code written for it, what NumPy's functions refuse, and the table of all."""
 
 import inspect
+import math
 import re
 import subprocess
 import sys
@@ -127,6 +128,41 @@ def test_in_a_compiled_step():
     with ag.disable_compile():
         assert step(w, x).item() == pytest.approx(compiled, rel=1e-14)
     np.testing.assert_allclose(gradient, w.grad, rtol=1e-13)
+
+
+# ----- a gradient that would be lost -----
+LOST = [
+    lambda x: numpy.array([x[0], x[1]]).sum(),
+    lambda x: numpy.asarray(x).sum(),
+    lambda x: numpy.sum([x[0], x[1]]),
+    lambda x: float(x[0]) ** 2,
+    lambda x: math.exp(x[0]),
+    lambda x: numpy.vectorize(lambda v: v * v)(x).sum(),
+]
+
+
+@pytest.mark.parametrize("function", LOST)
+def test_no_plain_number_is_made_of_what_is_differentiated(function):
+    for transformed in (
+        grad(function),
+        ag.value_and_grad(function),
+        ag.hessian(function),
+        lambda x: ag.vjp(function, x),
+    ):
+        with pytest.raises(errors.DTypeError, match=r"\.py:\d+ makes a .* gradient would be lost"):
+            transformed(numpy.array([1.0, 2.0]))
+
+
+def test_values_are_read_on_purpose():
+    def function(x):
+        seen = [x.item() for x in x] + x.numpy().tolist() + x.data.tolist()
+        assert seen == [1, 2] * 3 and np.allclose(x, [1, 2]) and f"{x[0]:.1f}" == "1.0" and x[0] > 0.5
+        with ag.no_grad():
+            assert float(x[1]) == 2 and numpy.asarray(x).tolist() == [1, 2]
+        constant = Tensor([1.0])
+        return (x * x).sum() * float(constant)
+
+    assert grad(function)(numpy.array([1.0, 2.0])).tolist() == [2, 4]
 
 
 # ----- what is refused -----

@@ -12,7 +12,7 @@ from ..ops import elementwise as ops
 from ..ops.elementwise import astype, isfinite, isnan, stop_gradient, where
 from ..ops.shape import broadcast_to, getitem
 from ..primitive import Array
-from ..protocols import as_array, implements
+from ..protocols import as_array, implements, plain
 from .special import signbit
 
 
@@ -177,7 +177,7 @@ def choose(a: Array, choices: Any, out: None = None) -> Array:
 def piecewise(x: Array, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Array:
     """Each function at the elements where its condition holds, a last one (or 0) elsewhere; conditions are looked at."""
     conditions = list(condlist) if isinstance(condlist, (list, tuple)) and np.ndim(condlist[0]) else [condlist]
-    masks = [np.broadcast_to(np.asarray(condition, bool), x.shape) for condition in conditions]
+    masks = [np.broadcast_to(np.asarray(plain(condition), bool), x.shape) for condition in conditions]
     if len(funclist) == len(masks) + 1:
         masks.append(~np.any(masks, axis=0))
     y: Array = np.zeros(x.shape, x.dtype)

@@ -267,7 +267,8 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     limit = float(np.finfo(a.dtype).eps) * max(m, n) if rcond is None else rcond
     values = svdvals(a)
     x = matmul(pinv(a, limit), b)
-    rank = np.intc((np.asarray(plain(values)) > limit * np.asarray(plain(values)).max(initial=0)).sum())
+    sizes = plain(values)
+    rank = np.intc((sizes > limit * sizes.max(initial=0)).sum())
     away = b - matmul(a, x)
     left = np.zeros(0, x.dtype) if rank < n or m <= n else reshape(reduce.sum(away * away, 0), (-1,))
     return x, left, rank, values

@@ -18,7 +18,7 @@ from ..ops.elementwise import astype, where
 from ..ops.reduce import sum as sum_
 from ..ops.shape import broadcast_to, concatenate, getitem, reshape, transpose
 from ..primitive import Array
-from ..protocols import as_array, implements
+from ..protocols import as_array, implements, plain
 
 
 def moved(move: Callable[..., Any], *arrays: Array) -> Array:
@@ -361,7 +361,7 @@ def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
 @implements("trim_zeros")
 def trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
     """Without the zeros at the ends; the values are looked at."""
-    there = np.nonzero(np.asarray(filt))[0]
+    there = np.nonzero(plain(filt))[0]
     if filt.ndim != 1 or axis is not None:
         raise ArgumentError(f"trim_zeros takes vectors here, got shape {filt.shape}")
     first = int(there[0]) if "f" in trim.lower() and there.size else 0
@@ -395,13 +395,13 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
 @implements("compress")
 def compress(condition: Any, a: Array, axis: int | None = None, out: None = None) -> Array:
     """The slices along an axis where the condition, a vector, holds; the condition is looked at."""
-    return moved(lambda i: np.compress(np.asarray(condition), i, axis), a)
+    return moved(lambda i: np.compress(plain(condition), i, axis), a)
 
 
 @implements("extract")
 def extract(condition: Any, arr: Array) -> Array:
     """The elements where the condition holds; the condition is looked at."""
-    return moved(lambda i: np.extract(np.asarray(condition), i), arr)
+    return moved(lambda i: np.extract(plain(condition), i), arr)
 
 
 # ----- diagonals and triangles -----

@@ -15,7 +15,7 @@ from ..ops.linalg import matmul
 from ..ops.reduce import Axis, kept_shape, normal_axis
 from ..ops.shape import diagonal, getitem, reshape, scatter_add, take_along_axis, transpose
 from ..primitive import Array, Box
-from ..protocols import as_array, implements
+from ..protocols import as_array, implements, plain
 from .reductions import average, cast, present
 from .special import argpartition_p, argsort_p
 
@@ -61,7 +61,7 @@ def unique(
 ) -> Any:
     """The different values in rising order; the gradient goes to the first of equal ones.  The values are looked at."""
     look: Any = np.unique
-    _, first, *others = look(np.asarray(ar), True, return_inverse, return_counts, axis, **kwargs)
+    _, first, *others = look(plain(ar), True, return_inverse, return_counts, axis, **kwargs)
     head = (slice(None),) * (0 if axis is None else axis % ar.ndim)
     values = getitem(reshape(ar, (-1,)) if axis is None else ar, (*head, first))
     found = (values, *([first] if return_index else []), *others)
@@ -253,7 +253,7 @@ def corrcoef(x: Array, y: Array | None = None, rowvar: bool = True, *, dtype: An
 @implements("bincount")
 def bincount(x: Array, weights: Array | None = None, minlength: int = 0) -> Array:
     """How often each whole number occurs, or the sum of the weights of each; gradient to the weights."""
-    numbers = np.asarray(x)
+    numbers = np.asarray(plain(x))
     if weights is None:
         return np.bincount(numbers, minlength=minlength)
     return scatter_add(astype(as_array(weights), float), numbers, (max(minlength, int(numbers.max(initial=-1)) + 1),))

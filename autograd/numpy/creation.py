@@ -9,7 +9,7 @@ import numpy
 from ..ops.elementwise import astype
 from ..ops.shape import reshape
 from ..primitive import Array, Box
-from ..protocols import as_array
+from ..protocols import as_array, plain
 
 
 def _has_box(x: Any) -> bool:
@@ -55,6 +55,6 @@ def asfortranarray(a: Any, dtype: Any = None, **settings: Any) -> Array:
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:
     """As `asarray`, with a check for nan and inf that looks at the values."""
     if _has_box(a):
-        numpy.asarray_chkfinite(numpy.asarray(array(a)))
+        numpy.asarray_chkfinite(plain(array(a)))
         return array(a, dtype)
     return numpy.asarray_chkfinite(a, dtype, order)
