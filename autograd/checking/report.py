@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError, GradientError
-from ..render.theme import FLOW_STEPS, PALETTE, dark_style
+from ..render.theme import PALETTE, dark_style
 from .diagnose import Diagnosis
 
 # Symmetric relative errors, after the rule of thumb of the course CS231n: where a gradient is right it is 1e-7 or less.
@@ -189,7 +189,7 @@ def _legend(row: Row) -> str:
 
 # ----- the map as a picture -----
 _CELL = 7
-_HEAT = ["heat 0", *(f"flow {FLOW_STEPS - len(SHADES) + 2 + i}" for i in range(len(SHADES) - 1))]
+_HEAT = ("heat 0", "heat 2", "heat 3", "heat 4", "heat 5")  # the colours of SHADES
 _WORDS = {"identical": "input line", "equal": "input line", "close": "quiet", "wrong": "grad"}
 
 
