@@ -125,6 +125,10 @@ def test_a_line_is_judged_by_itself_where_those_before_it_are_blank_or_fail(chec
         ("dact = h; dact *= dh", "broken", "change a .copy() of it"),
         ("dact = [exit()]", "broken", "SystemExit"),
         ("dact = lambda: 1", "broken", "gives a function"),
+        ("return 5", "missing", "its line is gone"),
+        ("dact = dact", "missing", "its line is gone"),
+        ("def later():\n    dact = dh", "missing", "its line is gone"),
+        ("dact = dh * (1 - h**2); del dact", "missing", "its line is gone"),
         ("dact = 1.0", "wrong", "shape"),
         ("dact = dh * np.nan", "wrong", "nan or inf"),
     ],
@@ -133,13 +137,28 @@ def test_whatever_stands_in_a_line_is_explained(checked_with, line, state, said)
     line = line.replace("; ", "\n")
     checked = checked_with({"dact = dh * (1 - h**2)  # (32, 16)\n": f"{line}\n"})
     answer = next(answer for answer in checked.answers if answer.name == "dact")
-    assert (answer.state, checked.notes) == (state, []) and said in answer.text, answer
+    assert answer.state == state and said in answer.text, answer
+    assert checked.notes == ([] if line != "return 5" else [checked.notes[0]])
     assert checked.next == answer
 
 
 def test_a_line_that_fails_beside_the_derivatives_is_told(checked_with):
     checked = checked_with({"dW2 = ": "slope = 1 - act[0, 99]\ndW2 = "})
     assert len(checked.notes) == 1 and "`slope = 1 - act[0, 99]` stops with IndexError" in checked.notes[0]
+
+
+def test_two_names_for_one_array_are_told(checked_with):
+    checked = checked_with({"dlogits = dshifted": "dlogits = dshifted\ndlogits *= 2"})
+    assert checked.notes == [
+        "Line 38: `dlogits *= 2` changes dshifted too, because dlogits is the same array: make it a .copy()."
+    ]
+    assert states(checked)["dshifted"] == "right" and checked.next.name == "dlogits"
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(TEXT, encoding="utf-8-sig")
+    assert check(path).next is None
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ as you like.  Whenever you want to know how you are doing:
 '''
 
 
+GONE = "its line is gone: write `{0} = ...` again, or its derivative"
+
+
 @dataclass(frozen=True)
 class Answer:
     """One derivative of the exercise.
@@ -107,7 +110,7 @@ def check(path: Path) -> Checked:
         ArgumentError: the file is no Python, or the forward pass has been changed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         body = ast.parse(text).body
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
@@ -174,14 +177,16 @@ class _Attempt:
         self.lines: dict[str, int] = {}
         self.answers: dict[str, Answer] = {}  # of what cannot be compared
         self.notes: list[str] = []
+        self.stand_ins: dict[str, np.ndarray] = {}
+        self.taken: dict[str, np.ndarray] = {}  # copies of what can be compared
         for name in WANTED:
-            text = f"its line is gone: write `{name} = ...` again, or its derivative"
-            self.settle(name, "missing", text, None)
+            self.settle(name, "missing", GONE.format(name), None)
 
     def settle(self, name: str, state: str, text: str, line: int | None) -> None:
         """Put an answer on record that is no array, and the right gradient in its place for the lines to come."""
         self.answers[name] = Answer(name, self.right[name].shape, state, text, line)
-        self.space[name] = self.right[name].copy()
+        self.taken.pop(name, None)
+        self.space[name] = self.stand_ins[name] = self.right[name].copy()
 
     def run(self, statement: ast.stmt, path: Path, text: str) -> None:
         """Run one statement, and note for every derivative that it assigns (or changes) how that went."""
@@ -206,15 +211,27 @@ class _Attempt:
             if not meant:
                 self.notes.append(f"Line {where}: {said}.")
             return
-        for name in assigned:
-            value = self.space[name]
-            self.lines[name] = where
-            if value is ...:
+        for name in WANTED:
+            value = self.space.get(name)
+            if name not in self.space:
+                self.settle(name, "missing", GONE.format(name), None)
+            elif value is ...:
                 self.settle(name, "blank", hint(name), where)
+            elif value is self.stand_ins.get(name):
+                continue
             elif (kind := _kind(value)) is not None:
                 self.settle(name, "broken", f"`{code}` gives {kind}, not an array of real numbers", where)
-            else:
+            elif name in assigned + mentioned or name not in self.taken:
+                if name in assigned or name in self.answers:
+                    self.lines[name] = where
                 self.answers.pop(name, None)
+                self.taken[name] = np.array(value.data if isinstance(value, Tensor) else value)
+            elif not np.array_equal(value, self.taken[name], equal_nan=True):
+                others = " and ".join(assigned + mentioned) or "what it changes"
+                self.notes.append(
+                    f"Line {where}: `{code}` changes {name} too, because {others} is the same array: make it a .copy()."
+                )
+                self.space[name] = self.taken[name].copy()
 
 
 def _kind(value: Any) -> str | None:
