@@ -55,7 +55,7 @@ class Maps:
     note: str = ""
 
     def to_json(self, pack: Pack, moments: int) -> dict[str, Any]:
-        """The panel as plain data; 256 shades are as many as anyone can see, so a map takes a byte for a point."""
+        """The panel as plain data; a byte for a point, of the square root: many shades near the centre, where a contour is."""
         distances = [np.abs(np.asarray(values, np.float64) - self.centre) for values in self.maps.values()]
         spread = max((float(far[np.isfinite(far)].max(initial=0.0)) for far in distances), default=0.0) or 1.0
         packed = {}
@@ -63,8 +63,8 @@ class Maps:
             array = np.asarray(values, np.float64)
             _check(array.ndim == 3 and len(array) == moments, f"the map {name!r} of {self.title!r} has shape "
                    f"{array.shape}", (moments, "height", "width"))
-            shades = np.rint((np.nan_to_num(array, nan=self.centre) - self.centre) / spread * 127.5 + 127.5)
-            packed[name] = pack.shades(np.clip(shades, 0, 255).astype(np.uint8))
+            share = np.clip((np.nan_to_num(array, nan=self.centre) - self.centre) / spread, -1, 1)
+            packed[name] = pack.shades(np.rint(np.sqrt(np.abs(share)) * np.sign(share) * 127.5 + 127.5).astype(np.uint8))
         classes = np.zeros(len(self.points)) if self.classes is None else np.asarray(self.classes)
         return {"kind": "maps", "title": self.title, "maps": packed, "extent": list(map(float, self.extent)),
                 "contour": self.contour, "note": self.note, "centre": self.centre, "spread": spread,

@@ -141,8 +141,9 @@ def _size(node: Node, side: int) -> tuple[int, int]:
 
 
 def _tidy(svg: str) -> str:
-    """Graphviz's SVG without prologue and titles, in pixels, in fonts that exist."""
+    """Graphviz's SVG in pixels, in fonts that exist, without prologue, titles and tooltips, which the page has itself."""
     svg = re.sub(r"<!--.*?-->\n?|<title>.*?</title>\n?", "", svg[svg.index("<svg"):], flags=re.DOTALL)
+    svg = re.sub(r' xlink:title="[^"]*"', "", svg)
     svg = svg.replace('font-family="Arial"', f'font-family="{_FONTS}"')
     return re.sub(r'width="([\d.]+)pt" height="([\d.]+)pt"', r'width="\1" height="\2" aria-hidden="true"', svg, count=1)
 

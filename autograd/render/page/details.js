@@ -109,7 +109,8 @@ function numbersTable(node, table, what) {
       if (!by || table.blocks) return;
       event.preventDefault();
       event.stopPropagation();
-      if (chosen + by >= 0 && chosen + by < table.count) choose(chosen + by);
+      const entry = Math.min(state.entry, table.count - 1) + by; // not what this table shows: keys may be faster than frames
+      if (entry >= 0 && entry < table.count) choose(entry);
     },
   }, h("tbody", {}, rows)), h("p", { class: "facts" }, [caption, `norm ${words(norm(table))}`].filter(Boolean).join(" · ")));
 }

@@ -1,7 +1,7 @@
 // The graph: which view is shown, what stands in its nodes, panning, zooming, finding, folding.
 
 const stage = $("#stage"), world = $("#world"), overlay = $("#overlay");
-const state = { view: null, step: 0, moment: moments - 1, selected: null, entry: 0 };
+const state = { view: null, step: 0, moment: moments - 1, selected: null, entry: 0, whole: true };
 const eye = { x: 0, y: 0, scale: 1 };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -57,7 +57,9 @@ function boxOf(element) {
 function dress(view, node) {
   const element = world.querySelector(`#${node.id}`);
   element.classList.add("node");
-  element.addEventListener("click", () => { if (!moved) select(node.id, false); });
+  const facts = [node.name, node.op || node.kind, shapeText(node.shape), node.scope, node.source].filter(Boolean).join("\n");
+  if (!element.querySelector("title")) element.prepend(svg("title", {}, facts));
+  element.onclick = () => { if (!moved) select(node.id, false); };
   const parts = { element, slots: {} };
   for (const [what, [x, y, width, height]] of Object.entries(view.slots[node.id] || {})) {
     const slot = h("div", { class: `slot ${what}`, style: `left:${x}px;top:${y}px;width:${width}px;height:${height}px` });
@@ -212,7 +214,7 @@ function foldButton(path, name, element, closed) {
   if (!closed && !data.views.some(view => Object.values(view.folded).includes(path))) return;
   overlay.append(h("button", {
     type: "button", class: "fold", "data-path": path, "aria-expanded": String(!closed), "aria-label": `${verb} ${name}`,
-    title: `${verb} ${path}`, style: `left:${box.x + box.width - 20}px;top:${box.y + 2}px`,
+    title: `${verb} ${path}`, style: `left:${box.x + box.width - (closed ? 10 : 20)}px;top:${box.y + (closed ? -9 : 2)}px`,
     onclick: event => { event.stopPropagation(); foldScope(path, !closed); },
   }, sign));
 }
@@ -257,11 +259,17 @@ function select(id, look = true) {
 
 let hits = [], hit = -1;
 
+// The better a node fits, the earlier it comes: its name, what it does, where it belongs, the user's line.
 function find(text) {
   const wanted = text.trim().toLowerCase();
-  const has = node => [node.name, node.symbol, node.op, node.scope, node.source, node.kind, `#${node.id.slice(1)}`]
-    .some(field => field && field.toLowerCase().includes(wanted));
-  hits = wanted ? state.view.nodes.filter(has).map(node => node.id) : [];
+  const fits = node => {
+    const fields = [[node.name, node.symbol, node.op, `#${node.id.slice(1)}`], [node.scope, node.kind], [node.source]];
+    const own = fields[0].filter(Boolean).map(field => field.toLowerCase());
+    if (own.includes(wanted)) return 0;
+    return 1 + [own, ...fields.slice(1)].findIndex(some => some.some(field => field && field.toLowerCase().includes(wanted))) || Infinity;
+  };
+  const rank = new Map(wanted ? state.view.nodes.map(node => [node.id, fits(node)]) : []);
+  hits = [...rank.keys()].filter(id => rank.get(id) < Infinity).sort((one, other) => rank.get(one) - rank.get(other));
   hit = -1;
   for (const [id, { element }] of state.view.elements) {
     element.classList.toggle("found", hits.includes(id));

@@ -15,7 +15,7 @@ function paint() {
   slider.setAttribute("aria-valuetext", text);
   $("#step-text").textContent = text;
   $("#track-forward").style.width = `${100 * view.forward.length / (view.steps || 1)}%`;
-  $("#stepper").classList.toggle("back", step > view.forward.length && step < view.steps);
+  $("#stepper").classList.toggle("back", !state.whole && step > view.forward.length);
   paintGraph();
   paintDetails();
   paintTraining();
@@ -25,6 +25,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 
 function recolour() {
   readColours();
+  for (const draw of painted) draw();
   update();
 }
 
@@ -58,7 +59,7 @@ function walkEdges(down) {
 }
 
 const ACTIONS = {
-  ArrowRight: () => stepOn(), ArrowLeft: () => go(state.step - 1), Home: () => go(0), End: () => go(state.view.steps),
+  ArrowRight: () => stepOn(), ArrowLeft: () => go(state.step - 1), Home: () => go(0), End: () => go(state.view.steps, true),
   ArrowUp: () => walkEdges(false), ArrowDown: () => walkEdges(true), " ": () => play(),
   "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: () => fit(), f: () => foldAll(), t: () => switchTheme(),
   "/": () => $("#search").focus(), "?": () => help(),
@@ -85,7 +86,7 @@ function listen() {
   $("#theme").addEventListener("click", switchTheme);
   $("#help").addEventListener("click", help);
   dark.addEventListener("change", recolour);
-  const steps = { first: () => go(0), back: () => go(state.step - 1), on: stepOn, last: () => go(state.view.steps) };
+  const steps = { first: () => go(0), back: () => go(state.step - 1), on: stepOn, last: () => go(state.view.steps, true) };
   for (const button of document.querySelectorAll("[data-step]")) button.addEventListener("click", steps[button.dataset.step]);
   const zooms = { in: () => zoom(1.25), out: () => zoom(0.8), fit: () => fit(), fold: () => foldAll() };
   for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", zooms[button.dataset.do]);

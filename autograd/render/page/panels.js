@@ -2,6 +2,7 @@
 
 const SMALL = 56, LARGE = 320, CURVE = { height: 124, left: 46, right: 10, top: 10, bottom: 22 };
 const painters = []; // each moves one panel to a moment
+const painted = []; // each draws what changes with the theme only
 let running = 0;
 
 function buildTraining() {
@@ -17,6 +18,7 @@ function buildTraining() {
       h("output", { id: "moment-text", for: "moment" })));
   const build = { curve: buildCurve, maps: buildMaps, arrays: buildArrays };
   for (const panel of data.panels) pane.append(build[panel.kind](panel));
+  for (const draw of painted) draw();
 }
 
 function setMoment(moment) {
@@ -147,19 +149,24 @@ function buildMaps(panel) {
     canvas.width = side * sharp;
     canvas.height = Math.round(side * sharp * (alone ? Math.min(1, (panel.extent[3] - panel.extent[2]) / (panel.extent[1] - panel.extent[0])) : 1));
     painters.push(moment => paintMap(panel, place, canvas, small, moment));
-    return h("div", { class: "map" }, canvas, alone ? null : h("span", {}, name));
+    const marks = panel.points.length ? h("canvas", { class: "marks", width: canvas.width, height: canvas.height, "aria-hidden": "true" }) : null;
+    if (marks) painted.push(() => points(marks.getContext("2d"), panel, marks.width, marks.height));
+    return h("div", { class: "map" }, h("div", { class: "sheet" }, canvas, marks), alone ? null : h("span", {}, name));
   });
   const scale = h("p", { class: "facts scale" }, h("span", { class: "ramp", "aria-hidden": "true" }),
     `${words(panel.centre - panel.spread, 3)} … ${words(panel.centre, 3)} … ${words(panel.centre + panel.spread, 3)}`);
   return figure(panel, h("div", { class: alone ? "tiles large" : "tiles" }, cells), scale);
 }
 
+// From -1 to 1. Bytes hold the square root, so that they are finest where a contour is.
+const share = byte => (byte / 127.5 - 1) * Math.abs(byte / 127.5 - 1);
+
 function paintMap(panel, place, canvas, small, moment) {
   const bytes = take(place), [rows, columns] = place.table, start = moment * rows * columns;
   const context = small.getContext("2d"), image = context.createImageData(columns, rows);
   image.data.fill(255);
   for (let r = 0; r < rows; r++) // the first row of the data is the lowest of the picture
-    for (let c = 0; c < columns; c++) shade(bytes[start + r * columns + c] / 127.5 - 1, image.data, 4 * ((rows - 1 - r) * columns + c));
+    for (let c = 0; c < columns; c++) shade(share(bytes[start + r * columns + c]), image.data, 4 * ((rows - 1 - r) * columns + c));
   context.putImageData(image, 0, 0);
   const paper = canvas.getContext("2d"), { width, height } = canvas;
   paper.imageSmoothingEnabled = true;
@@ -169,9 +176,8 @@ function paintMap(panel, place, canvas, small, moment) {
   if (panel.contour) {
     paper.strokeStyle = `rgb(${shades.ink})`;
     paper.lineWidth = Math.max(1.5, width / 160);
-    contour(paper, (r, c) => bytes[start + r * columns + c] - 127.5, rows, columns, width / (columns - 1), height / (rows - 1), height);
+    contour(paper, (r, c) => share(bytes[start + r * columns + c]), rows, columns, width / (columns - 1), height / (rows - 1), height);
   }
-  if (panel.points.length) points(paper, panel, width, height);
 }
 
 // The line along which a function on a grid is zero: two crossings on the edges of a square are joined.
@@ -195,6 +201,7 @@ function contour(paper, f, rows, columns, dx, dy, height) {
 // Classes differ by colour and by shape.
 function points(paper, panel, width, height) {
   const [x0, x1, y0, y1] = panel.extent, size = Math.max(2.5, width / 110);
+  paper.clearRect(0, 0, width, height);
   paper.lineWidth = 1;
   for (const [x, y, side] of panel.points) {
     const px = (x - x0) / (x1 - x0) * width, py = height - (y - y0) / (y1 - y0) * height;
@@ -222,11 +229,11 @@ function buildArrays(panel) {
       const [, columns] = place.table, numbers = take(place);
       canvas.style.width = `${Math.max(10, Math.min(124, columns * 12))}px`;
       canvas.style.height = `${Math.max(10, Math.min(96, place.table[0] * 12))}px`;
-      let scale = 0; // of the whole run, so that colours can be compared between its moments
-      for (const number of numbers) if (Math.abs(number) > scale && Math.abs(number) < Infinity) scale = Math.abs(number);
+      let most = 0; // weights can be compared between moments by their colours; gradients fade, so each moment has its own
+      for (const number of numbers) if (Math.abs(number) > most && Math.abs(number) < Infinity) most = Math.abs(number);
       painters.push(moment => {
         const table = tableOf(place, moment);
-        paintHeat(canvas, table, scale || 1);
+        paintHeat(canvas, table, (what === "value" ? most : largest(table)) || 1);
         text.textContent = table.count === 1 ? words(table.at(0)) : `norm ${words(norm(table))}`;
       });
       return h("td", { class: what }, canvas, text);

@@ -17,7 +17,8 @@ function plan(view) {
   }
 }
 
-const nodeNow = () => (state.step > 0 && state.step < state.view.steps ? nodeOf(state.view, state.step) : null);
+// The node that the picture is about; none where the whole is shown.
+const nodeNow = () => (state.whole ? null : nodeOf(state.view, state.step));
 const hasValue = (view, id, step) => step >= (view.computed.get(id) || 0);
 const hasArrived = (view, id, step) => step >= (view.complete.get(id) ?? Infinity);
 
@@ -25,7 +26,7 @@ const hasArrived = (view, id, step) => step >= (view.complete.get(id) ?? Infinit
 const nodeOf = (view, step) => (step === 0 ? null : step <= view.forward.length ? view.forward[step - 1] : view.backward[step - view.forward.length - 1]);
 
 function placeOf(view, step) {
-  if (step === 0 || step === view.steps) return { end: step !== 0 };
+  if (step === 0 || state.whole) return { end: step !== 0 };
   return { back: step > view.forward.length, id: Number(nodeOf(view, step).slice(1)) };
 }
 
@@ -36,15 +37,17 @@ function stepAt(view, place) {
   return base + (index < 0 ? order.length : index + 1);
 }
 
-function go(step) {
+function go(step, whole = false) {
   const { view } = state;
   state.step = Math.max(0, Math.min(view.steps, step));
-  const id = nodeOf(view, state.step);
-  if (id && state.step < view.steps) {
-    if (state.selected !== id) state.entry = 0;
+  state.whole = whole;
+  const id = whole ? outputOf(view).id : nodeNow();
+  if (id && state.selected !== id) {
+    state.entry = 0;
     state.selected = id;
-    approach(id);
-  } else if (fromAfar) arrive();
+  }
+  if (nodeNow()) approach(id);
+  else if (fromAfar) arrive();
   update();
   $("#live").textContent = $("#step-text").textContent;
 }
@@ -68,19 +71,16 @@ function play(on = !timer) {
 function stepWords() {
   const { view, step } = state, forward = view.forward.length, id = nodeOf(view, step);
   if (step === 0) return "Inputs and parameters are there, nothing is computed yet. → computes the first operation.";
-  if (step === view.steps)
-    return view.backward.length ? "All values and gradients are there. → begins again, ← takes the last step back."
-      : "All values are there. → begins again.";
-  const node = view.byId.get(id), what = `${node.symbol} ${label(node)}`.trim();
-  return step <= forward ? `Forward, ${step} of ${forward}: ${what} is computed.`
-    : `Backward, ${step - forward} of ${view.backward.length}: the gradient goes through ${what}.`;
+  if (state.whole) return `All values ${view.backward.length ? "and gradients " : ""}are there. → begins again, ← takes the last step back.`;
+  const node = view.byId.get(id), what = `${node.symbol} ${label(node)}`.trim(), end = step === view.steps ? " That was the last step." : "";
+  return step <= forward ? `Forward, ${step} of ${forward}: ${what} is computed.${end}`
+    : `Backward, ${step - forward} of ${view.backward.length}: the gradient goes through ${what}.${end}`;
 }
 
 // ---- the picture at a step ---------------------------------------------------------------------------------------
 
 function paintGraph() {
-  const { view, step, moment } = state, now = nodeOf(view, step), back = step > view.forward.length;
-  const walking = step > 0 && step < view.steps;
+  const { view, step, moment } = state, now = nodeNow(), back = step > view.forward.length, walking = now !== null;
   for (const node of view.nodes) {
     const { element, slots } = view.elements.get(node.id);
     if (slots.value) fillSlot(slots.value, arrayOf("value", node.id, moment), hasValue(view, node.id, step));
