@@ -185,7 +185,7 @@ class CompiledFunction:
     def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run compiled, put everything back, run eagerly, compare."""
         held = self._reachable_tensors(args, kwargs)
-        generators = self._generators()
+        generators = self.generators
         before = [(t, t.value, t.stored_grad, t.changed) for t in held]
         states = [copy.deepcopy(g.bit_generator.state) for g in generators]
         kept = [np.array(t.value) for t in held]
@@ -217,7 +217,9 @@ class CompiledFunction:
         given = [x for x in tree.flatten((args, kwargs))[0] if isinstance(x, Tensor)]
         return list(dict.fromkeys([*given, *guards.collect(self.function, None).tensors]))
 
-    def _generators(self) -> list[np.random.Generator]:
+    @property
+    def generators(self) -> list[np.random.Generator]:
+        """The random generators that the function can reach, and so may draw from."""
         return [g for g, _ in guards.collect(self.function, None).generators]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

@@ -142,6 +142,7 @@ class Trainer:
             history.run = Run(self.model, self.loss, X, y)
         self._state = [*self.model.state().values(), *self.optimizer.state().values()]
         self._good = self._values()
+        self._generators = autograd.compile(self.step).generators
         rng = np.random.default_rng(seed)
         rows = np.arange(n)
         callbacks = list(callbacks)
@@ -184,6 +185,7 @@ class Trainer:
         while done < len(X):
             self.epoch = self.history.epochs
             start, before = time.monotonic(), self._values()
+            drawn = [generator.bit_generator.state for generator in self._generators]
             rows = slice(done, done + (1 if alone or self._compiled is None else self._stretch) * size)
             try:
                 losses = self._losses(X[rows], y[rows], size)
@@ -198,6 +200,8 @@ class Trainer:
                 continue
             if not all(map(math.isfinite, losses)):
                 self._restore(before)
+                for generator, state in zip(self._generators, drawn, strict=True):
+                    generator.bit_generator.state = state
                 if len(losses) == 1:
                     where = _first_nonfinite(self.loss(self.model(Tensor(X[rows])), Tensor(y[rows])))
                     self._fail(f"step {done % n // size}: the loss is {losses[0]}", where)

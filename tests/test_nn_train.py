@@ -388,6 +388,42 @@ def test_divergence_some_epochs_on_inside_machine_code():
     assert_equal(*after)
 
 
+class Dropout(nn.Module):
+    """Zeros in place of a share of the numbers, drawn anew at every step."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+    def forward(self, x):
+        return ag.where(self.rng.random(x.shape) < 0.7, x, 0.0) if self.training else x
+
+
+def test_random_numbers_inside_machine_code_are_those_of_the_steps():
+    results = []
+    for change in (lambda trainer: trainer, step_by_step):
+        dropout = Dropout(5)
+        model = nn.Sequential(nn.Dense(2, 30, seed=0), nn.Tanh(), dropout, nn.Dense(30, 1, seed=1))
+        trainer = change(Trainer(model, nn.mean_squared_error, nn.optim.Adam(model, learning_rate=0.01)))
+        history = trainer.run(MOONS, LABELS, epochs=30, batch_size=7, verbose=0)
+        results.append((history.loss, [w.tolist() for w in weights(model)], dropout.rng.bit_generator.state))
+        assert trainer._compiled is None or trainer._compiled.looped
+    assert results[0] == results[1]
+
+
+def test_divergence_is_found_where_the_random_numbers_led_to_it():
+    results = []
+    for change in (lambda trainer: trainer, step_by_step):
+        dropout = Dropout(5)
+        model = nn.Sequential(nn.Dense(1, 4, seed=0), dropout, nn.Dense(4, 1, seed=1))
+        trainer = change(Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=0.5)))
+        trainer._stretch = 500
+        with pytest.raises(DivergenceError) as caught:
+            trainer.run(np.full((50, 1), 3.0), np.ones((50, 1)), epochs=100, batch_size=1, verbose=0)
+        where = str(caught.value).partition(" from inputs up to ")[0]
+        results.append((where, caught.value.history.loss, [w.tolist() for w in weights(model)]))
+    assert results[0] == results[1]
+
+
 def test_ctrl_c_is_answered_within_a_fifth_of_a_second_though_an_epoch_takes_longer():
     X, y = nn.data.two_moons(60_000, seed=0)
     model = nn.MLP([2, 16, 16, 1])

@@ -17,7 +17,7 @@ import numpy as np
 from ...ir.graph import Atom, Eqn, Graph, Var
 from ...ops.elementwise import stop_gradient
 from ...passes.memory import Plan, plan_memory
-from . import matmul, registers
+from . import draws, matmul, registers
 from .place import Place, fresh, view
 from .segment import Segment
 from .tasks import Task, normalise, tasks_of
@@ -38,6 +38,8 @@ class Lowering:
         }
         self.tasks = tasks_of(graph)
         self.final = self._final()
+        drawing = {eqn.settings["generator"] for task in self.tasks if task.kind == "draw" for eqn in task.eqns}
+        self.generators = sorted(drawing, key=id)  # (in one order for all, since each will be locked)
         # (what stays in the arena is somebody's gradient until the next step has come through)
         self.keep = frozenset(i for i in keep if graph.outputs[i].shape and self.final < 0)
         self.places: dict[Var, Place] = {}
@@ -71,6 +73,8 @@ class Lowering:
             self.table.append((f"%const{i}", ("constant", value)))
             self.places[var] = fresh(f"%const{i}", var.dtype, var.shape)
         self.table.append(("%arena", ("arena", None)))
+        for number, generator in enumerate(self.generators):
+            self.table += [(name, ("address", address)) for name, address in draws.pointers(generator, number)]
         if self.timed:
             self.table.append(("%stamps", ("stamps", None)))
 

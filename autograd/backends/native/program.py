@@ -11,7 +11,7 @@ import numpy as np
 
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...passes.memory import ALIGNMENT, Plan
-from . import call, gather, pool, profile
+from . import call, draws, gather, pool, profile
 from .lower import Lowering
 from .machine import Machine
 from .matmul import blas_library
@@ -84,6 +84,8 @@ class NativeProgram:
                     self._refresh.append((array, what))
                 self._held.append(array)
                 address = array.ctypes.data
+            elif kind == "address":
+                address = what
             elif kind == "stamps":
                 self._stamps = np.zeros(len(lowering.stamps), np.uint64)
                 address = self._stamps.ctypes.data
@@ -118,7 +120,8 @@ class NativeProgram:
         for task in self._lowering.tasks:
             counts[task.kind] = counts.get(task.kind, 0) + 1
         names = {"registers": "in registers", "loop": "fused loops", "single": "loops of one operation", "product": "products",
-                 "view": "views", "move": "copies", "gather": "index loops", "numpy": "through NumPy"}  # fmt: skip
+                 "view": "views", "move": "copies", "gather": "index loops", "draw": "draws",
+                 "numpy": "through NumPy"}  # fmt: skip
         listed = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if kind in counts)
         made = "loaded from the cache" if self.machine.cached else "made"
         parts = f"{len(self._segments)} segment{'s' * (len(self._segments) > 1)}"
@@ -147,7 +150,7 @@ class NativeProgram:
                 start = time.perf_counter()
                 self._between[number - 1](arguments)
                 taken.append(time.perf_counter() - start)
-            self._complain(segment(table, self._still.ctypes.data, 1), self._table)
+            self._complain(self._run_segment(segment, table, self._still.ctypes.data, 1), self._table)
         return self._stamps.copy(), taken
 
     def overwrites(self, output: int) -> bool:
@@ -171,10 +174,19 @@ class NativeProgram:
         self.bind = call.python_function("bind", self.machine.address("bind"), self._table)
         self._between: list[Callable[[tuple[Any, ...]], None]] = []
         if self.native and not self._refresh:
-            self.run: Callable[..., Any] = call.python_function("call", self.machine.address("call"), self._table)
+            self._call = call.python_function("call", self.machine.address("call"), self._table)
+            self.run: Callable[..., Any] = self._run_drawing if lowering.generators else self._call
         else:
             self._prepare_numpy()
             self.run = self._run_in_parts
+
+    def _run_drawing(self, *args: Any) -> Any:
+        with draws.held(self._lowering.generators):
+            return self._call(*args)
+
+    def _run_segment(self, segment: Callable[[int, int, int], int], table: int, steps: int, count: int) -> int:
+        with draws.held(self._lowering.generators):
+            return segment(table, steps, count)
 
     # ----- segments with NumPy between them -----
     def _prepare_numpy(self) -> None:
@@ -233,10 +245,11 @@ class NativeProgram:
         if self.bind(*args) is not None:
             return True
         table = self._table.ctypes.data
-        self._complain(self._segments[0](table, self._still.ctypes.data, 1), self._table)
+        still = self._still.ctypes.data
+        self._complain(self._run_segment(self._segments[0], table, still, 1), self._table)
         for between, segment in zip(self._between, self._segments[1:], strict=True):
             between(args)
-            self._complain(segment(table, self._still.ctypes.data, 1), self._table)
+            self._complain(self._run_segment(segment, table, still, 1), self._table)
         return None
 
     # ----- indices outside of their axes -----
@@ -295,7 +308,7 @@ class NativeProgram:
         while count:
             now = min(self._chunk, count)
             start = time.perf_counter()
-            failed = self._segments[0](at, by, now)
+            failed = self._run_segment(self._segments[0], at, by, now)
             done = failed >> CHECK_BITS if failed else now
             table[indices] += (steps[: len(indices)] * done).astype(np.uint64)
             self._complain(failed, table)

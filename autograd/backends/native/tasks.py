@@ -10,7 +10,7 @@ import numpy as np
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...ops.elementwise import stop_gradient
 from ...passes.fuse import fusion_groups
-from . import gather, moves, ops, registers
+from . import draws, gather, moves, ops, registers
 from .place import is_view
 from .text import KINDS
 
@@ -25,14 +25,14 @@ UNSUPPORTED = {
     "logabsdet": "LAPACK through NumPy",
     "detsign": "LAPACK through NumPy",
     "cholesky": "LAPACK through NumPy",
-    "draw": "random numbers must come from NumPy's generator, in its order",
+    "draw": "numbers are those of NumPy's generator, whose method random alone is called from machine code",
 }
 TABLE = frozenset({*ops.ELEMENTWISE, *registers.MOVES, *registers.REDUCTIONS, *gather.NAMES, "matmul"})
 
 
 @dataclass(slots=True)
 class Task:
-    """Equations that run together: "registers", "loop", "product", "view", "move", "gather" or "numpy".
+    """Equations that run together: "registers", "loop", "product", "view", "move", "gather", "draw" or "numpy".
 
     A "check" has no equation of the graph: it looks at the index arrays of `guarded`, so that nothing has changed yet
     where one of them names a place that is not there.
@@ -115,6 +115,8 @@ def _kind(eqn: Eqn) -> str:
     if name == "matmul":
         same = all(isinstance(a, Var) and a.dtype == eqn.out.dtype for a in eqn.inputs)
         return "product" if same and eqn.out.dtype.kind == "f" else "numpy"
+    if name == "draw":
+        return "draw" if draws.supported(eqn) else "numpy"
     number = not eqn.inputs or isinstance(eqn.inputs[0], Literal)
     if number and name not in ops.ELEMENTWISE:
         return "numpy"
