@@ -12,6 +12,7 @@ Tensors (higher order) and Tracers (the backward program).
 from __future__ import annotations
 
 import dis
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -131,17 +132,11 @@ def example(spec: Spec | type) -> Array:
     return np.ones((1,) * len(spec[0]), spec[1]) if spec[0] else spec[1].type(1)
 
 
-_DTYPES: dict[tuple[Any, ...], np.dtype[Any]] = {}
-
-
+@functools.lru_cache(4096)
 def result_dtype(forward: Callable[..., Array], *specs: Spec | type) -> np.dtype[Any]:
     """The dtype that NumPy gives `forward` on arrays of these dtypes; asked once per combination."""
-    kinds = (s if isinstance(s, type) else (s[1], len(s[0]) == 0) for s in specs)
-    key = (forward, *kinds)
-    if key not in _DTYPES:
-        with np.errstate(all="ignore"):
-            _DTYPES[key] = np.asarray(forward(*(example(s) for s in specs))).dtype
-    return _DTYPES[key]
+    with np.errstate(all="ignore"):
+        return np.asarray(forward(*(example(s) for s in specs))).dtype
 
 
 def elementwise(
@@ -155,6 +150,7 @@ def elementwise(
 ) -> Primitive:
     """A primitive that works element by element and broadcasts its arguments."""
 
+    @functools.lru_cache(1024)
     def shape(*specs: Spec | type) -> Spec:
         return np.broadcast_shapes(*(shape_of(s) for s in specs)), result_dtype(forward, *specs)
 

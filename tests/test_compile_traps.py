@@ -1265,6 +1265,30 @@ def test_caches_that_fill_once_are_fine():
     assert [float(step(1.0)), float(step(2.0))] == [3.0, 6.0]
 
 
+def test_what_a_rule_of_the_users_reads_is_watched():
+    scale = [3.0]
+
+    def scaled(g):
+        return g * scale[0]
+
+    @ag.primitive(vjps=[lambda g, y, x: scaled(g) * x])
+    def odd_square(x):
+        return np.square(x)
+
+    w = Tensor(2.0, requires_grad=True)
+
+    @ag.compile
+    def step():
+        w.grad = None
+        odd_square(w).backward()
+
+    step()
+    assert float(w.grad) == 6.0
+    for scale[0] in (5.0, 7.0, 3.0):
+        step()
+        assert float(w.grad) == 2.0 * scale[0]
+
+
 # ----- errors while the program runs -----
 def test_an_error_inside_leaves_parameters_as_they_were():
     w = weight(1, 2, 4)

@@ -5,10 +5,12 @@ The whole entry is one generated Python function: at a few microseconds per step
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+import gc
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +89,19 @@ def _leaf_text(kind: str, what: Any) -> str:
     return kind if kind == "float" else repr(what)
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would go through all equations so far again and again; they make no cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
 def build(
     function: Callable[..., Any],
     args: tuple[Any, ...],

@@ -16,13 +16,14 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from ..blame import OWN_FILES
+from ..primitive import Primitive
 from ..tensor import Tensor
 from .trace import is_library
 
@@ -126,6 +127,11 @@ class Walk:
                 self.visit(part, f"{label}[{key!r}]", place, _setter(value, key), depth + 1)
         elif isinstance(value, (set, frozenset)):
             self.must_be(label, f"set({name})", set(value))
+        elif isinstance(value, Primitive) and value.kind == "user":
+            before = len(self.guards)
+            self.visit(value.vjps, f"rules of {value.name}", f"{name}.vjps", None, depth + 1)
+            # (rules work on plain values, so that no float in them may become a tensor)
+            self.guards[before:] = [replace(guard, put=None) for guard in self.guards[before:]]
         else:
             self._object(value, label, name, depth)
 

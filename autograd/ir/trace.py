@@ -6,11 +6,10 @@ function that raises half way leaves everything as it was.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
@@ -73,6 +72,24 @@ class Tracer(ArrayMethods):
         return f"traced {self.var}"
 
 
+class _During:
+    """A phase of a trace, within which the package's own code runs, and the user's only in rules of the user's."""
+
+    __slots__ = ("before", "phase", "trace", "watched")
+
+    def __init__(self, trace: Trace, phase: str) -> None:
+        self.trace, self.phase, self.before = trace, phase, trace.phase
+
+    def __enter__(self) -> None:
+        if self.before != "backward":
+            self.trace.phase = self.phase
+        self.watched = not self.trace.foreign and self.trace.pause()
+
+    def __exit__(self, *exception: object) -> None:
+        self.trace.phase = "update" if self.phase == "backward" != self.before else self.before
+        self.trace.resume(self.watched)
+
+
 class Trace:
     """A graph under construction, and the overlay of tensor values and gradients that the traced code has written."""
 
@@ -94,6 +111,7 @@ class Trace:
         self.cotangents: list[tuple[Tracer, Any]] = []  # of which values
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by id: code that ran, and whether it is the user's
         self.finished = False
+        self.foreign = False  # whether a primitive of the user's is among the equations
         self._stamps: dict[Tensor, int] = {}
 
     # ----- building -----
@@ -110,20 +128,18 @@ class Trace:
                 f"{at(here())} uses a value that belongs to the finished trace of {self.name!r}: it was kept (in a list, "
                 "an attribute, a global) while the function was traced. Return it from the function instead"
             )
-        watched = sys.getprofile() == self._watch
-        if watched:
-            sys.setprofile(None)  # no code of the user's runs in here, and being watched costs as much as the work
+        watched = self.pause()
         try:
             atoms = tuple([self.atom(a) for a in arrays])
             shape, dtype = primitive.shape(*[spec(a) for a in atoms], **settings)
+            self.foreign = self.foreign or primitive.kind == "user"
             weak = primitive.name in _KEEPS_WEAK and all(a.weak for a in atoms)
             out = Var(tuple(shape), dtype, "", weak)
             scope = self.pulled if self.phase == "backward" else current().scope
             self.eqns.append(Eqn(out, primitive, atoms, settings, here(), scope, self.phase))
             return Tracer(self, out)
         finally:
-            if watched:
-                sys.setprofile(self._watch)
+            self.resume(watched)
 
     def atom(self, array: Array) -> Atom:
         """The Var of a tracer, a literal for a number, a constant for an array (by reference, never a copy)."""
@@ -160,19 +176,24 @@ class Trace:
         weak = isinstance(value, Tracer) and value.var.weak
         return self.emit(astype_p, (value,), {"dtype": value.dtype}) if weak else value
 
-    @contextlib.contextmanager
-    def during(self, phase: str) -> Iterator[None]:
+    def during(self, phase: str) -> _During:
         """Label the equations made inside, unless a backward pass is under way (it may record forward operations).
 
         What comes after a backward pass and needs no gradient is the update.
         """
-        before = self.phase
-        if before != "backward":
-            self.phase = phase
-        try:
-            yield
-        finally:
-            self.phase = "update" if phase == "backward" != before else before
+        return _During(self, phase)
+
+    def pause(self) -> bool:
+        """Watch no longer which code runs, and say whether that was so: to be watched costs as much as the work."""
+        watched = sys.getprofile() == self._watch
+        if watched:
+            sys.setprofile(None)
+        return watched
+
+    def resume(self, watched: bool) -> None:
+        """Watch again, if it was so before."""
+        if watched:
+            sys.setprofile(self._watch)
 
     # ----- the overlay -----
     def value_of(self, tensor: Tensor | Tracer) -> Array:

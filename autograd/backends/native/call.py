@@ -12,6 +12,7 @@ import ctypes
 import functools
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,70 +114,20 @@ class Argument:
     cell: int = 0
 
 
-def glue(arguments: list[Argument], helpers: int, release: bool) -> str:
-    """The text of `call` (check, bind, run one step) and `bind` (check and bind only).
+def described(arguments: Sequence[Argument]) -> Any:
+    """What machine code must know of the arguments, a row for each: index in the table, flags wanted, size of the cell."""
+    rows = [(a.index, _IN_ROWS | _ALIGNED | (_WRITEABLE if a.overwritten else 0), a.cell) for a in arguments]
+    return np.array(rows, np.int64).reshape(len(rows), 3)
+
+
+def glue(count: int, helpers: int, release: bool) -> str:
+    """The text of `bind`, which checks the arguments and enters them into the table, and of `call`, which then runs a step.
 
     Args:
-        arguments: what is passed, in order.
+        count: how many arguments there are; the table says where they are described.
         helpers: index in the table of the first helper address.
         release: whether other Python threads may run during the step.
     """
-    lines: list[str] = []
-    bad: list[str] = []
-    alone = references()
-    for i, argument in enumerate(arguments):
-        overwritten = argument.overwritten
-        a = f"%a{i}"
-        lines += [
-            f"  {a}.at = getelementptr ptr, ptr %args, i64 {i}",
-            f"  {a} = load ptr, ptr {a}.at",
-            f"  {a}.typeat = getelementptr i8, ptr {a}, i64 {_TYPE}",
-            f"  {a}.type = load ptr, ptr {a}.typeat",
-            f"  {a}.isarray = icmp eq ptr {a}.type, %ndarray",
-            f"  {a}.held = getelementptr i8, ptr {a}, i64 {_DATA}",
-            f"  br i1 {a}.isarray, label %array{i}, label %number{i}",
-            f"array{i}:",
-            f"  {a}.data = load ptr, ptr {a}.held",
-            f"  {a}.flagsat = getelementptr i8, ptr {a}, i64 {_FLAGS}",
-            f"  {a}.flags = load i32, ptr {a}.flagsat",
-        ]
-        wanted = _IN_ROWS | _ALIGNED | (_WRITEABLE if overwritten else 0)
-        lines += [f"  {a}.masked = and i32 {a}.flags, {wanted}", f"  {a}.badflags = icmp ne i32 {a}.masked, {wanted}"]
-        wrong = f"{a}.badflags"
-        if overwritten:
-            lines += [
-                f"  {a}.refs = load i32, ptr {a}",
-                f"  {a}.shared = icmp ne i32 {a}.refs, {alone}",
-                f"  {a}.baseat = getelementptr i8, ptr {a}, i64 {_BASE}",
-                f"  {a}.base = load ptr, ptr {a}.baseat",
-                f"  {a}.view = icmp ne ptr {a}.base, null",
-                f"  {a}.b1 = or i1 {a}.shared, {a}.view",
-                f"  {a}.b2 = or i1 {a}.b1, {wrong}",
-            ]
-            wrong = f"{a}.b2"
-        lines += [
-            f"  br label %next{i}",
-            f"number{i}:",
-            f"  br label %next{i}",
-            f"next{i}:",
-            f"  {a}.where = phi ptr [ {a}.data, %array{i} ], [ {a}.held, %number{i} ]",
-            f"  {a}.bad = phi i1 [ {wrong}, %array{i} ], [ {'true' if overwritten else 'false'}, %number{i} ]",
-            f"  {a}.entry = getelementptr ptr, ptr %table, i64 {argument.index}",
-        ]
-        if argument.cell:
-            word = f"i{8 * argument.cell}"
-            lines += [
-                f"  {a}.cell = load ptr, ptr {a}.entry",
-                f"  {a}.word = load {word}, ptr {a}.where, align 1",
-                f"  store {word} {a}.word, ptr {a}.cell, align 1",
-            ]
-        else:
-            lines.append(f"  store ptr {a}.where, ptr {a}.entry")
-        bad.append(f"{a}.bad")
-    total = "false"
-    for i, name in enumerate(bad):
-        lines.append(f"  %bad{i} = or i1 {total}, {name}")
-        total = f"%bad{i}"
 
     def helper(name: str, number: int) -> list[str]:
         return [
@@ -184,21 +135,55 @@ def glue(arguments: list[Argument], helpers: int, release: bool) -> str:
             f"  {name} = load ptr, ptr {name}.at",
         ]
 
-    head = [
-        f"  %tableat = getelementptr i8, ptr %self, i64 {_DATA}", "  %table = load ptr, ptr %tableat",
-        *helper("%save", 0), *helper("%restore", 1), *helper("%incref", 2),
-        *helper("%none", 3), *helper("%true", 4), *helper("%ndarray", 5), *helper("%still", 6),
+    table = [f"  %tableat = getelementptr i8, ptr %self, i64 {_DATA}", "  %table = load ptr, ptr %tableat"]
+    cells = [line for size in (1, 2, 4, 8) for line in (
+        f"cell{size}:", f"  %word{size} = load i{8 * size}, ptr %where, align 1",
+        f"  store i{8 * size} %word{size}, ptr %place, align 1", "  br label %next",
+    )]  # fmt: skip
+    each = [
+        "each:", "  %i = phi i64 [ 0, %start ], [ %i.next, %next ]", "  %bad = phi i1 [ false, %start ], [ %worse, %next ]",
+        "  %a.at = getelementptr ptr, ptr %args, i64 %i", "  %a = load ptr, ptr %a.at",
+        "  %row = getelementptr [3 x i64], ptr %described, i64 %i", "  %index = load i64, ptr %row",
+        "  %wanted.at = getelementptr i64, ptr %row, i64 1", "  %wanted = load i64, ptr %wanted.at",
+        "  %size.at = getelementptr i64, ptr %row, i64 2", "  %size = load i64, ptr %size.at",
+        f"  %writes = icmp uge i64 %wanted, {_WRITEABLE}",
+        f"  %type.at = getelementptr i8, ptr %a, i64 {_TYPE}", "  %type = load ptr, ptr %type.at",
+        "  %isarray = icmp eq ptr %type, %ndarray", f"  %held = getelementptr i8, ptr %a, i64 {_DATA}",
+        "  br i1 %isarray, label %array, label %found",
+        "array:", "  %data = load ptr, ptr %held",
+        f"  %flags.at = getelementptr i8, ptr %a, i64 {_FLAGS}", "  %flags.short = load i32, ptr %flags.at",
+        "  %flags = zext i32 %flags.short to i64", "  %masked = and i64 %flags, %wanted",
+        "  %misfit = icmp ne i64 %masked, %wanted",
+        f"  %refs.at = getelementptr i8, ptr %a, i64 {_REFERENCES}", "  %refs = load i32, ptr %refs.at",
+        f"  %shared = icmp ne i32 %refs, {references()}",
+        f"  %base.at = getelementptr i8, ptr %a, i64 {_BASE}", "  %base = load ptr, ptr %base.at",
+        "  %view = icmp ne ptr %base, null", "  %others = or i1 %shared, %view", "  %seen = and i1 %others, %writes",
+        "  %wrong = or i1 %misfit, %seen", "  br label %found",
+        "found:", "  %where = phi ptr [ %data, %array ], [ %held, %each ]",
+        "  %refused = phi i1 [ %wrong, %array ], [ %writes, %each ]", "  %worse = or i1 %bad, %refused",
+        "  %entry = getelementptr ptr, ptr %table, i64 %index", "  %place = load ptr, ptr %entry",
+        "  switch i64 %size, label %cell8 [ i64 0, label %plain i64 1, label %cell1 i64 2, label %cell2 i64 4, label %cell4 ]",
+        "plain:", "  store ptr %where, ptr %entry", "  br label %next", *cells,
+        "next:", "  %i.next = add nuw nsw i64 %i, 1", f"  %more = icmp ult i64 %i.next, {count}",
+        "  br i1 %more, label %each, label %done",
+        "done:", "  br i1 %worse, label %refuse, label %accept",
     ]  # fmt: skip
-    run = "  %failed = call i64 @segment0(ptr %table, ptr %still, i64 1)"
+    bind = [
+        "define ptr @bind(ptr %self, ptr %args, i64 %given) nounwind {", "start:", *table, *helper("%incref", 2),
+        *helper("%none", 3), *helper("%true", 4), *helper("%ndarray", 5), *helper("%described", 7),
+        *(["  br label %each", *each] if count else ["  br i1 false, label %refuse, label %accept"]),
+        "accept:", "  call void %incref(ptr %none)", "  ret ptr %none",
+        "refuse:", "  call void %incref(ptr %true)", "  ret ptr %true", "}",
+    ]  # fmt: skip
+    run = ["  %failed = call i64 @segment0(ptr %table, ptr %still, i64 1)"]
     if release:
-        run = "\n".join(["  %thread = call ptr %save()", run, "  call void %restore(ptr %thread)"])
-    run += "\n  %wrong = icmp ne i64 %failed, 0\n  br i1 %wrong, label %refuse, label %well\nwell:"
-    texts = []
-    for name, inner in (("call", run), ("bind", "")):
-        texts.append("\n".join([
-            f"define ptr @{name}(ptr %self, ptr %args, i64 %given) nounwind {{", "start:", *head, *lines,
-            f"  br i1 {total}, label %refuse, label %accept",
-            "accept:", *([inner] if inner else []), "  call void %incref(ptr %none)", "  ret ptr %none",
-            "refuse:", "  call void %incref(ptr %true)", "  ret ptr %true", "}",
-        ]))  # fmt: skip
-    return "\n".join(texts)
+        run = ["  %thread = call ptr %save()", *run, "  call void %restore(ptr %thread)"]
+    call = [
+        "define ptr @call(ptr %self, ptr %args, i64 %given) nounwind {", "start:", *table, *helper("%save", 0),
+        *helper("%restore", 1), *helper("%incref", 2), *helper("%true", 4), *helper("%still", 6),
+        "  %bound = call ptr @bind(ptr %self, ptr %args, i64 %given)", "  %bad = icmp eq ptr %bound, %true",
+        "  br i1 %bad, label %leave, label %run", "run:", *run, "  %wrong = icmp ne i64 %failed, 0",
+        "  br i1 %wrong, label %refuse, label %leave", "refuse:", "  call void %incref(ptr %true)", "  ret ptr %true",
+        "leave:", "  ret ptr %bound", "}",
+    ]  # fmt: skip
+    return "\n".join([*bind, *call])

@@ -97,9 +97,6 @@ class NativeProgram:
         entries += pool.addresses() if lowering.parts else []
         self._helpers = len(entries)
         self._still = np.zeros(max(len(lowering.stepping), 1), np.int64)
-        entries += [*call.helper_addresses(), self._still.ctypes.data]
-        self._table = np.array(entries, np.uint64).view(call.Table)
-        self._table.needs = []
         overwritten = set(self.in_place.values())
         count = len(lowering.graph.inputs)
         self._arguments = [
@@ -107,6 +104,10 @@ class NativeProgram:
             for i in range(count)
         ]
         self._arguments += [call.Argument(arguments["output", i]) for i in self.fresh]
+        described = call.described(self._arguments)
+        entries += [*call.helper_addresses(), self._still.ctypes.data, described.ctypes.data]
+        self._table = np.array(entries, np.uint64).view(call.Table)
+        self._table.needs = [described]
 
     # ----- listings -----
     @property
@@ -164,7 +165,7 @@ class NativeProgram:
         lowering = self._lowering
         self.native = len(lowering.segments) == 1
         release = lowering.work > _LONG
-        glue = call.glue(self._arguments, self._helpers, release)
+        glue = call.glue(len(self._arguments), self._helpers, release)
         self.text = "\n\n".join([*lowering.declarations.values(), *lowering.parts, *lowering.segments, glue])
         start = time.perf_counter()
         self.machine = Machine(self.text)
