@@ -33,6 +33,10 @@ COMMANDS = {
     "phase": Command("", "one phase, 0 to 6, for example: phase 3"),
     "xor": Command("demos.xor", "XOR in depth: loss, boundary, hidden neurons, weights", XOR, EVERYTHING[1:]),
     "graph": Command("demos.graph_report", "the computation graph beside the training plots", GRAPH),
+    "explore": Command(
+        "demos.explore", "pages to walk through: one neuron, and a training run with a slider through its epochs",
+        Options(epochs=200),
+    ),
     "custom": Command(
         "demos.custom_model", "a model of your own, written directly on Tensor",
         Options(learning_rate=0.05, epochs=600), ("learning_rate", "epochs", "seed", "out"),
@@ -59,6 +63,7 @@ TOUR = [
     ("demos.two_moons_scalars", "moons"),
     ("demos.xor", "xor"),
     ("demos.graph_report", "graph"),
+    ("demos.explore", "explore"),
     ("demos.trace", "trace"),
 ]
 AFTER = "All of it on one page, graphs beside pictures: open {page} in a browser."
