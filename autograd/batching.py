@@ -36,6 +36,9 @@ class Frame:
         self.size, self.name, self.finished = size, name, False
         self.level = next(_levels)
 
+    def __repr__(self) -> str:
+        return f"{self.size} rows of {self.name}"
+
     def needs_value(self, thing: Any, what: str) -> BatchError:
         """The error for code that needs one number where there is one per row."""
         if self.finished:

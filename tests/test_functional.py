@@ -306,6 +306,25 @@ def test_traced_programs_hold_no_second_forward_pass():
     assert [eqn.primitive.name for eqn in graph.eqns].count("exp") == 1
 
 
+@pytest.mark.parametrize("around", [ag.grad, ag.vmap, ag.jacobian, ag.checkpoint, ag.value_and_grad])
+def test_what_a_transformed_function_reads_is_watched(around):
+    scale, rng = [2.0], np.random.default_rng(0)
+    transformed = around(lambda x: (x * scale[0] + x * rng.normal()).sum())
+    step = ag.compile(transformed)
+
+    def numbers(result):
+        return [np.asarray(x.data if isinstance(x, Tensor) else x) for x in ag.tree.flatten(result)[0]]
+
+    x = X.reshape(3, 1) if around is ag.vmap else X
+    for scale[0] in (2.0, 5.0):
+        rng.bit_generator.state = np.random.default_rng(1).bit_generator.state
+        found = [numbers(step(x)) for _ in range(2)]
+        rng.bit_generator.state = np.random.default_rng(1).bit_generator.state
+        for pair in zip(found, [numbers(transformed(x)) for _ in range(2)]):
+            for a, b in zip(*pair, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
 def test_threads_do_not_disturb_each_other():
     results = {}
 

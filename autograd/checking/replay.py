@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import fit, pull, toposort
-from ..errors import AutogradError
+from ..errors import AutogradError, GraphError
 from ..tensor import Tensor
 
 Edge = tuple[Any, int]  # an operation's result, and which of its inputs the part goes back to
@@ -47,6 +47,11 @@ class Replay:
         seed = np.ones(root.shape, root.dtype)[()] if seed is None else seed
         self.root, self.seed = root, seed
         self.order: list[Any] = toposort([root])
+        if any(node.creator.kind == "crossing" for node in self.order):
+            raise GraphError(
+                "compare works with single values of the tape of a loss, and this one goes through vmap: compare with the "
+                "gradients that backward left, compare(manual, {'w': w.grad}), or write the loss without vmap"
+            )
         self.base: dict[Tensor, Any] = {}  # cotangents, as the engine itself computes them
         with np.errstate(all="ignore"):
             leaves = pull([root], [seed], visit=lambda tensor, g: self.base.__setitem__(tensor, np.array(g)[()]))

@@ -101,6 +101,9 @@ def explore(thing: Any, path: str | os.PathLike[str] | None = None, *, moments: 
                             "write explore(loss) with a Tensor, or with the same loss at several epochs")
     refuse(count([first]), max_nodes)
     diagram = from_tape([first])
+    if any(getattr(node.thing, "traced", False) for node in diagram.nodes):
+        raise ArgumentError("explore shows the numbers of every value, of which there are many inside vmap: explore the "
+                            "function of a single row, or draw the graph")
     program = find_engine(engine)
     if program is None:
         raise RenderError(f"no Graphviz program is here, so nothing can be laid out. To draw it: {HOW_TO_INSTALL}")
