@@ -10,7 +10,7 @@ import numpy as np
 
 from ...ir.graph import Eqn, Var
 from ...ops.shape import ARRAY
-from .loops import Nest, Reduction, collapse, fill
+from .loops import Nest, Reduction, fill, walk
 from .place import Place, fresh
 from .text import KINDS, Code, Value
 
@@ -116,17 +116,8 @@ def _each(code: Code, access: Access, other: Place, inner: Any) -> None:
     shape = access.place.shape
     arrays = [array for array, _, _ in access.moves]
     split = max((i + 1 for array in arrays for i, s in enumerate(array.strides) if s and shape[i] > 1), default=0)
-    places = [access.place, other, *arrays]
-    counts, strides = collapse(shape[:split], [p.strides[:split] for p in places])
 
-    def turns(level: int, pointers: list[str]) -> None:
-        if level < len(counts):
-            loop = code.begin_loop(counts[level])
-            turns(
-                level + 1, [_along(code, p, loop[0], s[level], place) for p, s, place in zip(pointers, strides, places)]
-            )
-            code.end_loop(loop)
-            return
+    def one(pointers: list[str]) -> None:
         indexed, beside = pointers[:2]
         for pointer, (array, stride, length) in zip(pointers[2:], access.moves, strict=True):
             index = code.load(pointer, array.kind).cast("i64")
@@ -138,16 +129,7 @@ def _each(code: Code, access: Access, other: Place, inner: Any) -> None:
             Place(beside, other.dtype, shape[split:], other.strides[split:]),
         )
 
-    turns(0, [code.offset(place.base, place.offset, place.kind) for place in places])
-
-
-def _along(code: Code, pointer: str, counter: str, stride: int, place: Place) -> str:
-    """The pointer `counter` strides further on."""
-    return (
-        code.offset(pointer, code.add(f"mul nsw i64 {counter}, {stride}", "i64").name, place.kind)
-        if stride
-        else pointer
-    )
+    walk(code, [access.place, other, *arrays], range(split), one)
 
 
 def check(code: Code, eqn: Eqn, arrays: Sequence[Place], flag: Place) -> Value:

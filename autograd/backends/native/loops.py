@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -308,3 +308,26 @@ def copy(code: Code, source: Place, target: Place) -> None:
 def fill(code: Code, target: Place, number: float) -> None:
     """One number everywhere."""
     Nest(code, target.shape, [], [target], [], lambda values, lanes: [code.constant(number, target.kind, lanes)]).emit()
+
+
+def walk(
+    code: Code, places: Sequence[Place], axes: Iterable[int], inner: Callable[[list[str]], None]
+) -> None:  # fmt: skip
+    """Run the inner part for every index along some axes of places of one shape, with pointers that move along."""
+    order = [i for i in axes if places[0].shape[i] > 1]
+
+    def turns(level: int, pointers: list[str]) -> None:
+        if level == len(order):
+            inner(pointers)
+            return
+        axis = order[level]
+        loop = code.begin_loop(places[0].shape[axis])
+        moved = []
+        for pointer, place in zip(pointers, places, strict=True):
+            step = place.strides[axis]
+            by = code.add(f"mul nsw i64 {loop[0]}, {step}", "i64").name if step else 0
+            moved.append(code.offset(pointer, by, place.kind))
+        turns(level + 1, moved)
+        code.end_loop(loop)
+
+    turns(0, [code.offset(place.base, place.offset, place.kind) for place in places])

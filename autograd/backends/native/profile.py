@@ -73,7 +73,7 @@ def _kind(lowering: Lowering, task: Task) -> str:
     if task.kind in ("loop", "single"):
         return f"loop over {list(task.space or ())}"
     names = {"numpy": "through NumPy", "registers": "in registers", "move": "copy", "gather": "index loop",
-             "check": "check of the indices for", "draw": "random numbers"}  # fmt: skip
+             "running": "running loop", "check": "check of the indices for", "draw": "random numbers"}  # fmt: skip
     return names[task.kind]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...ir.graph import Atom, Literal, Var
-from . import draws, gather, matmul, moves, parts, registers
+from . import draws, gather, matmul, moves, parts, registers, running
 from .loops import Reduction, copy, offsets, read
 from .machine import clock
 from .ops import emit, operand_dtypes
@@ -63,6 +63,8 @@ class Segment:
             gather.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
         elif task.kind == "check":
             self._check(task)
+        elif task.kind == "running":
+            running.run(self.code, eqn, places[eqn.inputs[0]], places[eqn.out])  # type: ignore[index]
         elif task.kind == "draw":
             number = self.lowering.generators.index(eqn.settings["generator"])
             draws.draw(self.code, number, places[eqn.out])

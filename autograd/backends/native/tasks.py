@@ -10,14 +10,11 @@ import numpy as np
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...ops.elementwise import stop_gradient
 from ...passes.fuse import fusion_groups
-from . import draws, gather, moves, ops, registers
+from . import draws, gather, moves, ops, registers, running
 from .place import is_view
 from .text import KINDS
 
 UNSUPPORTED = {
-    "cumsum": "each sum needs the one before it, which NumPy does as fast",
-    "argmax": "runs once per step at most, on results; NumPy does it as fast",
-    "argmin": "as argmax",
     "einsum": "NumPy chooses the order of contraction",
     "solve": "LAPACK through NumPy",
     "inv": "LAPACK through NumPy",
@@ -27,12 +24,13 @@ UNSUPPORTED = {
     "cholesky": "LAPACK through NumPy",
     "draw": "numbers are those of NumPy's generator, whose method random alone is called from machine code",
 }
-TABLE = frozenset({*ops.ELEMENTWISE, *registers.MOVES, *registers.REDUCTIONS, *gather.NAMES, "matmul"})
+TABLE = frozenset({*ops.ELEMENTWISE, *registers.MOVES, *registers.REDUCTIONS, *gather.NAMES, *running.NAMES, "matmul"})
 
 
 @dataclass(slots=True)
 class Task:
-    """Equations that run together: "registers", "loop", "product", "view", "move", "gather", "draw" or "numpy".
+    """Equations that run together: "registers", "loop", "product", "view", "move", "gather", "running", "draw" or
+    "numpy".
 
     A "check" has no equation of the graph: it looks at the index arrays of `guarded`, so that nothing has changed yet
     where one of them names a place that is not there.
@@ -124,6 +122,8 @@ def _kind(eqn: Eqn) -> str:
         return "single" if _loops(eqn) else "numpy"
     if is_view(eqn) or name == "reshape":
         return "view"
+    if name in running.NAMES:
+        return "running" if running.supported(eqn) else "numpy"
     if gather.by_arrays(eqn):
         return "gather" if gather.supported(eqn) else "numpy"
     return "move" if moves.supported(eqn) else "numpy"
