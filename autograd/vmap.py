@@ -93,11 +93,12 @@ class Rows:
         found = {frame.level: frame for each in frames for frame in each}
         if not found:
             return arrays
+        traced = current().trace is not None  # then constants stay as they are, Python numbers among them
         return [
-            _shared(a, [found[level] for level in sorted(found) if found[level] not in own_frames])
-            if isinstance(a, Tensor) and len(own_frames) < len(found)
+            _shared(a, [found[level] for level in sorted(found) if found[level] not in has])
+            if isinstance(a, Tensor) and len(has) < len(found) and (a.requires_grad or not traced)
             else a
-            for a, own_frames in zip(arrays, frames, strict=True)
+            for a, has in zip(arrays, frames, strict=True)
         ]
 
     def shared(self, value: Array) -> Array:
