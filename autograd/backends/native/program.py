@@ -310,11 +310,12 @@ class NativeProgram:
             now = min(self._chunk, count)
             start = time.perf_counter()
             failed = self._run_segment(self._segments[0], at, by, now)
-            done = failed >> CHECK_BITS if failed else now
-            table[indices] += (steps[: len(indices)] * done).astype(np.uint64)
-            self._complain(failed, table)
-            elapsed = max(time.perf_counter() - start, 1e-7)
             count -= now
+            if count or failed:
+                done = failed >> CHECK_BITS if failed else now
+                table[indices] += (steps[: len(indices)] * done).astype(np.uint64)
+                self._complain(failed, table)
+            elapsed = max(time.perf_counter() - start, 1e-7)
             self._chunk = max(1, min(16 * now, int(now * _CHUNK / elapsed)))
 
 

@@ -70,6 +70,8 @@ class Loop:
 
     stacks: bool = field(init=False)  # whether the whole step is machine code whose results can be stacked
     walks: bool = field(init=False)  # the same along stacked arguments: no step changes its own
+    _held: list[tuple[int, Tensor]] = field(init=False)  # input that is overwritten, and the tensor that it belongs to
+    _read: list[int] = field(init=False)  # the other inputs
     _results: list[tuple[int, bool, Any, Any]] = field(init=False)  # output, whether it is stacked, shape, dtype
 
     def __post_init__(self) -> None:
@@ -77,6 +79,9 @@ class Loop:
         complete = set(outcome.updates.values()) <= set(program.in_place)
         self.stacks = program.native and complete and all(k in ("tensor", "array") for k, _ in outcome.leaves)
         self.walks = self.stacks and not any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
+        place = program.in_place
+        self._held = [(place[output], tensor) for tensor, output in outcome.updates.items() if output in place]
+        self._read = sorted(set(range(len(program.graph.inputs))) - {number for number, _ in self._held})
         returned = {output for _, output in outcome.leaves}
         self._results = [
             (i, i in returned, out.shape, out.dtype)
@@ -114,16 +119,13 @@ class Loop:
             found: Tensor = leaves[self.arguments[tensor]] if tensor in self.arguments else tensor
             return found
 
-        tensors = {output: now(tensor) for tensor, output in outcome.updates.items()}
-        settle(list(tensors.values()))
-        held = {number: tensors[output] for output, number in program.in_place.items()}
-        inputs = []
-        for number, value in enumerate(values):
-            if number in held:
-                value = held[number].value
-                inputs.append(value if isinstance(value, np.ndarray) else np.array(value))
-            else:
-                inputs.append(in_rows(np.asarray(value)))
+        held = self._held if self.walks else [(number, now(tensor)) for number, tensor in self._held]
+        settle([tensor for _, tensor in held])
+        inputs = list(values)
+        for number, tensor in held:
+            inputs[number] = tensor.value if isinstance(tensor.value, np.ndarray) else np.array(tensor.value)
+        for number in self._read:
+            inputs[number] = in_rows(np.asarray(values[number]))
         strides = {}
         for array, at in zip(stacked or (), self.leaf_inputs, strict=False):
             if at is not None:
@@ -135,12 +137,11 @@ class Loop:
         try:
             program.loop(count, inputs, strides, results)
         finally:
-            for number, tensor in held.items():
+            clock.changed = changed = clock.tick()
+            for number, tensor in held:
                 if not isinstance(tensor.value, np.ndarray):
                     tensor.value = inputs[number][()]
-            clock.changed = clock.tick()
-            for tensor in held.values():
-                tensor.changed = clock.changed
+                tensor.changed = changed
             for tensor, output in outcome.gradients.items():
                 if output is None:
                     now(tensor)._grad = None
