@@ -131,7 +131,7 @@ class _Replay:
         for number, (path, maps) in enumerate(self.maps.items(), start=1):
             units = np.array(maps)
             shown = {str(unit): units[:, unit] for unit in range(units.shape[1])}
-            yield panels.Maps(f"Hidden layer {number}: what each unit answers to a point ({path})", shown, self.extent)
+            yield panels.Maps(f"Hidden layer {number} ({path}): the answer of each unit", shown, self.extent)
         arrays = {
             name: (np.array([w[i] for w in self.weights]), np.array([g[i] for g in self.gradients]))
             for i, name in enumerate(self.names)

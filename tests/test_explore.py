@@ -217,3 +217,11 @@ def test_every_file_of_the_page_goes_into_the_wheel():
 def test_notebooks_get_the_page_in_a_frame():
     shown = explore(network_loss())._repr_html_()
     assert shown.startswith("<iframe srcdoc=\"&lt;!doctype html&gt;") and "<script" not in shown
+
+
+def test_the_letters_of_a_local_derivative_are_explained():
+    x = Tensor(2.0, requires_grad=True)
+    power = x * 3.0
+    data = embedded(explore(autograd.tanh(power) ** 2), "data")
+    explained = {edge["derivative"]: edge["letters"] for edge in data["views"][0]["edges"]}
+    assert explained == {"3": [], "1 - y * y": [["y", -1]], "2 * a": [["a", 0]]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -94,6 +95,14 @@ def local_derivative(tensor: Any, position: int, names: Collection[str] = (), di
     factor = _without(formula, g)
     text = _text(formula if factor is None else factor, digits)[0]
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT - 1] + "…"
+
+
+def letters(tensor: Any, position: int, text: str, names: Collection[str] = ()) -> list[tuple[str, int]]:
+    """What the names in the text of a local derivative stand for: an input, by its number, or -1, the output."""
+    rule = tensor.creator.rule(position)
+    words = set(re.findall(r"[^\W\d]\w*", text))
+    called = _names(rule, tensor, names) if rule is not None else []
+    return [(name, place) for place, name in enumerate(called[1:], start=-1) if name in words]
 
 
 def _symbol(operand: Any, name: str) -> Any:

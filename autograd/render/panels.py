@@ -4,6 +4,7 @@ All arrays begin with one axis for the moments of the page, so that one slider m
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,7 +58,7 @@ class Maps:
     def to_json(self, pack: Pack, moments: int) -> dict[str, Any]:
         """The panel as plain data; a byte for a point, of the square root: many shades near the centre, where a contour is."""
         distances = [np.abs(np.asarray(values, np.float64) - self.centre) for values in self.maps.values()]
-        spread = max((float(far[np.isfinite(far)].max(initial=0.0)) for far in distances), default=0.0) or 1.0
+        spread = _round_up(max((float(far[np.isfinite(far)].max(initial=0.0)) for far in distances), default=0.0))
         packed = {}
         for name, values in self.maps.items():
             array = np.asarray(values, np.float64)
@@ -94,6 +95,18 @@ class Arrays:
 
 
 Panel = Curve | Maps | Arrays
+
+
+def _round_up(number: float) -> float:
+    """To two digits, which read better under a scale; 1 for 0.
+
+    >>> _round_up(0.49999), _round_up(11.27), _round_up(0.0)
+    (0.5, 12.0, 1.0)
+    """
+    if number <= 0:
+        return 1.0
+    unit = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return float(f"{math.ceil(number / unit - 1e-9) * unit:.2g}")
 
 
 def _check(fits: bool, given: str, wanted: Any) -> None:

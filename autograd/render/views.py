@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from .derivative import letters
 from .dot import printable, to_dot
 from .drawing import Drawing, clear
 from .fold import fold
@@ -157,8 +158,10 @@ def view_json(view: View, *, sources: bool) -> dict[str, Any]:
         stack += group.groups
         if group.path:
             groups.append({"id": group.id, "path": _short(group.path), "label": _short(group.label)})
+    names = {node.name or node.alias for node in diagram.nodes}
     edges = [{"id": edge.id, "tail": edge.tail.id, "head": edge.head.id, "key": edge_key(edge),
-              "derivative": edge.derivative, "carries": edge.position >= 0 and has_gradient(edge.tail)}
+              "derivative": edge.derivative, "carries": edge.position >= 0 and has_gradient(edge.tail),
+              "letters": letters(edge.head.thing, edge.position, edge.derivative, names) if edge.derivative else []}
              for edge in diagram.edges]
     nodes = [_node_json(node, known) | ({} if sources else {"source": ""}) for node in diagram.nodes]
     return {"nodes": nodes, "edges": edges, "groups": groups,

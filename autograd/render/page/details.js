@@ -75,6 +75,7 @@ function edgeItem(view, edge, moment, name, direction) {
   const rule = edge.derivative ? (factor ? `g × ${wrapped(edge.derivative)}` : edge.derivative) : "";
   return h("li", { "data-edge": edge.key },
     h("span", { class: "facts" }, `${direction} `), h("b", {}, name), rule ? h("span", { class: "rule" }, `  ${rule}`) : null,
+    rule && where(view, edge) ? h("small", {}, `  ${where(view, edge)}`) : null,
     h("div", { class: "formula filled" }, tail.shape.length && filled ? h("small", {}, `entry ${index(tail, entry)}: `) : null,
       filled || `norm ${words(norm(part))}`));
 }

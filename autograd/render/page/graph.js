@@ -152,7 +152,7 @@ function arrive() {
 
 // Move as little as it takes to see a node with some room around it.
 function follow(id, smooth = true) {
-  const box = boxOf(state.view.elements.get(id).element), room = 48;
+  const box = boxOf(state.view.elements.get(id).element), room = 12;
   const axis = (at, size, place, length) => {
     const low = at + place * eye.scale, high = low + length * eye.scale;
     if (low >= room / 2 && high <= size - room / 2) return at;

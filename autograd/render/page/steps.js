@@ -41,13 +41,12 @@ function go(step, whole = false) {
   const { view } = state;
   state.step = Math.max(0, Math.min(view.steps, step));
   state.whole = whole;
-  const id = whole ? outputOf(view).id : nodeNow();
-  if (id && state.selected !== id) {
-    state.entry = 0;
-    state.selected = id;
-  }
+  const id = whole ? outputOf(view).id : nodeNow() || view.forward[0] || state.selected;
+  if (state.selected !== id) state.entry = 0;
+  state.selected = id;
   if (nodeNow()) approach(id);
   else if (fromAfar) arrive();
+  else if (!whole) follow(id);
   update();
   $("#live").textContent = $("#step-text").textContent;
 }
@@ -70,7 +69,7 @@ function play(on = !timer) {
 
 function stepWords() {
   const { view, step } = state, forward = view.forward.length, id = nodeOf(view, step);
-  if (step === 0) return "Inputs and parameters are there, nothing is computed yet. → computes the first operation.";
+  if (step === 0) return "Only inputs and parameters are there. → computes the first operation.";
   if (state.whole) return `All values ${view.backward.length ? "and gradients " : ""}are there. → begins again, ← takes the last step back.`;
   const node = view.byId.get(id), what = `${node.symbol} ${label(node)}`.trim(), end = step === view.steps ? " That was the last step." : "";
   return step <= forward ? `Forward, ${step} of ${forward}: ${what} is computed.${end}`
@@ -121,7 +120,7 @@ function chips(edges) {
     const shift = world.querySelector("svg > g").transform.baseVal.consolidate().matrix, part = partOf(edge, state.moment);
     const g = arrayOf("grad", edge.head, state.moment), factor = arrayOf("factor", edge.key, state.moment);
     const rule = factor ? `g × ${wrapped(edge.derivative)}` : edge.derivative;
-    const text = part.count === 1 && g.count === 1 && factor ? `${words(g.at(0))} × ${words(factor.at(0))} = ${words(part.at(0))}`
+    const text = part.count === 1 && g.count === 1 && factor ? `${words(g.at(0))} × ${signed(words(factor.at(0)), 1)} = ${words(part.at(0))}`
       : `${rule}${rule && ", "}norm ${words(norm(part))}`;
     const chip = h("div", { class: "chip", "data-edge": edge.id }, text), x = middle.x + shift.e;
     chip.style.top = `${middle.y + shift.f}px`;
@@ -143,6 +142,13 @@ function chips(edges) {
 
 const MOST_TERMS = 6;
 const shapeText = shape => (shape === null || !shape.length ? "" : `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`);
+
+// What the letters in a local derivative stand for, where they are not the names of nodes.
+function where(view, edge) {
+  const head = view.byId.get(edge.head), meant = place => (place < 0 ? label(head) : operandText(view, head.operands[place]));
+  return edge.letters.map(([letter, place]) => [letter, meant(place)]).filter(([letter, name]) => letter !== name)
+    .map(([letter, name]) => `${letter} is ${name}`).join(", ");
+}
 
 // The names of the operands in the formula of a node.
 const operandText = (view, operand) => (typeof operand === "string" ? operand : label(view.byId.get(operand.id)));
