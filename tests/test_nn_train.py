@@ -243,11 +243,16 @@ def test_ctrl_c_ends_after_the_step_and_training_can_go_on():
         assert network.train(X, Y, 2, 0.5).epochs == 2
 
 
+def soon(function, seconds):
+    """A recorder that has the function called some time after the training has begun."""
+    timer = threading.Timer(seconds, function)
+    return nn.Recorder("soon", lambda model: timer.ident or timer.start(), at=[0])
+
+
 def test_ctrl_c_ends_compiled_training_too():
     network = xor_network()
-    timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    history = network.train(X, Y, 10_000_000, 0.5)
+    interrupt = soon(lambda: signal.raise_signal(signal.SIGINT), 0.1)
+    history = network.train(X, Y, 10_000_000, 0.5, recorders=[interrupt])
     assert history.interrupted
     assert 0 < history.epochs < 10_000_000
     assert all(np.isfinite(w).all() for w in weights(network))
@@ -435,9 +440,7 @@ def test_ctrl_c_is_answered_within_a_fifth_of_a_second_though_an_epoch_takes_lon
         asked.append(time.monotonic())
         signal.raise_signal(signal.SIGINT)
 
-    timer = threading.Timer(0.15, interrupt)
-    timer.start()
-    history = trainer.run(X, y, epochs=100, batch_size=1, verbose=0)
+    history = trainer.run(X, y, epochs=100, batch_size=1, verbose=0, recorders=[soon(interrupt, 0.15)])
     late = time.monotonic() - asked[0]
     assert history.interrupted and history.epochs < 100
     assert late < 0.2
