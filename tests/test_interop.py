@@ -127,6 +127,22 @@ def test_compiled_with_its_gradient(call):
     same(ag.compile(step, backend="numpy")(*tensors), step(*tensors), ulps=4096)
 
 
+def test_programs_with_functions_of_their_own_rules_print_as_source_that_runs():
+    def step(a, v):
+        svd = np.linalg.svdvals(a)
+        argsort = np.argsort(v)
+        log10 = np.log10(1 + a * a) + np.hypot(v, a) + np.linalg.pinv(a).T
+        return np.sum(svd) * log10 + np.interp(v, np.arange(4.0), v[argsort])
+
+    arrays = [ARRAYS["a"], ARRAYS["v"]]
+    compiled = ag.compile(step, backend="numpy")
+    result = compiled(*map(Tensor, arrays))
+    space = {}
+    exec(compiled.source, space)
+    same(space["step"](*arrays), result)
+    same(result, step(*arrays))
+
+
 @pytest.mark.parametrize("call", LOOKED_AT)
 def test_what_looks_at_values_says_so_in_a_trace(call):
     with pytest.raises(errors.TraceError, match="needs the value"):

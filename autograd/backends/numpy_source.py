@@ -195,7 +195,7 @@ _RESERVED = frozenset(keyword.kwlist) | {"np", "erf", "scatter_add", "make_diago
 
 def source(graph: Graph) -> str:
     """The graph as a NumPy function that runs on its own: what a careful person would write as manual backprop."""
-    names = unique_names(graph, _RESERVED)
+    names = unique_names(graph, _RESERVED | {e.primitive.name for e in graph.eqns if e.primitive.name not in EXPRESSIONS})
 
     def show(atom: Atom) -> str:
         return names[atom] if isinstance(atom, Var) else _literal(atom)
@@ -242,6 +242,8 @@ def _helpers(graph: Graph) -> list[str]:
 
 def _users_source(name: str, forward: Callable[..., Any]) -> str:
     """A function of the user's own without its decorators and hints, or a line that says where to put it."""
+    if isinstance(forward, np.ufunc) and getattr(np, forward.__name__, None) is forward:
+        return f"{name} = np.{forward.__name__}"
     try:
         definition = ast.parse(textwrap.dedent(inspect.getsource(forward))).body[0]
     except (OSError, TypeError, SyntaxError):

@@ -72,6 +72,10 @@ def _spec(rows: Any) -> Any:
 
 
 # ----- pseudo-inverse -----
+def _pinv_forward(x: Array, *, rcond: Any, hermitian: bool) -> Array:
+    return np.linalg.pinv(x, rcond, hermitian)
+
+
 def _pinv_rule(g: Array, y: Array, x: Array, *, rcond: Any, hermitian: bool) -> Array:
     """Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems", SIAM J. Numer.
     Anal. 10 (1973): dY = -Y dX Y + Y Yᵀ dXᵀ (1 - X Y) + (1 - Y X) dXᵀ Yᵀ Y, while the rank stays."""
@@ -84,7 +88,7 @@ def _pinv_rule(g: Array, y: Array, x: Array, *, rcond: Any, hermitian: bool) -> 
 
 _pinv_p = unlisted(
     "pinv",
-    lambda x, *, rcond, hermitian: np.linalg.pinv(x, rcond, hermitian),
+    _pinv_forward,
     (_pinv_rule,),
     shape=lambda spec, **settings: ((*spec[0][:-2], spec[0][-1], spec[0][-2]), spec[1]),
     doc="Moore-Penrose inverse",

@@ -68,13 +68,21 @@ def positions(name: str, forward: Callable[..., Array], shape: Callable[..., tup
     return unlisted(name, forward, (None,) * (2 if name == "searchsorted" else 1), shape=spec, doc=name)
 
 
-argsort_p = positions(
-    "argsort", lambda x, *, axis, kind: np.argsort(x, axis=axis, kind=kind), lambda x, *, axis, kind: x
-)
-argpartition_p = positions(
-    "argpartition", lambda x, *, axis, kth: np.argpartition(x, kth, axis=axis), lambda x, *, axis, kth: x
-)
-searchsorted_p = positions("searchsorted", lambda a, v, *, side: np.searchsorted(a, v, side), lambda a, v, *, side: v)
+def _argsort(x: Array, *, axis: int, kind: Any) -> Array:
+    return np.argsort(x, axis=axis, kind=kind)
+
+
+def _argpartition(x: Array, *, axis: int, kth: Any) -> Array:
+    return np.argpartition(x, kth, axis=axis)
+
+
+def _searchsorted(a: Array, v: Array, *, side: Any) -> Array:
+    return np.searchsorted(a, v, side)
+
+
+argsort_p = positions("argsort", _argsort, lambda x, *, axis, kind: x)
+argpartition_p = positions("argpartition", _argpartition, lambda x, *, axis, kth: x)
+searchsorted_p = positions("searchsorted", _searchsorted, lambda a, v, *, side: v)
 signbit = unlisted(
     "signbit", np.signbit, (None,), shape=lambda x: (shape_of(x), np.dtype(bool)), doc="is -0.0 or less; no gradient"
 )
