@@ -465,3 +465,32 @@ def test_the_page_is_fast_enough(page, moons):
         ))  # fmt: skip
     assert path.stat().st_size < 3_000_000
     assert min(written) <= 2 and min(painted) <= 1000 and max(frames) >= 30, (written, painted, frames)
+
+
+def test_large_arrays_are_shown_as_means_of_blocks_with_the_norm_of_all_entries(opened):
+    rng = np.random.default_rng(0)
+    w = Tensor(rng.normal(size=(70, 50)), requires_grad=True, name="w")
+    page = opened(explore((w * w).sum()))
+    page.evaluate("document.querySelector('#search').focus()")
+    page.type("w")
+    page.painted()
+    assert page.text("#details h2 .name") == "w"
+    shown = page.text("#details .scroll")
+    assert "mean of a block of (70, 50)" in shown
+    assert float(re.search(r"norm (\S+)", shown)[1]) == pytest.approx(np.linalg.norm(w.data), rel=5e-4)
+    first = float(page.text("table.value td[data-entry='0']"))
+    assert first == pytest.approx(w.data[:2, :1].mean(), rel=1e-3)  # 70 rows in 32 blocks, 50 columns in 32
+
+
+def test_what_a_folded_tape_shows_is_right_and_said_to_be_folded(opened):
+    x = Tensor(np.ones(3), requires_grad=True)
+    for _ in range(700):
+        x = autograd.sin(x) * 1.01
+    loss = x.sum()
+    page = opened(explore(loss))
+    assert "1,402 nodes in all" in page.text("#notes")
+    folded = [id for id, shown in slots(page, "value").items() if shown]
+    nodes = {node.id: node for node in from_tape([loss]).nodes}
+    for id in folded:
+        texts = slots(page, "value")[id]
+        np.testing.assert_allclose([float(text) for text in texts], np.ravel(nodes[id].thing.data), rtol=6e-3)

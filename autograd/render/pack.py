@@ -28,11 +28,14 @@ class Pack:
 
     def series(self, moments: Sequence[Any]) -> dict[str, Any]:
         """An array of any shape and numeric dtype at several moments; "table" tells how the entries are laid out, and
-        "blocks" is there where each entry is the mean of a block."""
+        where each entry is the mean of a block, "norm" where the norms of the whole arrays are."""
         tables = [as_table(array, self.side) for array in moments]
         rows, columns = tables[0].shape
-        more = {"blocks": True} if np.size(moments[0]) > rows * columns else {}
-        return self.floats(np.stack([table.ravel() for table in tables], axis=1)) | {"table": [rows, columns]} | more
+        place = self.floats(np.stack([table.ravel() for table in tables], axis=1)) | {"table": [rows, columns]}
+        if np.size(moments[0]) > rows * columns:
+            with np.errstate(all="ignore"):
+                place["norm"] = self.floats(np.array([np.linalg.norm(np.ravel(array)) for array in moments]))
+        return place
 
     def floats(self, array: np.ndarray) -> dict[str, Any]:
         """Numbers, all with the same precision."""

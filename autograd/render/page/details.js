@@ -13,7 +13,7 @@ function paintDetails() {
   const kind = node.output ? "output" : isOperation(node) ? "" : node.kind;
   const parts = [
     h("h2", {}, h("span", { class: `badge ${node.kind}` }, node.symbol || kind || node.kind), " ",
-      h("span", { class: "name" }, label(node)), kind && node.symbol ? h("small", {}, ` ${kind}`) : null),
+      h("span", { class: "name" }, node.name || label(node)), kind && node.symbol ? h("small", {}, ` ${kind}`) : null),
     h("p", { class: "facts" }, facts),
     node.scope || node.source ? h("p", { class: "facts source" }, [node.scope, node.source].filter(Boolean).join(" · ")) : null,
   ];

@@ -18,7 +18,8 @@ function wire(view) {
   plan(view);
 }
 
-const label = node => node.name || (node.kind === "constant" ? "constant" : `#${node.id.slice(1)}`);
+const short = text => (text.length > 28 ? `${text.slice(0, 27)}…` : text);
+const label = node => short(node.name) || (node.output ? "output" : `#${node.id.slice(1)}`);
 const isOperation = node => node.kind === "operation" || node.kind === "folded";
 const hasGrad = node => node.id in data.arrays.grad && node.shape !== null;
 
@@ -134,20 +135,24 @@ function fit(smooth = true) {
 // From the whole graph, which may be too small to read, down to one node; and back if the reader did not interfere.
 let fromAfar = true;
 
-function approach(id) {
+function approach(id, smooth = true) {
   if (eye.scale < 0.65 && fromAfar) {
     const box = boxOf(state.view.elements.get(id).element);
     eye.scale = Math.min(1.1, (stage.clientWidth - 16) / box.width);
     eye.x = stage.clientWidth / 2 - (box.x + box.width / 2) * eye.scale;
     eye.y = stage.clientHeight / 2 - (box.y + box.height / 2) * eye.scale;
-    look(true);
+    // No more empty room than there must be.
+    const [width, height] = pictureSize(), within = (at, size, length) => (length < size - 16 ? at : Math.min(8, Math.max(size - length - 8, at)));
+    eye.x = within(eye.x, stage.clientWidth, width * eye.scale);
+    eye.y = within(eye.y, stage.clientHeight, height * eye.scale);
+    look(smooth);
   } else follow(id);
 }
 
 // The first look: the whole graph, unless nothing in it could be read.
 function arrive() {
   fit(false);
-  if (eye.scale < 0.42) approach(state.selected);
+  if (eye.scale < 0.42) approach(state.selected, false);
 }
 
 // Move as little as it takes to see a node with some room around it.

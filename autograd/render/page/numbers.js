@@ -55,7 +55,7 @@ function arrayOf(what, key, moment) {
 
 function tableOf(place, moment) {
   const numbers = take(place), [rows, columns] = place.table;
-  return { rows, columns, count: rows * columns, blocks: Boolean(place.blocks), at: i => numbers[i * moments + moment] };
+  return { rows, columns, count: rows * columns, blocks: "norm" in place, whole: place.norm && take(place.norm)[moment], at: i => numbers[i * moments + moment] };
 }
 
 // As Python's format(value, ".4g") writes it.
@@ -80,7 +80,9 @@ function largest(table) {
   return most;
 }
 
+// Of all entries, also where only means of blocks are here.
 function norm(table) {
+  if (table.blocks) return table.whole;
   let sum = 0;
   for (let i = 0; i < table.count; i++) sum += table.at(i) ** 2;
   return Math.sqrt(sum);
