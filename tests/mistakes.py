@@ -263,6 +263,11 @@ MISTAKES = [
     ("conv", "dpatches = np.einsum('npf,kf->npk', dz, W)", "dpatches = np.einsum('npf,fk->npk', dz, W)", "transposed"),
     ("conv", "dz = da * (z > 0)", "dz = da", "derivative missing"),
     ("conv", "dV = pooled.T @ dout", "dV = pooled.T @ e", "factor"),
+    ("tanh", "dz2 = dh2 * (1 - h2 ** 2)", "dz2 = dh2 * (1 - h2)", "other derivative"),
+    ("tanh", "dh2 = dz3 @ W3.T", "dh2 = dz3 @ W3.T * (1 - h2 ** 2)", "derivative twice"),
+    ("batch norm", "dvar = -0.5 * (var + 1e-5) ** -1.5 * dinv", "dvar = (var + 1e-5) ** -1.5 * dinv", "factor"),
+    ("batch norm", "dvar = -0.5 * (var + 1e-5) ** -1.5 * dinv", "dvar = -0.5 * var ** -1.5 * dinv", "derivative point"),
+    ("characters", "dC = np.zeros_like(C)", "dC = np.ones_like(C)", "offset"),
 ]
 
 # Other ways to write a line that are just as right; rounding differs.

@@ -18,7 +18,7 @@ from .replay import FAILURES, Replay, same
 
 # Mistakes that give the same number are named in this order; what is not listed stands between.
 FIRST = {"sign": 0, "path missing": 0, "factor": 0, "accumulated twice": 0, "transposed": 0, "shape": 0}
-LAST = {"wrong operand": 2, "constant": 3}
+LAST = {"wrong operand": 2, "constant": 3, "another gradient": 4}
 
 
 def completed(replay: Replay, tensor: Tensor) -> float:
@@ -36,12 +36,12 @@ def diagnose(replay: Replay, cases: Sequence[Case], names: dict[Tensor, str]) ->
     """
     found: dict[str, Diagnosis] = {}
     search = _Search(replay, cases, names)
-    idle = replay.idle()
+    replay.silent = replay.idle()
     for case in sorted(cases, key=lambda case: -completed(replay, case.tensor)):
         expected = replay.base[case.tensor]
         fits = same(expected, case.manual, search.slack(case))
-        if case.wrong and not fits and found and idle:
-            fits = search.fits_without(case, idle)
+        if case.wrong and not fits and found and replay.silent:
+            fits = search.fits_aloud(case)
         if case.wrong and fits:
             first = next(iter(found), "the row above")
             found[case.name] = Diagnosis("follows", f"right but for what is wrong in {first}: fix that first")
@@ -80,10 +80,12 @@ class _Search(Mistakes):
                     best = order, hypothesis
         return best[1] if best else None
 
-    def fits_without(self, case: Case, idle: dict[Tensor, Any]) -> bool:
-        """Whether the case's value is right if nothing came back through some tensors."""
+    def fits_aloud(self, case: Case) -> bool:
+        """Whether the case's value is right with what comes back through silent tensors."""
         try:
-            return self._matches(case, self.replay.run({}, idle))
+            return self._matches(
+                case, self.replay.run({}, {node: self.replay.total(node, {}) for node in self.replay.silent})
+            )
         except FAILURES:
             return False
 

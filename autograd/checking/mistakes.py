@@ -125,7 +125,17 @@ class Mistakes:
                         for kept in (False, True):
                             text = f"summed over the wrong axis {axes[0] if count == 1 else axes}: {fix}"
                             yield Hypothesis("wrong axis", text, {}, raw.sum(axis=axes, keepdims=kept))
-        elif tensor.creator is None and len(self.cases) > 1:
+            return
+        yield Hypothesis("offset", f"1 too much everywhere: {case.name} starts from ones, not zeros", {}, right + 1)
+        for other, g in self.replay.base.items():
+            if other is not tensor and np.shape(g) == np.shape(right):
+                whose = self.call(other, "another tensor")
+                text = f"these are the numbers of the gradient of {whose}: a step too many, or too few?"
+                early = _acts_on(tensor, other)
+                if early:
+                    text = f"the derivative of {self.place(tensor)} is in it already: that belongs to the next step"
+                yield Hypothesis("derivative twice" if early else "another gradient", text, {}, g)
+        if tensor.creator is None and len(self.cases) > 1:
             text = "twice as large, and only here: accumulated twice (+= on a stale gradient)? Start from zero"
             yield Hypothesis("accumulated twice", text, {}, 2 * right)
 
@@ -150,12 +160,16 @@ class Mistakes:
             return
         whole = not np.any(np.abs(right - share) > slack)
         where = "" if whole else f" in the part that comes through {self.place(edge[0])}"
-        inputs = edge[0].inputs or ()
+        inputs: tuple[Any, ...] = edge[0].inputs or ()
         if abs(factor) < 1e-6 and any(a is inputs[edge[1]] for i, a in enumerate(inputs) if i != edge[1]):
             text = f"half of what it should be: d(x²) = 2x dx at {self.place(edge[0])}"
             yield Hypothesis("factor", text, {edge: self._nothing(edge)})
             return
         named = self._factor(factor, where, self.place(edge[0]), whole)
+        if edge[0].creator.name == "power" and np.ndim(value_of(inputs[1])) == 0:
+            exponent = float(value_of(inputs[1]))
+            if exponent not in (-1, 2) and abs(factor * exponent - 1) < 1e-6:
+                named = "factor", f"the exponent is missing as a factor at {self.place(edge[0])}: d(xⁿ) = n xⁿ⁻¹ dx"
         if named is None:
             if np.count_nonzero(np.abs(share) > slack) < 2:
                 return
@@ -210,6 +224,9 @@ class Mistakes:
     def _at(self, edge: Edge, point: Any) -> Edit:
         return lambda g: self.replay.part(edge, g, point, [point])
 
+    def _with(self, edge: Edge, values: list[Any], y: Any = None) -> Edit:
+        return lambda g: self.replay.part(edge, g, y, values)
+
     def _given(self, edge: Edge, cotangent: Any) -> Edit:
         return lambda g: self.replay.part(edge, cotangent)
 
@@ -256,6 +273,14 @@ class Mistakes:
             if other != creator.name:
                 text = f"the derivative of {other} is taken at {place}, which is no {other}"
                 yield Hypothesis("other derivative", text, {edge: _times(slope)})
+        halves = {
+            "tanh": [(1 - y, "1 - y² wants the square")],
+            "sigmoid": [(y, "y(1 - y) has two factors"), (1 - y, "y(1 - y) has two factors")],
+        }
+        for slope, text in halves.get(creator.name, []):
+            yield Hypothesis(
+                "other derivative", f"the derivative of {place} is incomplete: {text}", {edge: _times(slope)}
+            )
         for tensor, other in self.values.items():
             if other.shape == node.shape and tensor is not node and tensor is not node.inputs[0]:
                 elsewhere = taken.format(
@@ -271,22 +296,26 @@ class Mistakes:
         inputs, values = node.inputs or (), replay.inputs(node)
         if len(values) < 2 or node.creator is None or node.creator.kind not in ("elementwise", "contraction"):
             return
+        place = self.place(node)
         for j, operand in enumerate(values):
             if j == index:
                 continue
 
             def using(other: Any, j: int = j) -> dict[Edge, Edit]:
-                others = [*values[:j], other, *values[j + 1 :]]
-                return {edge: lambda g: replay.part(edge, g, values=others)}
+                return {edge: self._with(edge, [*values[:j], other, *values[j + 1 :]])}
 
             right = self.call(inputs[j], "the other operand")
-            place = self.place(node)
             if np.ndim(operand) > 1:
                 turned = np.swapaxes(operand, -1, -2)
                 if turned.shape == operand.shape:
                     yield Hypothesis(
                         "transposed", f"{right} is to be transposed going back through {place}", using(turned)
                     )
+            if node.creator.kind == "elementwise":
+                text = f"{right} is forgotten: it belongs into the derivative of {place}"
+                ones = [*values[:j], np.ones_like(operand), *values[j + 1 :]]
+                y = node.creator.forward(*ones, **node.settings)
+                yield Hypothesis("operand forgotten", text, {edge: self._with(edge, ones, y)})
             if np.ndim(operand) and 1 in operand.shape:
                 lost = np.squeeze(operand).shape
                 text = f"keepdims lost: {right} has shape {operand.shape}, as {lost} it broadcasts otherwise"
@@ -297,6 +326,13 @@ class Mistakes:
                 if tensor is not inputs[j] and fits:
                     text = f"{self.call(tensor, 'another array')} stands where {right} belongs, at {place}"
                     yield Hypothesis("wrong operand", text, using(other))
+        if node.creator.kind == "elementwise":
+            own = self.call(inputs[index], "the operand")
+            for tensor, other in self.values.items():
+                if tensor is not inputs[index] and np.shape(other) == np.shape(values[index]):
+                    text = f"the derivative of {place} is taken at {self.call(tensor, 'another array')} where {own} belongs"
+                    others = [*values[:index], other, *values[index + 1 :]]
+                    yield Hypothesis("derivative point", text, {edge: self._with(edge, others)})
             if node.creator.name == "div" and index == 1:
                 text = f"the derivative of {place} by what it divides by is -g * a / b²: is the square missing?"
                 yield Hypothesis("derivative missing", text, {edge: lambda g: replay.fitted(edge, -g * node.value)})

@@ -57,6 +57,7 @@ class Replay:
             leaves = pull([root], [seed], visit=lambda tensor, g: self.base.__setitem__(tensor, np.array(g)[()]))
         self.base.update(leaves)
         self.leaves = list(leaves)
+        self.silent: set[Tensor] = set()  # results that get no gradient, whatever comes back to them
         self.incoming: dict[Tensor, list[Edge]] = {}
         self.parts: dict[Edge, Any] = {}
         for node in reversed(self.order):
@@ -111,7 +112,7 @@ class Replay:
         stale: set[Tensor] = set(clamps)
         for node in reversed(self.order):
             if node in stale and node not in clamps:
-                changed[node] = self._total(node, parts)
+                changed[node] = np.zeros_like(self.base[node]) if node in self.silent else self.total(node, parts)
             for index in node.wrt:
                 edge = (node, index)
                 if edge not in edits and node not in stale:
@@ -126,10 +127,11 @@ class Replay:
                 stale.add(node.inputs[index])
         for leaf in self.leaves:
             if leaf in stale and leaf not in clamps:
-                changed[leaf] = self._total(leaf, parts)
+                changed[leaf] = self.total(leaf, parts)
         return changed, parts
 
-    def _total(self, tensor: Tensor, parts: Mapping[Edge, Any]) -> Any:
+    def total(self, tensor: Tensor, parts: Mapping[Edge, Any]) -> Any:
+        """The sum of what comes back to a tensor, where some parts may be others than now."""
         total: Any = None
         for edge in self.incoming[tensor]:
             part = parts.get(edge, self.parts[edge])
@@ -148,8 +150,8 @@ class Replay:
                     nodes.append(edge[0])
         return edges
 
-    def idle(self) -> dict[Tensor, Any]:
-        """Zeros for the results whose gradient cancels to rounding, as that of the maximum in a softmax does.
+    def idle(self) -> set[Tensor]:
+        """The results whose gradient cancels to rounding, as that of the maximum in a softmax does.
 
         Whoever derives by hand leaves such a path out, and is right to.
         """
@@ -157,11 +159,11 @@ class Replay:
         def largest(x: Any) -> float:
             return float(np.max(np.abs(x), initial=0.0))
 
-        found = {}
+        found = set()
         for node in self.order:
             terms = [largest(self.raw(edge, self.base[edge[0]])) for edge in self.incoming.get(node, ())]
             if terms and largest(self.base[node]) <= 64 * float(np.finfo(node.dtype).eps) * max(terms):
-                found[node] = np.zeros_like(self.base[node])
+                found.add(node)
         return found
 
     def noise(self, precision: np.dtype[Any] | None = None) -> dict[Tensor, float]:
