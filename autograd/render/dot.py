@@ -91,6 +91,11 @@ def _phase_colours(phase: str) -> tuple[str, str]:
     return role, f"{role} line"
 
 
+def _beside(label: str) -> str:
+    """Room to the right of a heading, half as wide as itself, so that an edge into the middle misses it."""
+    return "&#160;" * min(len(label), 20)
+
+
 def _between(diagram: Diagram) -> float:
     """Inches between the ranks: more where there are so many edges that they would lie on each other."""
     crowded = len(diagram.edges) / (2 * max(len(diagram.nodes), 1))
@@ -112,8 +117,8 @@ def _group_lines(root: Group, colour: Colour, lines: list[str], apart: list[Draw
             continue
         if group.path:
             lines += [f"{space}subgraph cluster_{group.id} {{",
-                      f'{space}  graph [id="{group.id}", label=<<B>{text(group.label)}</B>>, labeljust=l, '
-                      f'style="rounded,filled", fillcolor="{colour("group")}", color="{colour("group line")}", '
+                      f'{space}  graph [id="{group.id}", label=<<B>{text(group.label)}</B>{_beside(group.label)}>, '
+                      f'labeljust=l, style="rounded,filled", fillcolor="{colour("group")}", color="{colour("group line")}", '
                       f'tooltip={tooltip(group.path)}, margin=10];']
             stack.append((None, space))
             space += "  "

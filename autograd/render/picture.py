@@ -236,7 +236,7 @@ def _walk(thing: Any, limit: int | None) -> Diagram:
 def _finish(svg: str, title: str, theme: str) -> str:
     """Graphviz's SVG made fit to stand in any page: no prologue, unique ids, fonts that exist, both themes."""
     svg = re.sub(r"<!--.*?-->\n?", "", svg[svg.index("<svg"):], flags=re.DOTALL)
-    prefix = "t" + hashlib.sha256(svg.encode("utf-8", "replace")).hexdigest()[:8]
+    prefix = "t" + hashlib.sha256((theme + svg).encode("utf-8", "replace")).hexdigest()[:8]
     svg = re.sub(r'<g id="', f'<g id="{prefix}_', svg)
     svg = svg.replace('font-family="Arial"', f'font-family="{_FONTS}"')
     svg = re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", svg, count=1, flags=re.DOTALL)
