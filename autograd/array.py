@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Iterator
 from typing import Any
@@ -133,6 +134,9 @@ class ArrayMethods(Box):
     def flatten(self) -> Array:
         """All elements in one axis."""
         return shape.reshape(self, (-1,))
+
+    def __copy__(self) -> Any:
+        return copy.deepcopy(self)
 
     # ----- conversions: they need the numbers, which a tracer does not have -----
     def __len__(self) -> int:

@@ -143,11 +143,12 @@ def _no_out(name: str) -> str:
 
 def _refusal(function: Any) -> Exception:
     name = _name(function)
-    reason = MISSING.get(name)
-    if reason is None:
-        reason = "it has no gradient here. Use the functions of autograd"
+    reason = MISSING.get(
+        name, "it has no gradient here: use functions of autograd, or autograd.primitive to make it one"
+    )
     kind = InplaceError if reason.startswith("writes into") else DTypeError
-    return kind(f"numpy.{name} of a Tensor: {reason}, or x.numpy() to leave the graph")
+    whose = "numpy." if name in MISSING or named(name) is function else ""
+    return kind(f"{whose}{name} of a Tensor: {reason}, or x.numpy() to leave the graph")
 
 
 # ----- ufuncs -----

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import autograd as ag
 from autograd import Tensor
@@ -263,7 +264,17 @@ def test_copies():
     twin = copy.deepcopy({"x": x, "y": y})
     assert twin["x"].name == "x" and twin["x"].requires_grad and twin["y"].data.tolist() == [5001, 5002]
     twin["x"].data -= 1
-    assert x.data.tolist() == [1, 2]
+    copy.copy(x).data -= 1
+    assert x.data.tolist() == [1, 2] and copy.copy(x).name == "x"
+
+
+def test_matplotlib_plots_tensors():
+    x = leaf([1.0, 2.0, 3.0])
+    axes = Figure().subplots()
+    (curve,) = axes.plot(x, x * x)
+    axes.scatter(x, x)
+    x.data = x.data * 0
+    assert curve.get_xydata().tolist() == [[1, 1], [2, 4], [3, 9]]
 
 
 def test_a_tensor_is_not_pickled():

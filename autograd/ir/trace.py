@@ -61,6 +61,9 @@ class Tracer(ArrayMethods):
             f"{self.trace.name!r}: assign a new value, x.data = x.at[index].set(value).data"
         )
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
+        return self
+
     def copy(self) -> Tracer:
         """Itself: traced values never change."""
         return self
