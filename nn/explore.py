@@ -142,17 +142,23 @@ class _Replay:
         yield panels.Arrays("Weights and gradients", arrays, note)
 
     def _boundary(self, outputs: np.ndarray) -> panels.Maps:
-        """Targets of two values are classes; the boundary is where the output is as near to the one as to the other."""
-        y = self.run.y.reshape(len(self.run.y), -1)
-        inside = outputs.min() >= 0 and outputs.max() <= 1
-        centre = 0.5 if inside else 0.0
-        two = y.shape[1] == 1 and outputs.shape[-1] == 1 and len(np.unique(y)) == 2
-        points = self.run.X[:_MOST_POINTS] if two else np.zeros((0, 2))
-        classes = (y[:_MOST_POINTS, 0] == y.max()) if two else np.zeros(0)
-        names = ["output"] if outputs.shape[-1] == 1 else [f"output {i}" for i in range(outputs.shape[-1])]
-        maps = {name: outputs[..., i] for i, name in enumerate(names)}
-        title = f"Decision boundary: where the output is {centre:g}" if two else "Output"
-        return panels.Maps(title, maps, self.extent, centre, two, points, classes)
+        """Where the output is as near to the one class as to the other; of several classes, where each one wins."""
+        X, y = self.run.X[:_MOST_POINTS], self.run.y
+        count = outputs.shape[-1]
+        if count > 1 and y.ndim == 1 and y.dtype.kind in "iu":
+            others = [np.delete(outputs, label, axis=-1).max(axis=-1) for label in range(count)]
+            maps = {f"class {label}": outputs[..., label] - others[label] for label in range(count)}
+            title = "Decision boundaries: orange where the class wins"
+            return panels.Maps(title, maps, self.extent, 0.0, True, X, y[:_MOST_POINTS])
+        if count > 1:
+            return panels.Maps("Outputs", {f"output {i}": outputs[..., i] for i in range(count)}, self.extent)
+        maps = {"output": outputs[..., 0]}
+        if len(np.unique(y)) != 2:
+            return panels.Maps("Output", maps, self.extent)
+        centre = 0.5 if outputs.min() >= 0 and outputs.max() <= 1 else 0.0
+        title = f"Decision boundary: where the output is {centre:g}"
+        classes = y[:_MOST_POINTS].reshape(-1) == y.max()
+        return panels.Maps(title, maps, self.extent, centre, True, X, classes)
 
 
 def _grid(X: np.ndarray) -> tuple[np.ndarray | None, tuple[float, float, float, float]]:

@@ -427,7 +427,7 @@ def test_the_maps_of_hidden_units_are_what_the_units_say(opened, moons):
     with nn.observe(model) as outputs:
         model.predict(corner)
     says = outputs["layers.1"].data[0]
-    corners = np.array([image[1, 1] for image in pixels(page, ".tiles:not(.large) canvas")]).astype(int)
+    corners = np.array([image[1, 1] for image in pixels(page, ".tiles.small canvas")]).astype(int)
     clear = abs(says) > 0.1
     assert len(corners) == 16 and clear.sum() > 10
     assert ((corners[:, 0] > corners[:, 2]) == (says > 0))[clear].all()
@@ -494,3 +494,29 @@ def test_what_a_folded_tape_shows_is_right_and_said_to_be_folded(opened):
     for id in folded:
         texts = slots(page, "value")[id]
         np.testing.assert_allclose([float(text) for text in texts], np.ravel(nodes[id].thing.data), rtol=6e-3)
+
+
+CONTRASTS = """(() => {
+  const light = c => { c /= 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4 };
+  const luminance = rgb => 0.2126 * light(rgb[0]) + 0.7152 * light(rgb[1]) + 0.0722 * light(rgb[2]);
+  const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
+  const solid = text => { const c = parse(text); return c.length >= 3 && (c.length < 4 || c[3] > 0.99) ? c : null };
+  return [...document.querySelectorAll('body *:not(script):not(style)')].filter(e =>
+    !e.closest('svg, dialog, noscript, :disabled') && e.getClientRects().length && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => {
+    let under = e, back = null;
+    while (under && !(back = solid(getComputedStyle(under).backgroundColor))) under = under.parentElement;
+    const [a, b] = [luminance(parse(getComputedStyle(e).color)), luminance(back || [255, 255, 255])];
+    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.innerText.slice(0, 40), e.className];
+  });
+})()"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_word_stands_out_from_what_is_behind_it(opened, moons, theme):
+    page = opened(moons[-1])
+    page.media(prefers_color_scheme=theme)
+    page.press("ArrowLeft", "ArrowLeft", "ArrowLeft")
+    page.painted()
+    found = page.evaluate(CONTRASTS)
+    assert len(found) > 100
+    assert [row for row in found if row[0] < 4.5] == []

@@ -21,7 +21,7 @@ from .engine import HOW_TO_INSTALL, find_engine, run_engine
 from .files import write
 from .fold import refuse
 from .model import connect, count, from_tape
-from .numbers import FACTOR, GRAD, Arrays, numbers, structure
+from .numbers import FACTOR, GRAD, Numbers, numbers, structure
 from .pack import SIDE, Pack
 from .panels import Panel
 from .theme import PALETTE, ThemeName, colours
@@ -148,7 +148,7 @@ def _backward(output: Any) -> str:
     return ""
 
 
-def _side(arrays: Arrays, moments: int) -> int:
+def _side(arrays: Numbers, moments: int) -> int:
     """The side of the tables that arrays are shrunk to, so that the page stays small."""
     for side in SIDES:
         total = sum(min(np.size(array), side * side) for array in arrays.values()) * moments
@@ -157,12 +157,12 @@ def _side(arrays: Arrays, moments: int) -> int:
     return side
 
 
-def _only(arrays: Arrays, shown: set[str]) -> Arrays:
+def _only(arrays: Numbers, shown: set[str]) -> Numbers:
     """What belongs to nodes that some view shows."""
     return {(what, key): array for (what, key), array in arrays.items() if key.partition(":")[0] in shown}
 
 
-def _arrays(series: list[Arrays], pack: Pack) -> dict[str, dict[str, Any]]:
+def _arrays(series: list[Numbers], pack: Pack) -> dict[str, dict[str, Any]]:
     """Where each array is in the pack, by what it is and whose."""
     found: dict[str, dict[str, Any]] = {}
     for what, key in series[0]:

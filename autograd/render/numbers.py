@@ -13,7 +13,7 @@ from ..engine import fit, pull
 from ..primitive import Box
 from .model import Diagram, Edge, Node
 
-Arrays = dict[tuple[str, str], Any]  # (what, id of the node or the edge): see `numbers`
+Numbers = dict[tuple[str, str], Any]  # (what, id of the node or the edge): see `numbers`
 VALUE, GRAD, PART, FACTOR = "value", "grad", "part", "factor"
 
 
@@ -27,7 +27,7 @@ def has_gradient(node: Node) -> bool:
     return isinstance(node.thing, Box) and bool(node.thing.requires_grad)
 
 
-def numbers(output: Any, diagram: Diagram) -> Arrays:
+def numbers(output: Any, diagram: Diagram) -> Numbers:
     """Everything there is to know of a tape, from its unfolded diagram.
 
     Returns:
@@ -37,7 +37,7 @@ def numbers(output: Any, diagram: Diagram) -> Arrays:
         undone is the gradient of the head times the factor.
         Gradients only if the output is a single number that depends on something with a gradient.
     """
-    found: Arrays = {(VALUE, node.id): getattr(node.thing, "value", node.thing) for node in diagram.nodes}
+    found: Numbers = {(VALUE, node.id): getattr(node.thing, "value", node.thing) for node in diagram.nodes}
     if not (output.requires_grad and output.value.size == 1):
         return found
     gradients: dict[Any, Any] = {}

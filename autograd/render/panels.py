@@ -43,7 +43,8 @@ class Maps:
     title: heading.  maps: by name, (moments, height, width) with the first row at the bottom.
     extent: x0, x1, y0, y1 of the area.  centre: the number that gets the neutral colour.
     contour: draw the line along which the map crosses the centre.
-    points: (n, 2) to draw on top, with classes (n,) of 0 and 1, or none.  note: a line below.
+    points: (n, 2) to draw on top, with classes (n,): on a single map those of class 1 are marked as inside, on several
+    maps those of the map's number.  note: a line below.
     """
 
     title: str

@@ -1,6 +1,6 @@
 // Beside the graph: the slider through the moments, and what moves with it.
 
-const SMALL = 56, LARGE = 320, CURVE = { height: 124, left: 46, right: 10, top: 10, bottom: 22 };
+const SMALL = 56, MEDIUM = 120, LARGE = 320, CURVE = { height: 124, left: 46, right: 10, top: 10, bottom: 22 };
 const painters = []; // each moves one panel to a moment
 const painted = []; // each draws what changes with the theme only
 let running = 0;
@@ -139,23 +139,24 @@ function buildCurve(panel) {
 
 function buildMaps(panel) {
   const names = Object.keys(panel.maps), alone = names.length === 1, sharp = devicePixelRatio > 1 ? 2 : 1;
-  const cells = names.map(name => {
+  const marked = panel.points.length > 0, kind = alone ? "large" : marked ? "medium" : "small";
+  const cells = names.map((name, number) => {
     const place = panel.maps[name], [rows, columns] = place.table;
     const canvas = h("canvas", { role: "img", "aria-label": `${panel.title} ${name}` });
     const small = document.createElement("canvas");
     small.width = columns;
     small.height = rows;
-    const side = alone ? LARGE : SMALL;
+    const side = { small: SMALL, medium: MEDIUM, large: LARGE }[kind];
     canvas.width = side * sharp;
     canvas.height = Math.round(side * sharp * (alone ? Math.min(1, (panel.extent[3] - panel.extent[2]) / (panel.extent[1] - panel.extent[0])) : 1));
     painters.push(moment => paintMap(panel, place, canvas, small, moment));
-    const marks = panel.points.length ? h("canvas", { class: "marks", width: canvas.width, height: canvas.height, "aria-hidden": "true" }) : null;
-    if (marks) painted.push(() => points(marks.getContext("2d"), panel, marks.width, marks.height));
+    const marks = marked ? h("canvas", { class: "marks", width: canvas.width, height: canvas.height, "aria-hidden": "true" }) : null;
+    if (marks) painted.push(() => points(marks.getContext("2d"), panel, alone ? 1 : number, marks.width, marks.height));
     return h("div", { class: "map" }, h("div", { class: "sheet" }, canvas, marks), alone ? null : h("span", {}, name));
   });
   const scale = h("p", { class: "facts scale" }, h("span", { class: "ramp", "aria-hidden": "true" }),
     `${words(panel.centre - panel.spread, 3)} … ${words(panel.centre, 3)} … ${words(panel.centre + panel.spread, 3)}`);
-  return figure(panel, h("div", { class: alone ? "tiles large" : "tiles" }, cells), scale);
+  return figure(panel, h("div", { class: `tiles ${kind}` }, cells), scale);
 }
 
 // From -1 to 1. Bytes hold the square root, so that they are finest where a contour is.
@@ -199,20 +200,21 @@ function contour(paper, f, rows, columns, dx, dy, height) {
 }
 
 // Classes differ by colour and by shape.
-function points(paper, panel, width, height) {
-  const [x0, x1, y0, y1] = panel.extent, size = Math.max(2.5, width / 110);
+function points(paper, panel, inside, width, height) {
+  const [x0, x1, y0, y1] = panel.extent, size = Math.max(1.8, width / 110);
   paper.clearRect(0, 0, width, height);
   paper.lineWidth = 1;
   for (const [x, y, side] of panel.points) {
+    const within = side === inside;
     const px = (x - x0) / (x1 - x0) * width, py = height - (y - y0) / (y1 - y0) * height;
     paper.beginPath();
-    if (side) {
+    if (within) {
       paper.moveTo(px, py - 1.3 * size);
       paper.lineTo(px + 1.2 * size, py + size);
       paper.lineTo(px - 1.2 * size, py + size);
       paper.closePath();
     } else paper.arc(px, py, size, 0, 7);
-    paper.fillStyle = `rgb(${shades[side ? "parameter-line" : "input-line"]})`;
+    paper.fillStyle = `rgb(${shades[within ? "parameter-line" : "input-line"]})`;
     paper.strokeStyle = `rgb(${shades.paper})`;
     paper.fill();
     paper.stroke();
