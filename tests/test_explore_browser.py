@@ -502,7 +502,8 @@ CONTRASTS = """(() => {
   const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
   const solid = text => { const c = parse(text); return c.length >= 3 && (c.length < 4 || c[3] > 0.99) ? c : null };
   return [...document.querySelectorAll('body *:not(script):not(style)')].filter(e =>
-    !e.closest('svg, dialog, noscript, :disabled') && e.getClientRects().length && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => {
+    !e.closest('svg, dialog, noscript, :disabled') && e.getClientRects().length &&
+    [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => {
     let under = e, back = null;
     while (under && !(back = solid(getComputedStyle(under).backgroundColor))) under = under.parentElement;
     const [a, b] = [luminance(parse(getComputedStyle(e).color)), luminance(back || [255, 255, 255])];
