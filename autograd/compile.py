@@ -63,8 +63,7 @@ class CompiledFunction:
     def _use(self, program: Program) -> None:
         """Let the program be tried first next time."""
         if program is not self._programs[0]:
-            self._programs.remove(program)
-            self._programs.insert(0, program)
+            self._programs = [program, *(p for p in self._programs if p is not program)]
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         reason = "first call"

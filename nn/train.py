@@ -82,6 +82,10 @@ class Trainer:
     """A model, a loss and an optimizer, and the loop over epochs and batches.
 
     `epoch`, `model`, `optimizer` and `history` are there for callbacks to read.
+
+    Where the step is machine code, so is the loop over batches: as many steps as fit in a twentieth of a second run in
+    one call (of several epochs, if their rows divide evenly and nothing is asked for between them), with the results of
+    the steps one by one.
     """
 
     def __init__(self, model: Module, loss: LossFunction, optimizer: Optimizer) -> None:
