@@ -26,6 +26,7 @@ class Override(NamedTuple):
 
     call: Callable[..., Any]
     names: frozenset[str]
+    anything: bool  # takes other keywords too
     out: int
 
 
@@ -51,11 +52,13 @@ def implements(*names: str) -> Callable[[Function], Function]:
     """Say that a function is what NumPy's of these names does to Tensors."""
 
     def add(function: Function) -> Function:
-        parameters = list(inspect.signature(function).parameters)
-        kind = inspect.signature(function).parameters["out"].kind if "out" in parameters else None
-        out = parameters.index("out") if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD else sys.maxsize
+        code = getattr(function, "__code__", None)  # (a primitive takes arrays and nothing else)
+        places = code.co_varnames[: code.co_argcount] if code else ()
+        keywords = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ())
+        anything = bool(code and code.co_flags & inspect.CO_VARKEYWORDS)
+        out = places.index("out") if "out" in places else sys.maxsize
         for name in names:
-            OVERRIDES[name] = override = Override(function, frozenset(parameters), out)
+            OVERRIDES[name] = override = Override(function, keywords, anything, out)
             target = named(name)
             if isinstance(target, np.ufunc):
                 _UFUNCS[target] = function
@@ -119,7 +122,7 @@ def array_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
         raise _refusal(function)
     if kwargs.get("out") is not None or (len(args) > override.out and args[override.out] is not None):
         raise DTypeError(_no_out(_name(function)))
-    if kwargs and "kwargs" not in override.names:
+    if kwargs and not override.anything:
         unknown = [k for k in kwargs if k not in override.names and k not in _IDLE and kwargs[k] is not None]
         if unknown:
             raise DTypeError(
