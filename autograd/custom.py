@@ -25,7 +25,8 @@ def primitive(
 
     For ``y = forward(a, b, ...)`` rule i gives the vector-Jacobian product ``gᵀ ∂y/∂(argument i)``.  Rules written with
     the functions of this package (or plain operators) can be differentiated again; jvps are derived from them.  The
-    operation can be recorded, traced, compiled (`backend="numpy"` calls the forward), drawn and checked.
+    operation can be recorded, traced, compiled (`backend="numpy"` calls the forward), mapped by `vmap` (which calls the
+    forward row by row), drawn and checked.
 
     Args:
         forward: takes arrays by position and settings by keyword, returns one array of floats.

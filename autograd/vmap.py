@@ -158,9 +158,9 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         BatchError: the function needs the value of a row (a branch, ``float()``, ``numpy()``).
         InplaceError: the function writes to a tensor that was made outside.
 
-    Random numbers drawn inside are drawn once, the same for all rows, because the function runs once: to have other
-    numbers in every row, draw them outside and map over them.  Operations of the user's own (`autograd.primitive`) run
-    their forward function row by row; their rules see all rows at once.
+    The function runs once, so what it does besides returning happens once.  Random numbers drawn inside are therefore the
+    same for all rows: to have other numbers in every row, draw them outside and map over them.  Operations of the user's
+    own (`autograd.primitive`) run their forward function row by row; their rules see all rows at once.
 
     >>> import numpy as np, autograd as ag
     >>> x = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])

@@ -8,6 +8,7 @@ import nn
 from autograd import Tensor, batching, errors
 from autograd.primitive import REGISTRY
 
+from . import fuzz
 from .oracle import direction, wanted
 from .samples import Arg, rows
 
@@ -406,6 +407,34 @@ def test_numpy_functions_and_layers():
     nn.mean_squared_error(model(Tensor(X)), X[:, :2]).backward()
     for g, parameter in zip(found, model.parameters(), strict=True):
         same(g, parameter.grad)
+
+
+@pytest.mark.parametrize("first", range(0, 150, 50))
+def test_random_programs(first):
+    """Values of programs, and the gradients that they leave in their parameters."""
+    for seed in range(first, first + 50):
+        made = fuzz.program(seed)
+        made.text = "\n".join(line for line in made.text.splitlines() if ".data =" not in line and ".grad" not in line)
+        made.text = made.text.replace("rows):", "rows, one):").replace("loss.backward()", "(loss + one).backward()")
+        arrays = [np.stack([a, a / 2 if a.dtype.kind == "f" else a, np.flip(a)]).astype(a.dtype)
+                  for a in made.arguments.values()]  # fmt: skip
+        rng = np.random.default_rng(seed)
+        mapped = {*np.flatnonzero(rng.random(len(arrays)) < 0.7), len(arrays)}
+        arrays.append(np.zeros(B))
+        with np.errstate(all="ignore"):
+            step, _, parameters = made.load()
+            args, axes = given(arrays, mapped)
+            results = ag.vmap(step, axes)(*map(Tensor, args))
+            found = [*results, *(parameter.grad for parameter in parameters)]
+            step, _, parameters = made.load()
+            loop = [step(*map(Tensor, part(arrays, mapped, i))) for i in range(B)]
+        columns = [
+            np.stack([np.asarray(y.data if isinstance(y, Tensor) else y) for y in column]) for column in zip(*loop)
+        ]
+        for actual, expected in zip(found, [*columns, *(parameter.grad for parameter in parameters)], strict=True):
+            actual = actual.data if isinstance(actual, Tensor) else actual
+            assert (actual is None) is (expected is None), made.text
+            assert actual is None or fuzz.close(actual, expected), made.text
 
 
 def test_pictures_and_anomalies():
