@@ -3,6 +3,7 @@
 import math
 import threading
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -446,3 +447,28 @@ def test_checkpoint_notices_random_draws():
     y = ag.checkpoint(lambda x: x * rng.random(3))(x).sum()
     with pytest.raises(errors.GraphError, match="another result when it ran again"):
         y.backward()
+
+
+def test_a_hessian_product_of_ten_thousand_parameters_does_less_than_five_times_the_work_of_the_gradient():
+    rng = np.random.default_rng(0)
+    sizes, labels = (64, 96, 36, 10), rng.integers(0, 10, 32)
+    rows = rng.normal(size=(32, 64))
+    p = [rng.normal(size=shape) / 10 for n, m in pairwise(sizes) for shape in ((n, m), (m,))]
+    assert sum(x.size for x in p) > 10_000
+
+    def loss(p):
+        h = ag.tanh(ag.tanh(rows @ p[0] + p[1]) @ p[2] + p[3])
+        return -ag.log_softmax(h @ p[4] + p[5])[np.arange(32), labels].mean()
+
+    def work(f, *args):
+        """Multiplications in matrix products, and elements of all other results."""
+        products = others = 0
+        for eqn in ag.trace(f, *args).eqns:
+            if eqn.primitive.name == "matmul":
+                products += math.prod(eqn.inputs[0].shape) * eqn.out.shape[-1]
+            else:
+                others += math.prod(eqn.out.shape)
+        return np.array([products, others])
+
+    ratios = work(lambda p, v: ag.hvp(loss, p, v), p, p) / work(ag.grad(loss), p)
+    assert 2 < ratios[0] < ratios[1] < 5
