@@ -169,3 +169,25 @@ def test_every_function_of_the_table_is_called():
     left = [n for n, o in OVERRIDES.items() if named(n) is not None and n not in called and o.call.__name__ != "answer"]
     same_objects = {named(name) for name in called if named(name) is not None}
     assert [name for name in left if named(name) not in same_objects] == []
+
+
+# ----- where eigenvalues or singular values coincide -----
+def test_functions_that_do_not_depend_on_the_choice_of_vectors_have_gradients_where_values_coincide():
+    eye, turn = np.eye(3), np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+
+    def rebuilt(m):
+        values, vectors = np.linalg.eigh(m)
+        return np.sum((vectors * values @ vectors.T) ** 2)
+
+    np.testing.assert_allclose(ag.grad(lambda m: np.sum(np.linalg.eigvalsh(m) ** 2))(eye), 2 * eye, atol=1e-15)
+    np.testing.assert_allclose(ag.grad(rebuilt)(eye), 2 * eye, atol=1e-15)
+    np.testing.assert_allclose(ag.grad(lambda m: np.sum(np.linalg.svdvals(m) ** 3))(turn), 3 * turn, atol=1e-15)
+    np.testing.assert_allclose(ag.grad(lambda m: np.linalg.norm(m, "nuc"))(turn), turn, atol=1e-15)
+
+
+def test_the_gradient_by_a_symmetric_matrix_is_symmetric():
+    m = ARRAYS["m"] + ARRAYS["m"].T
+    for f in (lambda x: np.linalg.eigh(x).eigenvectors[0, 1], lambda x: np.linalg.pinv(x, hermitian=True)[0, 1]):
+        g = ag.grad(f)(m)
+        np.testing.assert_array_equal(g, g.T)
+        assert np.abs(g).max() > 0.01
