@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...ir.graph import Atom, Literal, Var
-from . import draws, gather, matmul, moves, parts, registers, running
+from . import draws, gather, matmul, moves, parts, registers, repeats, running
 from .loops import Reduction, copy, offsets, read
 from .machine import clock
 from .ops import emit, operand_dtypes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .tasks import Task
 
 CHECK_BITS = 16  # a segment returns 0, or how many steps it has done and the number of the check that stopped it
+_PIECES = frozenset({"loop", "single", "product", "move", "gather"})  # tasks that work on memory alone
 _POINTER = re.compile(r"%(?:in|out|const|m)\d+")  # what stands in the table or lies in the arena
 
 
@@ -35,15 +36,28 @@ class Segment:
         self.lowering = lowering
         self.code = Code()
         self.values: dict[Var, Value] = {}
+        self.pieces: list[repeats.Piece] = []
         self._read_clock()
         self._read_clock()  # how long reading it takes
         for group in groups_of(tasks):
             for task in group:
-                self._emit(task)
+                if task.kind in _PIECES:
+                    self._emit_piece(task)
+                else:
+                    self._emit(task)
             self._read_clock(end=True)
         if last:
             self._outputs()
             self._read_clock(end=True)
+
+    def _emit_piece(self, task: Task) -> None:
+        """A task between labels of its own, so that it can become a function if there are others like it."""
+        code = self.code
+        name, start, top = code.fresh("piece"), len(code.lines), len(code.entry)
+        code.jump(name)
+        self._emit(task)
+        self.pieces.append(repeats.Piece(start, len(code.lines), tuple(code.entry[top:])))
+        code.jump(f"{name}.end")
 
     def _emit(self, task: Task) -> None:
         eqn, places = task.eqns[0], self.lowering.places
@@ -181,9 +195,11 @@ class Segment:
 
         It returns 0, or where a check has failed its number (from 1 on) beside the number of whole steps before it.
         """
-        lowering, lines = self.lowering, self.code.lines
+        lowering = self.lowering
+        lines, functions, moved = repeats.share(self.code.lines, self.pieces, name)
         body = "\n".join(lines)
-        head = [f"define i64 @{name}(ptr %table, ptr %steps, i64 %count) nounwind {{", "start:", *self.code.entry]
+        head = [*functions, f"define i64 @{name}(ptr %table, ptr %steps, i64 %count) nounwind {{", "start:"]
+        head += [line for line in self.code.entry if line not in moved]
         above, inside = lowering.addresses(None)
         head += above
         head += [

@@ -315,6 +315,11 @@ class Code:
         self.lines.append(f"{name}:")
         self.block = name
 
+    def jump(self, name: str) -> None:
+        """End the block and begin the next."""
+        self.lines.append(f"  br label %{name}")
+        self.label(name)
+
     def begin_loop(self, count: int | str) -> tuple[str, str, str, int | str]:
         """Open a loop that runs `count` >= 1 times; the counter's name comes first in what is returned."""
         head, counter = self.fresh("loop"), f"%{self.fresh('i')}"
