@@ -128,7 +128,8 @@ def run(jobs: Sequence[tuple[str, Options]]) -> int:
             return 1
         reports.append(report)
         print(report.text(), end="\n\n\n", flush=True)
-    path = write(jobs[-1][1].out / "report.html", page(reports))
+    folder = jobs[-1][1].out
+    path = write(folder / "report.html", page(reports, folder))
     print(AFTER.format(page=path.as_posix()))
     return 0
 

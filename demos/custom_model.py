@@ -80,7 +80,7 @@ def run(options: Options) -> Report:
     folder = options.out / "plots" / "custom_model"
     files = [slides.alone(panel, folder / name) for panel, name in zip(panels, ("loss.png", "fit.png"))]
     slide = slides.beside(picture, panels, "Graph of the loss")
-    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=150))
+    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=180))
     files.append(picture.save(folder / ("loss_graph.svg" if picture.engine else "loss_graph.dot")))
 
     rows = [

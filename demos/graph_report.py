@@ -30,7 +30,7 @@ def run(options: Options) -> Report:
     files = [write(folder / "loss_graph.dot", picture.dot)]
     panels = [partial(_loss, trained), partial(_boundary, trained)]
     slide = slides.beside(picture, panels, f"Graph of the loss of {experiment.ROWS} rows")
-    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=150))
+    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=180))
     pictures = []
     for name, panel in (
         ("loss", panels[0]),

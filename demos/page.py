@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
+import os
 import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 
 from demos.report import Report
 
@@ -56,16 +58,16 @@ summary {{ cursor: pointer; color: var(--link) }}
 BESIDE = 2  # pictures next to the graph; the others stand below
 
 
-def page(reports: Sequence[Report], title: str = "Small networks, seen through") -> str:
-    """The page of these reports, pictures included."""
+def page(reports: Sequence[Report], folder: Path = Path(), title: str = "Small networks, seen through") -> str:
+    """The page of these reports, to be written in a folder: pictures included, other pages linked to."""
     contents = "\n".join(
         f'<li><a href="#part{number}">{html.escape(report.title)}</a></li>' for number, report in enumerate(reports)
     )
-    sections = "\n".join(_section(number, report) for number, report in enumerate(reports))
+    sections = "\n".join(_section(number, report, folder) for number, report in enumerate(reports))
     return _PAGE.format(title=html.escape(title), contents=contents, sections=sections)
 
 
-def _section(number: int, report: Report) -> str:
+def _section(number: int, report: Report, folder: Path) -> str:
     parts = [f'<section id="part{number}">', f"<h2>{html.escape(report.title)}</h2>"]
     parts.append(f'<p class="question">{html.escape(report.question)}</p>')
     figures = [_picture(report, path) for path in report.shown]
@@ -78,6 +80,9 @@ def _section(number: int, report: Report) -> str:
     if figures:
         parts.append(f'<div class="pictures">{"".join(figures)}</div>')
     parts.append(f'<div class="words">{_words(report.did)}</div>')
+    for path in (path for path in report.files if path.suffix == ".html"):
+        link = quote(Path(os.path.relpath(path, folder)).as_posix())
+        parts.append(f'<p><a href="{link}">{html.escape(path.stem.replace("_", " "))}: a page of its own</a></p>')
     if report.source:
         parts.append("<details><summary>The compiled training step, as a NumPy program</summary>")
         parts.append(f"<pre>{html.escape(report.source)}</pre></details>")

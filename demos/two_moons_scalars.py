@@ -173,7 +173,7 @@ def run(options: Options) -> Report:
     worst = int(np.argmin(margins))
     graph = _graph(network, X[worst], signs[worst])
     slide = slides.beside(graph, panels, "Loss of the point with the least right score, every neuron folded")
-    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=150))
+    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=180))
 
     shape = "-".join(map(str, (2, *options.hidden, 1)))
     did = [

@@ -53,7 +53,7 @@ def run(options: Options) -> Report:
     graph = _graph(network, X, y)
     title = "Graph of the loss of the four rows"
     slide = slides.beside(graph, [loss_panel, boundary_panel], title)
-    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=150))
+    files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=180))
     loss_name = experiment.LOSS_NAMES[options.loss]
     for ending in (".svg", ".png"):
         files += architecture.draw(

@@ -323,7 +323,9 @@ def weights_panel(
             ax.plot(epochs, path, color=COLOURS[i % len(COLOURS)], linestyle=style, linewidth=1.3, label=label)
     cursor = ax.axvline(epochs[-1], color=GREY, linewidth=1.0)
     ax.grid(color=PALE, linewidth=0.5)
-    ax.legend(fontsize=8, frameon=True, edgecolor=PALE, loc="best")
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.2 * (high - low))  # room for the legend above the paths
+    ax.legend(fontsize=8, frameon=True, edgecolor=PALE, loc="upper left", ncols=2)
     ax.set_xlim(epochs[0], epochs[-1])
 
     def show(epoch: int) -> None:

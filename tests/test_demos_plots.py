@@ -1,6 +1,7 @@
 """Panels, figures and animations, on made-up arrays."""
 
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib import _pylab_helpers
+from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
 from demos import by_hand, readme_pictures
@@ -120,6 +122,29 @@ def test_classes_differ_in_shape_and_colour():
     first, second = ax.collections
     assert len(first.get_paths()[0]) != len(second.get_paths()[0])
     assert (first.get_facecolor() != second.get_facecolor()).any()
+
+
+def test_nothing_of_ours_uses_the_global_state_of_pyplot():
+    root = Path(__file__).parent.parent
+    files = [path for package in ("autograd", "nn", "demos") for path in (root / package).rglob("*.py")]
+    wrong = [path.name for path in files if re.search(r"pyplot|pylab|rcParams\[|matplotlib\.use", path.read_text("utf-8"))]
+    assert len(files) > 60 and wrong == []
+
+
+@pytest.mark.parametrize("matrix", [  # Viénot, Brettel and Mollon (1999), linear RGB
+    [[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]],
+    [[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]],
+], ids=["protanopia", "deuteranopia"])  # fmt: skip
+def test_curves_and_classes_stay_apart_for_the_colour_blind(matrix):
+    def seen(colour: str) -> np.ndarray:
+        return np.clip(np.array(matrix) @ np.array(to_rgb(colour)) ** 2.2, 0, 1)
+
+    for first, second in itertools.combinations(plots.COLOURS[:4], 2):  # more than four curves differ in stroke too
+        assert np.abs(seen(first) - seen(second)).max() > 0.05, (first, second)
+    sides = [to_hex(plots.SIDES(value)) for value in (0.0, 0.5, 1.0)]
+    for first, second in itertools.combinations(sides, 2):
+        assert np.abs(seen(first) - seen(second)).max() > 0.15, (first, second)
+    assert len(set(plots.STYLES)) == len(plots.COLOURS)
 
 
 # -- animations --------------------------------------------------------------------------------------------------------

@@ -170,7 +170,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         trace.run(Options("xor", (3,), "sigmoid", "mse", 2.0, 5, out=folder)),
     ]
     path = folder / "report.html"
-    path.write_text(page_of(reports), encoding="utf-8")
+    walk = folder / "explore" / "a walk & more.html"
+    reports[0].files.append(walk)
+    path.write_text(page_of(reports, folder), encoding="utf-8")
+    walk.parent.mkdir()
+    walk.write_text("<!doctype html><title>Arrived</title>")
+    reports[0].files.remove(walk)
     for file in (file for result in reports for file in result.files):
         file.unlink()  # the page needs none of them
     return path
@@ -200,6 +205,14 @@ def test_the_page_holds_tables_and_the_source_of_the_step(page: Any, report: Pat
     source = page.text("#part0 details pre")
     assert "# forward" in source and "# backward" in source and "# update" in source
     assert "def step(" in page.text("#part1 .words")
+
+
+def test_other_pages_are_one_click_away(page: Any, report: Path) -> None:
+    page.open(report)
+    assert page.evaluate("[...document.querySelectorAll('#part0 a[href]')].map(link => link.textContent)") == [
+        "a walk & more: a page of its own"]
+    page.click("#part0 a[href]")
+    page.wait("document.title === 'Arrived'")
 
 
 @pytest.mark.parametrize(("width", "zoom"), [(1400, 1.0), (1280, 2.0), (390, 1.0)])
