@@ -83,6 +83,12 @@ def slots(page, what):
     return dict(found)
 
 
+def look_for(page, words):
+    page.evaluate("document.querySelector('#search').value = ''; document.querySelector('#search').focus()")
+    page.type(words)
+    page.painted()
+
+
 def at_step(page, number):
     page.evaluate(f"(s => {{ s.value = {number}; s.dispatchEvent(new Event('input')) }})(document.querySelector('#step'))")
     page.painted()
@@ -227,9 +233,7 @@ def test_every_control_has_a_name(opened, moons):
 def test_entries_of_an_array_are_chosen_by_mouse_and_arrows(opened):
     loss = small_loss()
     page = opened(explore(loss))
-    page.evaluate("document.querySelector('#search').focus()")
-    page.type("tanh")
-    page.painted()
+    look_for(page, "tanh")
     page.click("table.numbers.value td[data-entry='3']")
     page.painted()
     assert page.text("#forward-numbers").startswith("entry [1, 1]: tanh(")
@@ -272,9 +276,7 @@ def test_hostile_names_are_shown_and_do_nothing(opened):
     assert page.text("h1") == HOSTILE[4]
     assert page.text("#details h2 .name") == HOSTILE[4]
     for name in (*HOSTILE[:7], "xxxxxxxx"):
-        page.evaluate("document.querySelector('#search').value = ''; document.querySelector('#search').focus()")
-        page.type(name)
-        page.painted()
+        look_for(page, name)
         assert not page.text("#found").startswith("none"), name
     page.press("Escape", "f", "Home", "ArrowRight")
     page.painted()
@@ -437,7 +439,7 @@ def test_the_first_picture_is_there_before_the_script_and_not_blank(opened, moon
     page.send("Emulation.setScriptExecutionDisabled", value=True)
     page.open(moons[-1])
     picture = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
-    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100
+    assert len(np.unique(picture @ [65536, 256, 1])) > 100
     page.send("Emulation.setScriptExecutionDisabled", value=False)
     page.requests.pop()
     opened(moons[-1])
@@ -471,9 +473,7 @@ def test_large_arrays_are_shown_as_means_of_blocks_with_the_norm_of_all_entries(
     rng = np.random.default_rng(0)
     w = Tensor(rng.normal(size=(70, 50)), requires_grad=True, name="w")
     page = opened(explore((w * w).sum()))
-    page.evaluate("document.querySelector('#search').focus()")
-    page.type("w")
-    page.painted()
+    look_for(page, "w")
     assert page.text("#details h2 .name") == "w"
     shown = page.text("#details .scroll")
     assert "mean of a block of (70, 50)" in shown
@@ -521,3 +521,34 @@ def test_every_word_stands_out_from_what_is_behind_it(opened, moons, theme):
     found = page.evaluate(CONTRASTS)
     assert len(found) > 100
     assert [row for row in found if row[0] < 4.5] == []
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3, 2)), ((2, 3), (3,)), ((3,), (3,)), ((2, 3), (3, 4))], ids=str)
+def test_products_of_vectors_and_matrices_are_written_out_entry_by_entry(opened, shapes):
+    rng = np.random.default_rng(1)
+    a, b = (Tensor(rng.normal(size=shape), requires_grad=True, name=name) for shape, name in zip(shapes, "ab"))
+    product = a @ b
+    product.name = "c"
+    loss = (product * product).sum()
+    page = opened(explore(loss))
+    with autograd.keep_grads():
+        loss.backward()
+    look_for(page, "c")
+    for entry in {0, product.size - 1}:
+        if product.ndim:
+            page.click(f"table.numbers.value td[data-entry='{entry}']")
+            page.painted()
+        left, _, right = page.text("#forward-numbers").rpartition(": ")[2].partition(" = ")
+        assert eval(left.replace("·", "*")) == pytest.approx(np.ravel(product.data)[entry], rel=1e-2, abs=2e-3)
+        assert same(right, np.ravel(product.data)[entry])
+    for name, tensor in (("a", a), ("b", b)):
+        look_for(page, name)
+        for entry in range(tensor.size):
+            assert same(page.text(f"table.numbers.grad td[data-entry='{entry}']"), np.ravel(tensor.grad)[entry])
+    look_for(page, "c")
+    terms = page.evaluate("[...document.querySelectorAll('#onward .filled')].map(e => e.innerText)")
+    assert len(terms) == 2
+    for line, tensor in zip(terms, (a, b)):
+        products, _, result = line.rpartition(": ")[2].partition(" = ")
+        assert eval(products.replace("×", "*")) == pytest.approx(tensor.grad.flat[0], rel=1e-2, abs=5e-3)
+        assert same(result, tensor.grad.flat[0])

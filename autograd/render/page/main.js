@@ -73,7 +73,9 @@ addEventListener("keydown", event => {
   if (typing || event.ctrlKey || event.metaKey || event.altKey || $("#keys").open) return;
   if (sliding && /^(Arrow|Home|End|Page)/.test(event.key)) return; // sliders know these keys themselves
   if (event.key === " " && own.matches?.("button")) return;
-  if (/^(ArrowUp|ArrowDown)$/.test(event.key) && own !== stage && own !== document.body) return; // elsewhere they scroll
+  const scrolls = document.documentElement.scrollHeight > innerHeight + 1;
+  if (/^(ArrowUp|ArrowDown|Page)/.test(event.key) && own !== stage && (own !== document.body || scrolls)) return;
+  if (/^Page/.test(event.key) && moments < 2) return;
   const action = ACTIONS[event.key];
   if (!action) return;
   event.preventDefault();

@@ -172,6 +172,9 @@ function sum(terms) {
   return seen.map(signed).join(" + ") + (rest ? ` + … ${rest} more` : "");
 }
 
+// The sizes in a matrix product; a vector on the left is a row, one on the right a column.
+const product = (left, right) => ({ rows: left.length === 2 ? left[0] : 1, inner: left[left.length - 1], columns: right.length === 2 ? right[1] : 1 });
+
 // The formula of one entry with the numbers in it; empty where an operation mixes entries in ways of its own.
 function entryForward(view, node, entry, moment) {
   const value = arrayOf("value", node.id, moment);
@@ -184,16 +187,19 @@ function entryForward(view, node, entry, moment) {
     const texts = inputs.map(input => input.text ?? words(input.table.at(gather(axes, input.shape))));
     return `${formula(node, texts.map((text, i) => (node.infix ? signed(text, i || inputs.length === 1) : text)))} = ${result}`;
   }
-  if (node.op === "matmul" && inputs.every(input => input.table && input.shape.length === 2)) {
-    const [left, right] = inputs, [i, j] = axes, terms = [];
-    for (let k = 0; k < left.shape[1]; k++)
-      terms.push(`${signed(words(left.table.at(i * left.shape[1] + k)), terms.length)}·${signed(words(right.table.at(k * right.shape[1] + j)), 1)}`);
+  if (node.op === "matmul" && inputs.every(input => input.table && input.shape.length <= 2)) {
+    const [left, right] = inputs, { inner, columns } = product(left.shape, right.shape), terms = [];
+    const i = left.shape.length === 2 ? axes[0] : 0, j = right.shape.length === 2 ? axes[axes.length - 1] : 0;
+    for (let k = 0; k < inner; k++) {
+      const [a, b] = [words(left.table.at(i * inner + k)), words(right.table.at(k * columns + j))];
+      terms.push(`${signed(a, terms.length)}·${signed(b, 1)}`);
+    }
     return `${sum(terms)} = ${result}`;
   }
   if (node.op === "sum" && inputs[0].table) {
     const { shape, table } = inputs[0], kept = shape.map((size, axis) => (node.axes.includes(axis) ? 1 : size)), terms = [];
     for (let k = 0; k < sized(shape); k++) if (gather(spread(k, shape), kept) === entry) terms.push(words(table.at(k)));
-    return `${sum(terms)} = ${result}`;
+    return terms.length ? `${sum(terms)} = ${result}` : "";
   }
   return "";
 }
@@ -209,12 +215,14 @@ function entryBackward(view, edge, entry, moment) {
       if (gather(spread(k, head.shape), tail.shape) === entry) terms.push(times(g.at(k), factor.at(k)));
     return `${terms.length > 1 ? sum(terms) : terms[0]} = ${result}`;
   }
-  if (head.op === "matmul" && head.operands.every(operand => operand.id && view.byId.get(operand.id).shape.length === 2)) {
+  const shapes = head.operands.map(operand => operand.id && view.byId.get(operand.id).shape);
+  if (head.op === "matmul" && shapes.every(shape => shape && shape.length <= 2)) {
     const position = Number(edge.key.split(":")[1]), other = arrayOf("value", head.operands[1 - position].id, moment);
+    const { rows, inner, columns } = product(...shapes);
     if (other.blocks) return "";
-    const [i, j] = spread(entry, tail.shape), n = head.shape[0], m = head.shape[1], inner = tail.shape[1 - position];
-    if (position === 0) for (let k = 0; k < m; k++) terms.push(times(g.at(i * m + k), other.at(j * m + k)));
-    else for (let k = 0; k < n; k++) terms.push(times(g.at(k * m + j), other.at(k * inner + i)));
+    const outer = position === 0 ? Math.floor(entry / inner) : entry % columns, k = position === 0 ? entry % inner : Math.floor(entry / columns);
+    if (position === 0) for (let j = 0; j < columns; j++) terms.push(times(g.at(outer * columns + j), other.at(k * columns + j)));
+    else for (let i = 0; i < rows; i++) terms.push(times(g.at(i * columns + outer), other.at(i * inner + k)));
     return `${sum(terms)} = ${result}`;
   }
   if (head.op === "sum") return `${words(g.at(g.count === 1 ? 0 : gather(spread(entry, tail.shape), tail.shape.map((size, axis) => (head.axes.includes(axis) ? 1 : size)))))} × 1 = ${result}`;
