@@ -18,9 +18,11 @@ from ...ir.graph import Atom, Eqn, Graph, Var
 from ...ops.elementwise import stop_gradient
 from ...passes.memory import Plan, plan_memory
 from . import draws, matmul, registers
+from .bands import in_bands
 from .place import Place, fresh, view
 from .segment import Segment
 from .tasks import Task, normalise, tasks_of
+from .work import STEP, work
 
 
 class Lowering:
@@ -37,6 +39,9 @@ class Lowering:
             if _alike(graph.outputs[output], graph.inputs[number])
         }
         self.tasks = tasks_of(graph)
+        self.large = sum(map(work, self.tasks)) >= STEP
+        if self.large:
+            self.tasks = in_bands(self.tasks, {graph.outputs[i] for i in self.in_place})  # type: ignore[misc]
         self.final = self._final()
         drawing = {eqn.settings["generator"] for task in self.tasks if task.kind == "draw" for eqn in task.eqns}
         self.generators = sorted(drawing, key=id)  # (in one order for all, since each will be locked)
@@ -131,7 +136,8 @@ class Lowering:
             for eqn in task.eqns:
                 where[eqn.out] = segment
             segment += task.kind == "numpy"
-        for task in self.tasks:
+        single = [member for task in self.tasks for member in task.members or [task]]
+        for task in single:
             here = where[task.eqns[0].out]
             for var in task.inputs:
                 if task.kind != "registers" or where.get(var, here) != here:
@@ -140,8 +146,8 @@ class Lowering:
                 addressed.add(task.eqns[0].out)
             if task.kind == "loop":
                 addressed.update(eqn.out for eqn in task.eqns if eqn.primitive.name in registers.REDUCTIONS)
-        looped = {eqn.out for task in self.tasks if task.kind == "loop" for eqn in task.eqns}
-        addressed.update(var for task in self.tasks for var in task.inputs if var in looped)
+        looped = {eqn.out for task in single if task.kind == "loop" for eqn in task.eqns}
+        addressed.update(var for task in single for var in task.inputs if var in looped)
         alias: dict[Var, Var] = {}
         for task in self.tasks:
             for eqn in task.eqns:
@@ -163,7 +169,7 @@ class Lowering:
         steps: list[Eqn] = []
         for task in self.tasks:
             inputs = tuple(task.inputs)
-            if task.kind == "loop":
+            if task.kind in ("loop", "band"):
                 outs = [eqn.out for eqn in task.eqns if eqn.out in self.places]
                 steps += [replace(eqn, inputs=inputs) for eqn in task.eqns if eqn.out in self.places]
                 steps.append(Eqn(nothing.like(), stop_gradient, (*inputs, *outs)))

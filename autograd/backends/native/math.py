@@ -7,7 +7,6 @@ result is rounded once.  Methods:
   ln 2 in two parts; exp r - 1 - r = r² q(r), q interpolating at Chebyshev nodes (relative error below 2e-17).
 * log, log1p, sin, cos, erf: the kernels and coefficients of Sun Microsystems' fdlibm (e_log.c, s_log1p.c, k_sin.c,
   k_cos.c, s_erf.c).  Angles beyond 1600 go to the C library, which reduces them exactly.
-* tanh near 0: S. L. Moshier's Cephes library (tanh.c).
 * Polynomials are evaluated by G. Estrin's scheme ("Organization of computer systems", 1960): short chains.
 """
 
@@ -36,8 +35,6 @@ _LOG = (
     6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
     1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
 )  # fmt: skip
-_TANH_OVER = (-1.61468768441708447952e3, -9.92877231001918586564e1, -9.64399179425052238628e-1)
-_TANH_UNDER = (4.84406305325125486048e3, 2.23548839060100448583e3, 1.12811678491632931402e2, 1.0)
 _SIN = (
     -1.66666666666666324348e-01, 8.33333333332248946124e-03, -1.98412698298579493134e-04, 2.75573137070700676789e-06,
     -2.50507602534068634195e-08, 1.58969099521155010221e-10,
@@ -131,18 +128,18 @@ def _magnitude(x: Value) -> Value:
 
 
 def _tanh(x: Value, precise: bool) -> Value:
-    """1 - 2 e / (1 + e) for e = exp(-2 |x|); |x| + |x| z P(z) / Q(z) with z = x² where |x| is small: one division."""
+    """e / (e + 2) for e = exp(2 |x|) - 1, which near 0 is as exact as 2 |x| is."""
     code = x.code
     size = _magnitude(x)
-    n, r, tail = _reduced(_clamp(size * -2.0, -44.0, 0.0), precise)
-    e = _mantissa(r, tail, precise) * _two_to(n)
-    z = x * x
-    small = size < 0.625
-    over = code.select(small, z * polynomial(z, _TANH_OVER), e * 2.0)
-    under = code.select(small, polynomial(z, _TANH_UNDER), e + 1.0)
-    quotient = over / under
-    result = code.select(small, size, x.like(1.0)) + code.select(small, size, x.like(-1.0)) * quotient
-    return code.call("llvm.copysign", code.select(x.is_nan(), x, result), x)
+    n, r, tail = _reduced(code.select(size > 22.0, x.like(22.0), size) * 2.0, precise)
+    scale = _two_to(n)
+    e = tail * scale + (r * scale + (scale - 1.0))
+    under = e + 2.0
+    result = e / under
+    if precise:  # near 0 it matters what rounding e + 2 has lost
+        lost = code.select(size < 0.5, e - (under - 2.0), x.like(0.0))
+        result = result - (result * 0.5) * lost
+    return code.call("llvm.copysign", result, x)
 
 
 def _sigmoid(x: Value, precise: bool) -> Value:

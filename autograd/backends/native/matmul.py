@@ -44,7 +44,9 @@ def product(code: Code, a: Place, b: Place, c: Place, scratch: Scratch, blas: Ca
     elif way == "dots":
         _dots(code, a, b, c)
     else:
-        _tiles(code, a, rearranged(code, b, scratch) if rearranges(a, b) else b, c)
+        if rearranges(a, b):
+            b = rearranged(code, b, fresh(scratch(b.size * b.dtype.itemsize), b.dtype, b.shape))
+        _tiles(code, a, b, c)
 
 
 def _way(a: Place, b: Place) -> str:
@@ -67,9 +69,8 @@ def rearranges(a: Place, b: Place) -> bool:
     return b.strides[1] != 1 and a.shape[0] > 1 and b.shape[1] > 1 and _way(a, b) == "tiles"
 
 
-def rearranged(code: Code, b: Place, scratch: Scratch) -> Place:
+def rearranged(code: Code, b: Place, rows: Place) -> Place:
     """A copy with its rows in order."""
-    rows = fresh(scratch(b.size * b.dtype.itemsize), b.dtype, b.shape)
     copy(code, b, rows)
     return rows
 

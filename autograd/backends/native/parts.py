@@ -6,27 +6,25 @@ per chunk first; these are then added in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ...ir.graph import Eqn
+import numpy as np
+
 from . import matmul
 from .loops import BLOCK, Body, Nest, Reduction, collapse, each_once
 from .place import Place, fresh, row_major
 from .text import Code
+from .work import WORTH, work
 
 if TYPE_CHECKING:
     from .segment import Segment
+    from .tasks import Task
 
-# Work is counted in multiplications of a product, which are about 0.03 nanoseconds each.
-WORTH = 150_000  # from which on a loop or product is cut
-_CHUNK = 100_000
+_CHUNK = 100_000  # work
 _MOST = 32  # chunks
-_FUNCTIONS = frozenset(
-    {"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "power", "mod"}
-)
-_ACCESS, _SIMPLE, _FUNCTION = 4, 2, 30  # work per element: read or written, computed with, of an elementary function
 
 MakeBody = Callable[[Code], Body]
 
@@ -67,90 +65,165 @@ def section(code: Code, place: Place, axis: int, which: Cut, chunk: str | int) -
     return replace(place, base=code.offset(place.base, by, place.kind), shape=shape)
 
 
-def work_of_loop(eqns: Iterable[Eqn], elements: int, accesses: int) -> int:
-    """How much work a loop over so many elements is."""
-    each = sum(_FUNCTION if eqn.primitive.name in _FUNCTIONS else _SIMPLE for eqn in eqns)
-    return elements * (each + _ACCESS * accesses)
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A nest of loops: its places are broadcast over the space."""
+
+    space: tuple[int, ...]
+    reads: list[Place]
+    writes: list[Place]
+    reductions: list[Reduction]
+    body: MakeBody
+
+    @property
+    def places(self) -> list[Place]:
+        """All of them, in order."""
+        return [*self.reads, *self.writes, *(r.place for r in self.reductions)]
+
+    def over(self, places: list[Place]) -> Loop:
+        """The same on other places."""
+        first, last = len(self.reads), len(self.reads) + len(self.writes)
+        found = [Reduction(r.how, p) for r, p in zip(self.reductions, places[last:], strict=True)]
+        return replace(self, space=places[0].shape, reads=places[:first], writes=places[first:last], reductions=found)
+
+    def emit(self, code: Code) -> None:
+        """Append it."""
+        Nest(code, self.space, self.reads, self.writes, self.reductions, self.body(code)).emit()
 
 
-def work_of_product(a: Place, b: Place) -> int:
-    """How much work a product is."""
-    rows = a.size // a.shape[-1] if a.shape[-1] else 0
-    columns = b.shape[-1] if len(b.shape) > 1 else 1
-    return rows * columns * a.shape[-1] + _ACCESS * (a.size + b.size + rows * columns)
+class Pieces:
+    """A loop in chunks along one axis; a reduction along that axis leaves one result per chunk at first."""
+
+    def __init__(self, loop: Loop, axis: int, which: Cut, room: Shelf) -> None:
+        self.loop, self.axis, self.which = loop, axis, which
+        self.sums = which.chunks + bool(which.rest)
+        self.places = loop.places
+        self.partial: dict[int, Place] = {}  # number of the place -> the results of all chunks
+        for i in range(len(loop.reads) + len(loop.writes), len(self.places)):
+            place = self.places[i]
+            if place.strides[axis] == 0:
+                kept = tuple(n if s else 1 for n, s in zip(place.shape, place.strides, strict=True))
+                self.partial[i] = room(place.dtype, (self.sums, *kept))
+
+    def emit(self, code: Code, chunk: str | int) -> None:
+        """One chunk."""
+        found = [section(code, p, self.axis, self.which, chunk) for p in self.places]
+        for i, partial in self.partial.items():
+            one = section(code, partial, 0, Cut(self.sums, 1), chunk)
+            found[i] = replace(one, shape=one.shape[1:], strides=one.strides[1:]).broadcast(found[i].shape)
+        self.loop.over(found).emit(code)
+
+    def finish(self, code: Code) -> None:
+        """Add up what the chunks have left."""
+        for i, partial in self.partial.items():
+            whole = each_once(self.places[i])
+            rows = replace(partial, shape=(self.sums, *whole.shape), strides=row_major((self.sums, *whole.shape)))
+            how = self.loop.reductions[i - len(self.loop.reads) - len(self.loop.writes)].how
+            target = Reduction(how, whole.broadcast(rows.shape))
+            Nest(code, rows.shape, [rows], [], [target], lambda values, lanes: values).emit()
 
 
-def nest(
-    segment: Segment, space: tuple[int, ...], reads: list[Place], writes: list[Place], reductions: list[Reduction],
-    body: MakeBody, work: int,
-) -> None:  # fmt: skip
+class Shelf:
+    """Memory for one task, handed out bit by bit."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._segment, self._taken = segment, 0
+
+    def __call__(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Place:
+        """Room for an array, where nothing else is."""
+        offset = self._taken // dtype.itemsize
+        self._taken += -(-math.prod(shape) * dtype.itemsize // 64) * 64
+        return fresh(self._segment.scratch(self._taken), dtype, shape, offset)
+
+
+def _wanted(segment: Segment, task: Task) -> int:
+    """How many chunks a task is worth."""
+    amount = work(task)
+    return min(_MOST, amount // _CHUNK) if segment.lowering.large and amount >= WORTH else 1
+
+
+def nest(segment: Segment, task: Task) -> None:
     """A nest of loops, in chunks if it is much work."""
-    places = [*reads, *writes, *(r.place for r in reductions)]
-    lengths, strides = collapse(space, [p.strides for p in places]) if work >= WORTH else ([], [])
-    wanted = min(_MOST, work // _CHUNK)
+    loop, wanted = segment.loop(task), _wanted(segment, task)
+    places = loop.places
+    lengths, strides = collapse(loop.space, [p.strides for p in places]) if wanted > 1 else ([], [])
     axis = 0 if lengths and lengths[0] >= wanted else max(range(len(lengths)), key=lengths.__getitem__, default=0)
     smallest = min((p.dtype.itemsize for p in places), default=8)
     unit = BLOCK // smallest if axis == len(lengths) - 1 else 1
     which = cut(lengths[axis], unit, wanted) if lengths else Cut(1, 0)
     if which.chunks == 1:
-        Nest(segment.code, space, reads, writes, reductions, body(segment.code)).emit()
+        loop.emit(segment.code)
         return
     shaped = [replace(p, shape=tuple(lengths), strides=s) for p, s in zip(places, strides, strict=True)]
-    count, sums = len(reads) + len(writes), which.chunks + bool(which.rest)
-    partial: dict[int, tuple[Place, int]] = {}  # reduction -> its results of chunk 0, their size
-    total = 0
-    for i, place in enumerate(shaped[count:]):
-        if place.strides[axis] == 0:
-            kept = tuple(n if s else 1 for n, s in zip(place.shape, place.strides, strict=True))
-            size = fresh("", place.dtype, kept).size
-            partial[i] = fresh("", place.dtype, kept, total // place.dtype.itemsize), size
-            total += -(-sums * size * place.dtype.itemsize // 64) * 64
-    scratch = segment.scratch(total) if total else ""
+    pieces = Pieces(loop.over(shaped), axis, which, Shelf(segment))
+    segment.share(which.chunks, pieces.emit)
+    if which.rest:
+        pieces.emit(segment.code, which.chunks)
+    pieces.finish(segment.code)
+
+
+def band(segment: Segment, task: Task) -> None:
+    """Loops and products that go through the same rows, in chunks of rows."""
+    shelf, unit = Shelf(segment), 1
+    members: list[Loop | tuple[Place, Place, Place]] = []
+    for member in task.members:
+        if member.kind == "loop":
+            members.append(segment.loop(member))
+        else:
+            a, b, c = segment.product(member)
+            unit = max(unit, matmul.tile(a, b)[0] if b.shape[1] >= 4 else 1)
+            if matmul.rearranges(a, b):
+                b = matmul.rearranged(segment.code, b, shelf(b.dtype, b.shape))
+            members.append((a, b, c))
+    assert task.space is not None
+    which = cut(task.space[0], unit, _wanted(segment, task))
+    if which.chunks == 1:
+        for member in task.members:
+            segment.emit(member)
+        return
+    pieces = [Pieces(x, 0, which, shelf) if isinstance(x, Loop) else x for x in members]
 
     def chunk_of(code: Code, chunk: str | int) -> None:
-        parts = [section(code, p, axis, which, chunk) for p in shaped]
-        for i, (place, size) in partial.items():
-            rows = replace(place, base=scratch, shape=(sums, *place.shape), strides=(size, *place.strides))
-            one = section(code, rows, 0, Cut(sums, 1), chunk)
-            parts[count + i] = replace(one, shape=one.shape[1:], strides=one.strides[1:]).broadcast(
-                parts[count + i].shape
-            )
-        found = [Reduction(r.how, p) for r, p in zip(reductions, parts[count:], strict=True)]
-        Nest(code, parts[0].shape, parts[: len(reads)], parts[len(reads) : count], found, body(code)).emit()
+        for piece in pieces:
+            if isinstance(piece, Pieces):
+                piece.emit(code, chunk)
+            else:
+                a, b, c = piece
+                _plain(
+                    segment,
+                    code,
+                    section(code, a, 0, which, chunk),
+                    b,
+                    section(code, c, 0, which, chunk),
+                    segment.scratch,
+                )
 
     segment.share(which.chunks, chunk_of)
     if which.rest:
         chunk_of(segment.code, which.chunks)
-    for i, (place, size) in partial.items():
-        whole = each_once(shaped[count + i])
-        rows = Place(scratch, place.dtype, (sums, *whole.shape), (size, *row_major(whole.shape)), place.offset)
-        target = Reduction(reductions[i].how, whole.broadcast(rows.shape))
-        Nest(segment.code, rows.shape, [rows], [], [target], lambda values, lanes: values).emit()
+    for piece in pieces:
+        if isinstance(piece, Pieces):
+            piece.finish(segment.code)
 
 
-def product(segment: Segment, a: Place, b: Place, c: Place) -> None:
+def product(segment: Segment, task: Task) -> None:
     """c = a @ b, in chunks if it is much work: of the first axis of a stack, or of rows and columns of c."""
+    a, b, c = segment.product(task)
     if len(a.shape) == 2 and len(b.shape) == 1:
         b, c = (replace(x, shape=(*x.shape, 1), strides=(*x.strides, 0)) for x in (b, c))
     elif len(a.shape) == 1 and len(b.shape) == 2:
         a, c = (replace(x, shape=(1, *x.shape), strides=(0, *x.strides)) for x in (a, c))
-    work = work_of_product(a, b)
-    wanted = min(_MOST, work // _CHUNK)
-    if work < WORTH or len(a.shape) < 2 or len(b.shape) < 2 or matmul.for_blas(a, b):
+    wanted = _wanted(segment, task)
+    if wanted < 2 or len(a.shape) < 2 or len(b.shape) < 2 or matmul.for_blas(a, b):
         _plain(segment, segment.code, a, b, c, segment.scratch)
         return
     if len(c.shape) > 2:
         a, b = (x.broadcast((*c.shape[:-2], *x.shape[-2:])) for x in (a, b))
         rows, columns = cut(c.shape[0], 1, wanted), Cut(1, 1)
     else:
-        high, wide = matmul.tile(a, b)
-        rows, columns = cut(c.shape[0], high, wanted), cut(c.shape[1], wide, wanted)
-        if c.shape[0] >= c.shape[1]:
-            columns = cut(c.shape[1], wide, wanted // rows.chunks)
-        else:
-            rows = cut(c.shape[0], high, wanted // columns.chunks)
+        rows, columns = _grid(a, b, wanted)
         if rows.chunks > 1 and columns.chunks == 1 and matmul.rearranges(a, b):
-            b = matmul.rearranged(segment.code, b, segment.scratch)
+            b = matmul.rearranged(segment.code, b, fresh(segment.scratch(b.size * b.dtype.itemsize), b.dtype, b.shape))
     if rows.chunks * columns.chunks == 1:
         _plain(segment, segment.code, a, b, c, segment.scratch)
         return
@@ -182,6 +255,15 @@ def product(segment: Segment, a: Place, b: Place, c: Place) -> None:
         chunk_of(segment.code, rows.chunks, None, segment.scratch)
     if columns.rest:
         chunk_of(segment.code, None, columns.chunks, segment.scratch)
+
+
+def _grid(a: Place, b: Place, wanted: int) -> tuple[Cut, Cut]:
+    """Where the rows and columns of a product are cut: so that little is read again and again."""
+    (m, n), (high, wide) = (a.shape[0], b.shape[1]), matmul.tile(a, b)
+    grids = [(cut(m, high, wanted // q), cut(n, wide, q)) for q in range(1, max(min(wanted, n // wide), 1) + 1)]
+    most = max(rows.chunks * columns.chunks for rows, columns in grids)
+    enough = [grid for grid in grids if 2 * grid[0].chunks * grid[1].chunks > most]
+    return min(enough, key=lambda grid: a.size * grid[1].chunks + b.size * grid[0].chunks)
 
 
 def _plain(segment: Segment, code: Code, a: Place, b: Place, c: Place, scratch: matmul.Scratch) -> None:

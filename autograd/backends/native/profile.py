@@ -72,6 +72,8 @@ def _kind(lowering: Lowering, task: Task) -> str:
         return f"product {' @ '.join(type_text(x) for x in eqn.inputs)} {way}"
     if task.kind in ("loop", "single"):
         return f"loop over {list(task.space or ())}"
+    if task.kind == "band" and task.space:
+        return f"band over {task.space[0]} rows"
     names = {"numpy": "through NumPy", "registers": "in registers", "move": "copy", "gather": "index loop",
              "running": "running loop", "check": "check of the indices for", "draw": "random numbers"}  # fmt: skip
     return names[task.kind]

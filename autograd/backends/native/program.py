@@ -120,8 +120,10 @@ class NativeProgram:
         counts: dict[str, int] = {}
         for task in self._lowering.tasks:
             counts[task.kind] = counts.get(task.kind, 0) + 1
-        names = {"registers": "in registers", "loop": "fused loops", "single": "loops of one operation", "product": "products",
-                 "view": "views", "move": "copies", "gather": "index loops", "running": "running loops", "draw": "draws",
+        names = {"registers": "in registers", "band": "bands of rows", "loop": "fused loops",
+                 "single": "loops of one operation", "product": "products",
+                 "view": "views", "move": "copies", "gather": "index loops", "running": "running loops",
+                 "draw": "draws",
                  "numpy": "through NumPy"}  # fmt: skip
         listed = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if kind in counts)
         made = "loaded from the cache" if self.machine.cached else "made"

@@ -16,7 +16,7 @@ from . import draws, gather, matmul, moves, parts, registers, repeats, running
 from .loops import Reduction, copy, offsets, read
 from .machine import clock
 from .ops import emit, operand_dtypes
-from .place import fresh
+from .place import Place, fresh
 from .profile import groups_of
 from .text import KINDS, Code, Value
 
@@ -44,7 +44,7 @@ class Segment:
                 if task.kind in _PIECES:
                     self._emit_piece(task)
                 else:
-                    self._emit(task)
+                    self.emit(task)
             self._read_clock(end=True)
         if last:
             self._outputs()
@@ -55,11 +55,12 @@ class Segment:
         code = self.code
         name, start, top = code.fresh("piece"), len(code.lines), len(code.entry)
         code.jump(name)
-        self._emit(task)
+        self.emit(task)
         self.pieces.append(repeats.Piece(start, len(code.lines), tuple(code.entry[top:])))
         code.jump(f"{name}.end")
 
-    def _emit(self, task: Task) -> None:
+    def emit(self, task: Task) -> None:
+        """Append a task."""
         eqn, places = task.eqns[0], self.lowering.places
         if task.kind == "registers":
             value = registers.compute(self.code, eqn, [self._value(a) for a in eqn.inputs])
@@ -68,11 +69,11 @@ class Segment:
                 place = places[eqn.out]
                 self.code.store(value.cast(place.kind), self.code.offset(place.base, place.offset, place.kind))
         elif task.kind in ("loop", "single"):
-            self._loop(task)
+            parts.nest(self, task)
+        elif task.kind == "band":
+            parts.band(self, task)
         elif task.kind == "product":
-            a, b = (places[x] for x in eqn.inputs if isinstance(x, Var))
-            self.lowering.work += matmul.multiplications(a, b)
-            parts.product(self, a, b, places[eqn.out])
+            parts.product(self, task)
         elif task.kind == "gather":
             gather.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
         elif task.kind == "check":
@@ -122,7 +123,8 @@ class Segment:
             )
         return self.values[atom]
 
-    def _loop(self, task: Task) -> None:
+    def loop(self, task: Task) -> parts.Loop:
+        """What a loop reads, writes and computes."""
         places = self.lowering.places
         reduced = [eqn for eqn in task.eqns if eqn.primitive.name in registers.REDUCTIONS]
         space = reduced[0].inputs[0].shape if reduced else task.eqns[0].out.shape
@@ -155,8 +157,14 @@ class Segment:
                     known[eqn.out] = emit(eqn, args)
             return [known[var] for var in written] + [combined[eqn.out] for eqn in reduced]
 
-        work = parts.work_of_loop(task.eqns, math.prod(space), len(reads) + len(writes))
-        parts.nest(self, space, reads, writes, reductions, lambda code: functools.partial(body, code), work)
+        return parts.Loop(space, reads, writes, reductions, lambda code: functools.partial(body, code))
+
+    def product(self, task: Task) -> tuple[Place, Place, Place]:
+        """The factors and the result of a product."""
+        eqn, places = task.eqns[0], self.lowering.places
+        a, b = (places[x] for x in eqn.inputs if isinstance(x, Var))
+        self.lowering.work += matmul.multiplications(a, b)
+        return a, b, places[eqn.out]
 
     # ----- chunks for several threads -----
     def share(self, chunks: int, emit: Callable[[Code, str], None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,13 +33,14 @@ class Task:
     "numpy".
 
     A "check" has no equation of the graph: it looks at the index arrays of `guarded`, so that nothing has changed yet
-    where one of them names a place that is not there.
+    where one of them names a place that is not there.  A "band" has tasks as its members.
     """
 
     kind: str
     eqns: list[Eqn]
     space: tuple[int, ...] | None = None
     guarded: Eqn | None = None
+    members: list[Task] = field(default_factory=list)
 
     @property
     def inputs(self) -> list[Var]:
