@@ -83,6 +83,20 @@ def test_traced_compiled_and_checkpointed():
     assert [eqn.primitive.name for eqn in graph.eqns].count("tanh") == 1
 
 
+def test_a_network_takes_at_most_three_times_the_operations():
+    """One product per factor that moves, beside the function's own; one for its derivative at each activation."""
+
+    def counts(function, *args):
+        names = [eqn.primitive.name for eqn in ag.trace(function, *args).eqns]
+        return len(names), names.count("matmul")
+
+    plain = counts(lambda x: network(P, x), X)
+    moved = counts(lambda x, dx: ag.jvp(lambda x: network(P, x), (x,), (dx,)), X, DX)
+    everything = counts(lambda p, x, dp, dx: ag.jvp(network, (p, x), (dp, dx)), P, X, DP, DX)
+    assert (plain[1], moved[1], everything[1]) == (2, 4, 6)
+    assert moved[0] <= 3 * plain[0] and everything[0] <= 4 * plain[0]
+
+
 def test_tangents_can_be_differentiated():
     v = np.array([1.0, -2.0, 0.5])
     x = np.array([0.3, 0.1, -0.4])
