@@ -1,6 +1,7 @@
 """What every test shares: repeatable examples, and no window system."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,9 @@ os.environ["AUTOGRAD_CACHE"] = "off"
 # The same examples on every run and every machine: a failure can be repeated, and a slow host is not a failure.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+# A shell ignores Ctrl-C in what it starts in the background, and Python keeps to that; the tests of Ctrl-C need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Run by `make bench` with another interpreter beside it; importing it for doctests would need the peers.
 collect_ignore = ["benchmarks"]
