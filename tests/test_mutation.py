@@ -298,3 +298,22 @@ def test_assigned_values_are_copies():
     y = Tensor(x)
     x.data -= 1
     assert y.data.tolist() == [3, 4]
+
+
+def test_what_transformations_return_is_the_callers_own():
+    x = np.array([1.0, 2.0])
+    y, pullback = ag.vjp(ag.exp, x)
+    y[:] = 0
+    np.testing.assert_allclose(pullback(np.ones(2))[0], np.exp(x))
+    results = [
+        *ag.jvp(lambda x: x * x, (x,), (x,)),
+        *ag.value_and_grad(lambda x: (x * x).sum().reshape(1))(x),
+        *ag.value_and_grad(lambda x: x)(np.ones(1)),
+        ag.grad(lambda x: x.sum())(x),
+        ag.jacobian(lambda x: x)(x),
+    ]
+    for result in results:
+        result += 1
+    assert x.tolist() == [1, 2]
+    for i, result in enumerate(results):
+        assert not any(np.shares_memory(result, other) for other in results[:i])
