@@ -83,6 +83,7 @@ def tile(a: Place, b: Place) -> tuple[int, int]:
     if _way(a, b) != "tiles":
         return min(m, lanes), n
     vectors = max(1, min(n // lanes, 4 if count >= 32 else 2))
+    vectors = 1 << (vectors.bit_length() - 1)  # LLVM pads three registers to four, and then runs out of them
     most = min(m, max(1, (count - 8 if count >= 32 else count - 4) // vectors))
     rows = next((i for i in range(most, most // 2, -1) if m % i == 0), most)  # no rest to write code for, if possible
     return rows, min(n, vectors * lanes)  # whole registers; what is left over is a tile of its own
@@ -113,7 +114,7 @@ def _tiles(code: Code, a: Place, b: Place, c: Place) -> None:
     (m, k), n = a.shape, b.shape[1]
     rows, columns = tile(a, b)
     starts = [code.offset(p.base, p.offset, p.kind) for p in (a, b, c)]
-    for first_column, wide, column_tiles in _cut(n, columns):
+    for first_column, wide, column_tiles in _cut_columns(n, columns, registers()[1] // a.dtype.itemsize):
         for first_row, high, row_tiles in _cut(m, rows):
             pa = code.offset(starts[0], first_row * a.strides[0], a.kind)
             pb = code.offset(starts[1], first_column * b.strides[1], b.kind)
@@ -145,6 +146,15 @@ def _cut(length: int, tile: int) -> list[tuple[int, int, int]]:
     """A length as (start, size of a tile, number of such tiles): whole tiles, then the rest."""
     whole, rest = divmod(length, tile)
     return [(0, tile, whole)] * bool(whole) + [(whole * tile, rest, 1)] * bool(rest)
+
+
+def _cut_columns(length: int, tile: int, lanes: int) -> list[tuple[int, int, int]]:
+    """The same with a rest that is cut again, into powers of two of whole registers and what is then left."""
+    cuts = _cut(length, tile)
+    while (rest := cuts[-1][1]) < tile and rest > lanes and rest & (rest - 1):
+        start, part = cuts.pop()[0], lanes << ((rest // lanes).bit_length() - 1)
+        cuts += [(start, part, 1), (start + part, rest - part, 1)]
+    return cuts
 
 
 def _tile(code: Code, a: Place, b: Place, c: Place, rows: int, columns: int, k: int) -> None:
