@@ -102,7 +102,8 @@ class NetworkPicture:
         if self.theme == "auto":
             rules = (f'.nn-net [{kind}="{light}"]{{{kind}:{dark}}}' for light, dark in COLOURS.values()
                      for kind in ("fill", "stroke"))  # fmt: skip
-            style = f"<style>@media (prefers-color-scheme:dark){{{''.join(rules)}}}</style>\n"
+            paper = f".nn-net{{background:{COLOURS['paper'][1]}}}"
+            style = f"<style>@media (prefers-color-scheme:dark){{{paper}{''.join(rules)}}}</style>\n"
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="nn-net" role="img" viewBox="0 0 {size}" '
             f'width="{self.width:g}" height="{self.height:g}" font-family="{_FONTS}">\n{style}'
@@ -127,7 +128,7 @@ class NetworkPicture:
             look = ' text-anchor="middle"' if words.middle else ""
             look += ' font-weight="bold"' if words.bold else ""
             if words.halo:
-                look += f' stroke="{colour["paper"]}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
+                look += f' stroke="{colour["paper"]}" stroke-width="7" stroke-linejoin="round" paint-order="stroke"'
             parts.append(f'<text x="{words.x:.1f}" y="{words.y:.1f}" font-size="{words.size:g}" '
                          f'fill="{colour[words.role]}"{look}>{_safe(words.text)}</text>')  # fmt: skip
         return "\n".join([*parts, "</svg>\n"])
@@ -159,7 +160,7 @@ class NetworkPicture:
                 words.x, words.y, words.text.replace("$", r"\$"), fontsize=words.size * 0.92, color=colour[words.role],
                 ha="center" if words.middle else "left", va="baseline", zorder=4,
                 fontweight="bold" if words.bold else "normal",
-                path_effects=[withStroke(linewidth=4, foreground=colour["paper"])] if words.halo else [],
+                path_effects=[withStroke(linewidth=6, foreground=colour["paper"])] if words.halo else [],
             )  # fmt: skip
         return figure
 
@@ -314,17 +315,26 @@ def _connect(
                 hint = f"{_unit(names[index], i)} to {_unit(names[index + 1], j)}: weight {weight:.4g}"
                 picture.lines.append(Line(x1, y1, x2, y2, role, 0.5 + 4 * share, 0.25 + 0.7 * share, weight < 0, hint))
                 if numbers:
-                    picture.words.append(_number(picture, (x1, y1, x2, y2), f"{weight:.3g}"))
+                    others = [(a, b) for a in before.at for b in after.at if (a, b) != (y1, y2)]
+                    picture.words.append(_number(picture, (x1, y1, x2, y2), others, f"{weight:.3g}"))
 
 
-def _number(picture: NetworkPicture, line: tuple[float, float, float, float], text: str) -> Words:
-    """A weight beside its line, where no other number stands: as near to an end as can be, where lines are apart."""
+def _number(
+    picture: NetworkPicture, line: tuple[float, float, float, float], others: list[tuple[float, float]], text: str
+) -> Words:
+    """A weight on its line, where no other number stands and the lines between other ends are far away."""
     x1, y1, x2, y2 = line
-    places = [(x1 + t * (x2 - x1), y1 + t * (y2 - y1) + 3.5) for t in (0.25, 0.75, 0.35, 0.65, 0.15, 0.85, 0.5)]
-    for x, y in places:
+
+    def room(t: float) -> float:
+        """How far away the nearest of the other lines is."""
+        return min((abs(y1 + t * (y2 - y1) - (a + t * (b - a))) for a, b in others), default=0.0)
+
+    places = sorted((0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), key=lambda t: -round(room(t)))
+    spots = [(x1 + t * (x2 - x1), y1 + t * (y2 - y1) + 3.5) for t in places]
+    for x, y in spots:
         if all(abs(x - other.x) > 38 or abs(y - other.y) > 13 for other in picture.words):
             return Words(x, y, text, 10, halo=True)
-    return Words(*places[0], text, 10, halo=True)
+    return Words(*spots[0], text, 10, halo=True)
 
 
 def _unit(names: list[str], index: int) -> str:

@@ -151,7 +151,7 @@ def test_the_neuron_diagram_follows_the_readers_theme(page: Any, tmp_path: Path,
     page.open(tmp_path / "network.svg")
     paper = rgb(nn.draw.COLOURS["paper"][theme == "dark"])
     pixels = shot(page)
-    assert (pixels[:200, :300] == paper).all(axis=-1).mean() > 0.3 and pixels[:200, :300].std() > 5
+    assert (pixels == paper).all(axis=-1).mean() > 0.3 and pixels[:200, :300].std() > 5
     inside = page.evaluate("""[...document.querySelectorAll("text")].every(text => {
         const box = text.getBoundingClientRect(), all = document.documentElement.getBoundingClientRect();
         return box.left >= 0 && box.top >= 0 && box.right <= all.right && box.bottom <= all.bottom })""")

@@ -93,7 +93,7 @@ def _phase_colours(phase: str) -> tuple[str, str]:
 
 def _beside(label: str) -> str:
     """Room to the right of a heading, half as wide as itself, so that an edge into the middle misses it."""
-    return "&#160;" * min(len(label), 20)
+    return "&#160;" * min(len(label) + 5, 24)
 
 
 def _between(diagram: Diagram) -> float:

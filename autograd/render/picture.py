@@ -242,6 +242,8 @@ def _finish(svg: str, title: str, theme: str) -> str:
     svg = re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", svg, count=1, flags=re.DOTALL)
     own = f'class="{CLASS} {prefix}" role="img" '
     style = f"<style>{dark_style('.' + prefix)}</style>\n" if theme == "auto" else ""
+    if theme == "dark":
+        own += f'style="background:{colours(theme)("paper")}" '
     head, inside = svg.split(">", 1)
     return f"{head.replace('<svg ', '<svg ' + own, 1)}>\n{style}{inside.lstrip()}"
 

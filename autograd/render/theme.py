@@ -88,4 +88,5 @@ def dark_style(scope: str) -> str:
     rules = "".join(f'{scope} [fill="{light}"]{{fill:{dark}}}{scope} [stroke="{light}"]{{stroke:{dark}}}'
                     for light, dark in sorted(set(PALETTE.values())))
     text = f'{scope} text:not([fill]){{fill:{PALETTE["ink"][1]}}}'
-    return f"@media (prefers-color-scheme:dark){{{text}{rules}}}"
+    paper = f"{scope}{{background:{PALETTE['paper'][1]}}}"  # of the window, where the picture stands alone in it
+    return f"@media (prefers-color-scheme:dark){{{paper}{text}{rules}}}"

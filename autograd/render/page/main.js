@@ -70,7 +70,7 @@ const ACTIONS = {
 
 addEventListener("keydown", event => {
   const own = event.target, typing = own.matches?.("input[type=search]"), sliding = own.matches?.("input[type=range]");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || $("#keys").open) return;
+  if (!state.view || typing || event.ctrlKey || event.metaKey || event.altKey || $("#keys").open) return;
   if (sliding && /^(Arrow|Home|End|Page)/.test(event.key)) return; // sliders know these keys themselves
   if (event.key === " " && own.matches?.("button")) return;
   const scrolls = document.documentElement.scrollHeight > innerHeight + 1;
