@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.backends.native import matmul
+from autograd.backends.native import machine, matmul
 from autograd.errors import ArgumentError
 
 RNG = np.random.default_rng(2)
@@ -89,6 +89,22 @@ def test_the_profile_is_that_of_the_trace_that_runs_for_these_arguments():
     text = step.explain(profile=(np.ones(3),))
     first, second = text.split("\ntrace 2: ")
     assert rows_of(first) and not rows_of(second)
+
+
+def test_the_clock_is_read_by_one_instruction_on_each_processor_that_has_one(monkeypatch):
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    for triple, instruction in (("x86_64-unknown-linux-gnu", "rdtsc"), ("aarch64-unknown-linux-gnu", "CNTVCT_EL0")):
+        monkeypatch.setattr(llvm, "get_process_triple", lambda triple=triple: triple)
+        call, declaration = machine.clock()
+        module = llvm.parse_assembly(f"{declaration}\ndefine i64 @now() {{ %t = {call}\n ret i64 %t }}")
+        module.triple = triple
+        assert instruction in llvm.Target.from_triple(triple).create_target_machine().emit_assembly(module)
+    monkeypatch.setattr(llvm, "get_process_triple", lambda: "riscv64-unknown-linux-gnu")
+    with pytest.raises(ArgumentError, match="not known for riscv64"):
+        machine.clock()
 
 
 def test_what_cannot_be_profiled_says_why():

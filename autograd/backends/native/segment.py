@@ -91,8 +91,7 @@ class Segment:
         lowering = self.lowering
         if lowering.timed:
             instruction, declaration = clock()
-            if declaration:
-                self.code.declarations[instruction] = declaration
+            self.code.declarations[instruction] = declaration
             number = len(lowering.stamps)
             self.code.store(self.code.add(instruction, "i64"), self.code.offset("%stamps", number, "i64"))
             lowering.stamps.append(end)
