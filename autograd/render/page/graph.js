@@ -80,19 +80,25 @@ function dress(view, node) {
   view.elements.set(node.id, parts);
 }
 
+// What does not change is not written again: every writing is painted again.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 function fillSlot(slot, table, seen) {
   slot.classList.toggle("waiting", !seen);
   if (!table.count) return;
   if (slot.classList.contains("number")) {
-    slot.textContent = seen ? (slot.classList.contains("grad") ? "∇ " : "") + words(table.at(0)) : "";
+    write(slot, seen ? (slot.classList.contains("grad") ? "∇ " : "") + words(table.at(0)) : "");
     return;
   }
   const scale = largest(table) || 1;
   if (slot.classList.contains("cells"))
-    [...slot.children].forEach((cell, i) => {
-      cell.textContent = seen ? words(table.at(i), 3) : "";
-      cell.style.background = seen ? css(table.at(i) / scale) : "";
-    });
+    for (let i = 0, cell = slot.firstChild; cell; i++, cell = cell.nextSibling) {
+      write(cell, seen ? words(table.at(i), 3) : "");
+      const colour = seen ? css(table.at(i) / scale) : "";
+      if (cell.dataset.colour !== colour) cell.style.background = cell.dataset.colour = colour;
+    }
   else if (seen) paintHeat(slot.firstChild, table, scale);
 }
 

@@ -99,8 +99,11 @@ function paintGraph() {
     const line = view.lines.get(edge.id), size = sizes.get(edge);
     const flowed = size !== undefined && step >= (view.returned.get(edge.head) ?? Infinity);
     const flow = flowed && size > 0 && most > 0 ? Math.max(0, 1 + Math.log10(size / most) / 3) : 0;
-    line.style.setProperty("--flow", flowed ? `var(--flow-${Math.round(4 * flow)})` : "");
-    line.style.setProperty("--wide", flowed ? String(1 + 2.5 * flow) : "");
+    const look = flowed ? `var(--flow-${Math.round(4 * flow)}) ${(1 + 2.5 * flow).toFixed(1)}` : " ";
+    if (line.dataset.look !== look) {
+      line.dataset.look = look;
+      ["--flow", "--wide"].forEach((name, i) => line.style.setProperty(name, look.split(" ")[i]));
+    }
     line.classList.toggle("flowed", flowed);
     line.classList.toggle("ahead", !hasValue(view, edge.head, step));
     line.classList.toggle("giving", walking && !back && edge.head === now);
