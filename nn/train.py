@@ -93,7 +93,7 @@ class Trainer:
         self.history = History()
         self.epoch = 0
         self._compiled: Any = autograd.compile(self.step)  # None once it has turned out that it cannot be traced
-        self._stretch = 1  # steps between two looks at Ctrl-C
+        self._stretch = 1  # steps that take about as long as Ctrl-C may wait
         self._check_parameters()
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
@@ -173,10 +173,15 @@ class Trainer:
 
     # -- epochs --------------------------------------------------------------------------------------------------------
 
+    @property
+    def _steps_ahead(self) -> int:
+        """How many steps to run before Ctrl-C is looked for: one, unless they run inside machine code."""
+        return self._stretch if self._compiled is not None and self._compiled.looped else 1
+
     def _epochs_ahead(self, steps: int, recorders: Sequence[Recorder], progress: _Progress) -> int:
         """How many epochs of so many steps are soon over, and nothing is to be done between them."""
         now = self.history.epochs
-        most = max(1, min(self._stretch // steps, progress.epochs - now))
+        most = max(1, min(self._steps_ahead // steps, progress.epochs - now))
         return next(
             (i for i in range(1, most) if progress.due(now + i) or any(r.wants(now + i) for r in recorders)), most
         )
@@ -190,7 +195,7 @@ class Trainer:
             self.epoch = self.history.epochs
             start, before = time.monotonic(), self._values()
             drawn = [generator.bit_generator.state for generator in self._generators]
-            rows = slice(done, done + (1 if alone or self._compiled is None else self._stretch) * size)
+            rows = slice(done, done + (1 if alone else self._steps_ahead) * size)
             try:
                 losses = self._losses(X[rows], y[rows], size)
             except TraceError as error:
@@ -221,9 +226,8 @@ class Trainer:
                     total = 0.0
             if interrupt.is_set():
                 break
-            if self._compiled is not None and self._compiled.looped:
-                in_time = int(_STRETCH * len(losses) / max(time.monotonic() - start, 1e-6))
-                self._stretch = max(1, min(in_time, 8 * len(losses)))
+            in_time = int(_STRETCH * len(losses) / max(time.monotonic() - start, 1e-6))
+            self._stretch = max(1, min(in_time, 8 * len(losses)))
         if done % n:
             self.history.loss.append(total / (done % n))
         self.epoch = self.history.epochs - 1
