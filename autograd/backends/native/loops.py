@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from . import turn
 from .ops import maximum, minimum
 from .place import Place
 from .text import Code, Value
@@ -302,6 +303,11 @@ def _joined(a: Value, b: Value) -> Value:
 
 def copy(code: Code, source: Place, target: Place) -> None:
     """Elements of one place into another of the same shape; the dtype may differ."""
+    side = turn.block(source, target)
+    if side:
+        for left in turn.turned(code, source, target, side):
+            copy(code, *left)
+        return
     Nest(code, target.shape, [source], [target], [], lambda values, lanes: values).emit()
 
 

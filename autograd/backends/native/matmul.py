@@ -22,7 +22,7 @@ from .machine import registers
 from .place import Place, fresh
 from .text import Code, Value
 
-LARGE = 100_000_000  # multiplications from which on BLAS is faster than the tiles
+LARGE = 800_000_000  # multiplications from which on BLAS, which goes through the caches in blocks, is faster
 Scratch = Callable[[int], str]  # reserves bytes and names a pointer to them
 
 

@@ -26,7 +26,8 @@ from .machine import Machine
 
 MOST = 256  # threads
 MOST_CHUNKS = 1 << 15
-_SPINS = 4000  # pauses of the processor before a thread that has nothing to do sleeps, or one that waits yields
+_SPINS = 4000  # pauses of the processor before a thread that has nothing to do sleeps
+_WAITS = 500  # and before the one that waits for others lets them have its core
 
 # Where things are in the pool, in bytes; what different threads write lies in different cache lines.
 _WORD, _PART, _DONE, _BUSY, _SLEEPERS, _LIMIT, _STARTED, _ARRIVED = 0, 128, 256, 384, 512, 640, 648, 768
@@ -230,7 +231,7 @@ wait:
 spin:
 {pause}
   %spins.next = add i64 %spins, 1
-  %long = icmp sgt i64 %spins, {_SPINS}
+  %long = icmp sgt i64 %spins, {_WAITS}
   br i1 %long, label %yield, label %again
 yield:
 {function("sched_yield")}
