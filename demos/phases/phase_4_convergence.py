@@ -58,7 +58,8 @@ def run(options: Options) -> Report:
         f"the improvement is there by epoch {marks[1]}{pace}. Of the rates tried, {best:g} ended lowest, at "
         f"{runs[best].losses[-1]:.4f}: the length of the step decides how far the same number of steps leads."
     )
-    return Report(TITLE, QUESTION, did, proves, files)
+    pictures = [files[0], files[-1], *files[1:-1]]
+    return Report(TITLE, QUESTION, did, proves, files, experiment.loss_graph(trained)[1], pictures)
 
 
 def rates(options: Options) -> dict[float, experiment.Run]:
