@@ -91,7 +91,7 @@ class _Replay:
             with np.errstate(all="ignore"):
                 whole = self.run.loss(self.model(Tensor(X[:_MOST_ROWS])), Tensor(y[:_MOST_ROWS]))
                 whole.backward()
-            self.weights.append([parameter.numpy() for parameter in parameters.values()])
+            self.weights.append([snapshot[path] for path in parameters])
             self.gradients.append([
                 np.zeros(parameter.shape) if parameter.grad is None else parameter.grad
                 for parameter in parameters.values()

@@ -552,3 +552,26 @@ def test_products_of_vectors_and_matrices_are_written_out_entry_by_entry(opened,
         products, _, result = line.rpartition(": ")[2].partition(" = ")
         assert eval(products.replace("×", "*")) == pytest.approx(tensor.grad.flat[0], rel=1e-2, abs=5e-3)
         assert same(result, tensor.grad.flat[0])
+
+
+def test_of_many_scopes_all_of_a_depth_are_folded_and_the_button_says_so(opened):
+    x = Tensor(np.ones(3), requires_grad=True)
+    for number in range(7):
+        with autograd.scope(f"block{number}"):
+            x = autograd.sin(x) * 2.0
+    page = opened(explore(x.sum()))
+    names = page.evaluate("[...document.querySelectorAll('.fold')].map(button => button.ariaLabel)")
+    assert sorted(names) == [f"Fold block{number} and all of its depth" for number in range(7)]
+    page.evaluate("document.querySelector('.fold[data-path=block0]').focus()")
+    page.painted()
+    inside = page.evaluate(
+        """(([own, frame]) => own.top >= frame.top && own.bottom <= frame.bottom)(
+        [document.activeElement, document.querySelector('#stage')].map(e => e.getBoundingClientRect()))"""
+    )
+    assert inside  # it was above the part of the graph that is shown
+    page.press("Enter")
+    page.painted()
+    assert page.evaluate("document.querySelectorAll('#world g.node').length") == 7 + 1  # the blocks, x in the first; the sum
+    page.press("f")
+    page.painted()
+    assert page.evaluate("document.querySelectorAll('#world g.node').length") == 14 + 2

@@ -175,6 +175,18 @@ function follow(id, smooth = true) {
   look(smooth);
 }
 
+// What gets the focus must be seen. The browser may scroll for that, which here is a move of the eye.
+overlay.addEventListener("focusin", event => {
+  stage.scrollTo(0, 0);
+  const own = event.target.getBoundingClientRect(), frame = stage.getBoundingClientRect();
+  if (own.left >= frame.left && own.right <= frame.right && own.top >= frame.top && own.bottom <= frame.bottom) return;
+  eye.x += frame.left + frame.width / 2 - own.left;
+  eye.y += frame.top + frame.height / 2 - own.top;
+  fromAfar = false;
+  look();
+});
+stage.addEventListener("scroll", () => stage.scrollTo(0, 0));
+
 const fingers = new Map();
 
 stage.addEventListener("pointerdown", event => {
@@ -222,10 +234,12 @@ stage.addEventListener("wheel", event => {
 
 function foldButton(path, name, element, closed) {
   const box = boxOf(element), sign = closed ? "+" : "−", verb = closed ? "Open" : "Fold";
-  if (!closed && !data.views.some(view => Object.values(view.folded).includes(path))) return;
+  const foldings = data.views.map(view => Object.values(view.folded)).filter(folded => folded.includes(path));
+  if (!closed && !foldings.length) return;
+  const others = foldings.length && !foldings.some(folded => folded.length === 1) ? " and all of its depth" : "";
   overlay.append(h("button", {
-    type: "button", class: "fold", "data-path": path, "aria-expanded": String(!closed), "aria-label": `${verb} ${name}`,
-    title: `${verb} ${path}`, style: `left:${box.x + box.width - (closed ? 10 : 20)}px;top:${box.y + (closed ? -9 : 2)}px`,
+    type: "button", class: "fold", "data-path": path, "aria-expanded": String(!closed), "aria-label": `${verb} ${name}${others}`,
+    title: `${verb} ${path}${others}`, style: `left:${box.x + box.width - (closed ? 10 : 20)}px;top:${box.y + (closed ? -9 : 2)}px`,
     onclick: event => { event.stopPropagation(); foldScope(path, !closed); },
   }, sign));
 }
