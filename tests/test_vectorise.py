@@ -113,6 +113,55 @@ def test_a_network_of_scalars_trains_as_eagerly(backend):
     np.testing.assert_allclose([float(w.data) for w in mine[0]], [float(w.data) for w in plain[0]], rtol=1e-11)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rows_may_be_arguments(backend):
+    def make():
+        rng = np.random.default_rng(1)
+        hidden = [[Tensor(float(w), requires_grad=True) for w in rng.normal(size=3)] for _ in range(4)]
+        last = [Tensor(float(w), requires_grad=True) for w in rng.normal(size=4)]
+        weights = [w for neuron in (*hidden, last) for w in neuron]
+
+        def step(x, y):
+            total = Tensor(0.0)
+            for i in range(50):
+                row = x[i]
+                inner = [ag.tanh(a * row[0] + b * row[1] + c) for a, b, c in hidden]
+                total = total + (sum(w * h for w, h in zip(last, inner)) - y[i, 0]) ** 2
+            for w in weights:
+                w.grad = None
+            total.backward()
+            for w in weights:
+                w.data = w.data - 0.001 * w.grad
+            return total, x[3, 1] * x[3, 1]
+
+        return step
+
+    rng = np.random.default_rng(2)
+    batches = [(rng.normal(size=(50, 2)), rng.normal(size=(50, 1))) for _ in range(3)]
+    plain, step = make(), ag.compile(make(), backend=backend)
+    for x, y in batches:
+        expected, got = plain(Tensor(x), Tensor(y)), step(Tensor(x), Tensor(y))
+        np.testing.assert_allclose([float(v) for v in got], [float(v) for v in expected], rtol=1e-12)
+    assert step.trace_count == 1
+    assert len(step.graph.eqns) < 200
+
+
+def test_elements_of_arrays_with_a_gradient_stay_apart():
+    rng = np.random.default_rng(0)
+    w, x = Tensor(rng.normal(size=3), requires_grad=True), rng.normal(size=300).tolist()
+
+    def function(w):
+        parts = [ag.sin(w[i % 3] * v) * w[0] for i, v in enumerate(x)]
+        return sum(parts) + w[1] * sum([w[2]] * 5), sum(parts[:50])
+
+    got, expected = results(function, w.data)
+    np.testing.assert_allclose([float(v) for v in got], [float(v) for v in expected], rtol=1e-12)
+    eager, compiled = Tensor(w.data, requires_grad=True), Tensor(w.data, requires_grad=True)
+    function(eager)[0].backward()
+    ag.compile(lambda: function(compiled)[0].backward(), backend="numpy")()
+    np.testing.assert_allclose(compiled.grad, eager.grad, rtol=1e-12)
+
+
 def test_the_length_of_the_program_does_not_depend_on_the_rows():
     graphs = [vectorise(ag.trace(network(rows)[1])) for rows in (25, 60)]
     assert len(graphs[0].eqns) == len(graphs[1].eqns) < LEAST

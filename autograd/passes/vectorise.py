@@ -1,13 +1,15 @@
 """Vectorisation: equations on single numbers that have one form become one equation on an array.
 
 A network written in scalars computes the same formula for every row of the data.  Two equations have the same form if
-they apply the same operation to arguments of the same form; numbers written into the program all have one form, every
-input has a form of its own.  So the weights stay apart, and the rows come together: what was computed for each of a
-hundred rows is computed once, on arrays of a hundred.  Long sums, over rows for instance, become sums of such arrays.
+they apply the same operation to arguments of the same form; numbers written into the program all have one form, and so
+have the elements of an array that gets no gradient; every other input has a form of its own.  So the weights stay apart,
+and the rows come together: what was computed for each of a hundred rows is computed once, on arrays of a hundred.  Long
+sums, over rows for instance, become sums of such arrays.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +22,7 @@ from ..ir.graph import Atom, Eqn, Graph, Literal, Var, spec
 from ..ir.printer import setting_text
 from ..ops.elementwise import add
 from ..ops.reduce import sum_p
-from ..ops.shape import ARRAY, getitem_p
+from ..ops.shape import ARRAY, getitem_p, reshape_p
 from .dce import drop_unused
 
 LEAST = 500  # equations on single numbers, from which on it pays to look for forms
@@ -72,6 +74,7 @@ class _Forms:
         self.phase = "forward"
         self.eqns: list[Eqn] = []
         self._inner = _inner_sums(graph)
+        self.elements = _elements(graph)
         self._classify()
         self.several = [form for form in self.forms.values() if len(form.members) >= _FEW]
         self._put_in_order()
@@ -80,11 +83,16 @@ class _Forms:
     def _classify(self) -> None:
         """Find the form of every equation, in one walk."""
         numbers, number, inner = self.numbers, self.number, self._inner
+        with_gradient = {eqn.out.shape for eqn in self.graph.eqns if eqn.primitive.name == "scatter_add"}
         for eqn in self.graph.eqns:
             if eqn.out in inner:
                 continue
             if not _is_scalar(eqn):
-                number[eqn.out] = numbers.setdefault(eqn.out, len(numbers))
+                whole: Any = eqn.out
+                if eqn.out in self.elements:
+                    array, place = self.elements[eqn.out]
+                    whole = array, place if array.shape in with_gradient else "any"
+                number[eqn.out] = numbers.setdefault(whole, len(numbers))
                 continue
             name, arguments = eqn.primitive.name, eqn.inputs
             if name == "add" and any(a in inner for a in arguments):
@@ -165,7 +173,7 @@ class _Forms:
         """The equations on arrays, each where the first of its members stood."""
         for eqn in self.graph.eqns:
             self.phase = eqn.phase
-            if eqn.out in self._inner:
+            if eqn.out in self._inner or eqn.out in self.elements:
                 continue
             if not _is_scalar(eqn):
                 self.eqns.append(replace(eqn, inputs=tuple(map(self._one, eqn.inputs))))
@@ -220,12 +228,27 @@ class _Forms:
     # ----- what is read -----
     def _one(self, atom: Atom) -> Atom:
         """One number, taken out of its array where it is in one."""
-        if atom not in self.position:
+        if atom not in self.position and atom not in self.elements:
             return atom
         array = self._array(atom)
-        return self._part(array, (self.position[atom],), atom) if array.shape else array
+        return self._part(array, (self._place(atom),), atom) if array.shape else array
+
+    def _place(self, atom: Atom) -> int:
+        """Where the number is in its array."""
+        return self.elements[atom][1] if atom in self.elements else self.position[atom]
 
     def _array(self, atom: Atom) -> Var:
+        """The array that the number is in, flat."""
+        if atom in self.elements:
+            array, _ = self.elements[atom]
+            if len(array.shape) == 1:
+                return array
+            key = array, "flat"
+            if key not in self.parts:
+                flat = self.parts[key] = Var((math.prod(array.shape),), array.dtype, array.name)
+                settings = {"shape": flat.shape}
+                self.eqns.append(Eqn(flat, reshape_p, (array,), settings, phase=self.phase))
+            return self.parts[key]
         var = self.forms[self.number[atom]].var
         assert var is not None
         return var
@@ -245,7 +268,8 @@ class _Forms:
         first = atoms[0]
         if isinstance(first, Literal):
             return self._numbers(form, atoms)
-        return self._one(first) if all(a is first for a in atoms) else self._slice(atoms)
+        shared = all(a is first for a in atoms) or (first in self.elements and len(set(map(self._place, atoms))) == 1)
+        return self._one(first) if shared else self._slice(atoms)
 
     def _numbers(self, form: _Form, literals: Sequence[Any]) -> Atom:
         first = literals[0]
@@ -262,7 +286,7 @@ class _Forms:
 
     def _slice(self, atoms: Sequence[Atom]) -> Var:
         """Results of one form as one array: all of them, every so-maniest, or those that an index says."""
-        array, places = self._array(atoms[0]), [self.position[a] for a in atoms]
+        array, places = self._array(atoms[0]), list(map(self._place, atoms))
         if not array.shape:
             return array
         count, start, step = len(places), places[0], places[1] - places[0]
@@ -274,6 +298,24 @@ class _Forms:
             return array
         stop = start + step * count
         return self._part(array, (slice(start, None if stop < 0 else stop, step),), atoms[0])
+
+
+def _elements(graph: Graph) -> dict[Atom, tuple[Var, int]]:
+    """Numbers that are elements of arrays, taken out one by one or from slices: the array, and where in it they are."""
+    seen: dict[Atom, tuple[Var, Any]] = {}  # views of arrays: the array, and which elements they show
+    elements: dict[Atom, tuple[Var, int]] = {}
+    for eqn in graph.eqns:
+        if eqn.primitive is getitem_p and len(eqn.inputs) == 1 and isinstance(eqn.inputs[0], Var):
+            source = eqn.inputs[0]
+            if source not in seen:
+                seen[source] = source, np.arange(math.prod(source.shape)).reshape(source.shape)
+            array, places = seen[source]
+            shown = np.asarray(places[eqn.settings["index"]])
+            if shown.ndim:
+                seen[eqn.out] = array, shown
+            else:
+                elements[eqn.out] = array, int(shown)
+    return elements
 
 
 def _inner_sums(graph: Graph) -> dict[Atom, Eqn]:
