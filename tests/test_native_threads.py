@@ -90,7 +90,7 @@ def test_training_gives_the_same_bits_for_any_number_of_threads(sizes, rows, act
         losses = [step(x, y).item() for _ in range(2)]
         losses += list(step.repeat(20, x, y))
         losses += list(step.scan(np.stack([x, x]), np.stack([y, y])))
-        assert parts(step) > 0
+        assert parts(step) > 0 and f"chunks for up to {number} threads" in step.explain()
         found.append((losses, [p.numpy().tobytes() for p in model.parameters()]))
     assert found[0] == found[1] == found[2]
     step, model, x, y = network(sizes, rows, dtype, activation, backend="numpy")

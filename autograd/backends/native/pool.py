@@ -25,7 +25,6 @@ from ...errors import ArgumentError
 from .machine import Machine
 
 MOST = 256  # threads
-MOST_CHUNKS = 1 << 15
 _SPINS = 4000  # pauses of the processor before a thread that has nothing to do sleeps
 _WAITS = 500  # and before the one that waits for others lets them have its core
 
@@ -90,6 +89,7 @@ class _Pool:
 
     def __init__(self) -> None:
         self._memory = np.zeros(_SIZE + 128, np.uint8)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._memory))  # threads still look at it when the process ends
         self.address = self._memory.ctypes.data + -self._memory.ctypes.data % 128
         self._threads = cores()
         library = ctypes.CDLL(None) if sys.platform != "win32" else None

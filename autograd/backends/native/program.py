@@ -129,6 +129,10 @@ class NativeProgram:
         made = "loaded from the cache" if self.machine.cached else "made"
         parts = f"{len(self._segments)} segment{'s' * (len(self._segments) > 1)}"
         lines = [f"machine code in {parts}, {made} in {self.compile_seconds * 1e3:.0f} ms: {listed}"]
+        if self._lowering.parts:
+            lines.append(
+                f"  {len(self._lowering.parts)} parts are cut into chunks for up to {pool.get_num_threads()} threads"
+            )
         return lines + profile.listing(self._lowering, times)
 
     def with_clock(self) -> NativeProgram:
