@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import xml.etree.ElementTree as ElementTree
@@ -201,9 +202,27 @@ def test_files_are_written_by_their_ending(tmp_path: Path, ending: str, start: b
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", [*NAMES, "plain"], ids=lambda name: ascii(name)[:20])
+def test_json_holds_what_the_picture_shows(tmp_path: Path, name: str) -> None:
+    x = Tensor([[2.0, np.nan]], True, name=name)
+    with scope("layer"):
+        loss = (x * 3.0).sum()
+    with keep_grads():
+        loss.backward()
+    picture = draw(loss, tmp_path / "graph.json", derivatives=True)
+    data = json.loads((tmp_path / "graph.json").read_text(encoding="ascii"))
+    leaf, product, total = data["nodes"]
+    assert leaf == {"id": "n0", "kind": "parameter", "name": name, "shape": [1, 2], "dtype": "float64",
+                    "scope": "layer", "value": "mean 2, std 0, 1 not finite", "gradient": "mean 3, std 0"}
+    assert (product["formula"], product["operation"], total["output"], total["shape"]) == ("· × 3", "*", True, [])
+    assert [(edge["from"], edge["to"], edge["position"], edge["derivative"]) for edge in data["edges"]] == [
+        (edge.tail.id, edge.head.id, edge.position, edge.derivative) for edge in picture.diagram.edges]
+    assert product["source"].endswith("loss = (x * 3.0).sum()")
+
+
 def test_other_endings_and_options_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     x = Tensor(2.0, True)
-    with pytest.raises(ArgumentError, match=r"\.svg, \.png, \.pdf, \.dot, \.html"):
+    with pytest.raises(ArgumentError, match=r"\.svg, \.png, \.pdf, \.dot, \.html, \.json"):
         draw(x * x, tmp_path / "graph.jpeg")
     with pytest.raises(ArgumentError, match="TB, LR"):
         draw(x * x, direction="up")

@@ -16,6 +16,7 @@ from ..primitive import Box
 from .dot import CLASS, printable, to_dot
 from .drawing import Drawing, insert
 from .engine import HOW_TO_INSTALL, Engine, find_engine, run_engine
+from .export import to_json
 from .files import write
 from .fold import Collapse, fold, refuse
 from .model import Diagram, connect, count, describe, from_tape
@@ -23,7 +24,7 @@ from .program import count_eqns, from_graph, from_stages, stages_of
 from .structure import from_module, is_module
 from .theme import PALETTE, ThemeName, colours, dark_style
 
-ENDINGS = (".svg", ".png", ".pdf", ".dot", ".html")
+ENDINGS = (".svg", ".png", ".pdf", ".dot", ".html", ".json")
 _DIRECTIONS = ("TB", "LR", "BT", "RL")
 _FONTS = "Arial, Helvetica, &quot;Liberation Sans&quot;, sans-serif"
 PNG_DPI = 144  # twice as sharp as a browser's 72 points to the inch
@@ -79,7 +80,7 @@ class Picture:
         """Write the picture in the format that the path's ending names, all at once or not at all.
 
         Args:
-            path: ends in .svg, .png, .pdf, .dot or .html; missing folders are made.
+            path: ends in .svg, .png, .pdf, .dot, .html or .json; missing folders are made.
 
         Returns:
             The path.
@@ -94,6 +95,8 @@ class Picture:
             raise ArgumentError(f"{str(path)!r} ends in {ending or 'nothing'!r}; write one of {', '.join(ENDINGS)}")
         if ending == ".dot":
             write(target, self.dot.encode("utf-8"))
+        elif ending == ".json":
+            write(target, to_json(self.diagram).encode())
         elif self.engine is None:
             source = target.with_suffix(".dot")
             write(source, self.dot.encode("utf-8"))
@@ -174,7 +177,7 @@ def draw(thing: Any, path: str | os.PathLike[str] | None = None, *, depth: int |
             and the update apart. A list of pairs, `[("traced", first), ("optimised", last)]` or `step.stages`: these
             graphs side by side, with what each pass drops and changes.
             A module, or anything with `named_parameters()`: its layers and parameters, without running it.
-        path: where to write the picture; its ending (.svg, .png, .pdf, .dot, .html) names the format.
+        path: where to write the picture; its ending (.svg, .png, .pdf, .dot, .html, .json) names the format.
         depth: how many levels of `autograd.scope` to open; 0 draws every outermost scope as one node, None opens all.
         direction: "TB" from top to bottom, "LR" from left to right, "BT" or "RL".
         values: show values: a number, or mean and standard deviation with a small drawing of the entries.
