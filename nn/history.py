@@ -43,6 +43,7 @@ class History:
 
     validation_loss and metrics (of the validation rows, or else of the training rows): after each epoch.
     records: one `Record` per recorder, by name.  interrupted: whether Ctrl-C ended the run.
+    run: where weights were recorded, references to the model, the loss and the data, for `explore`.
 
     >>> History(loss=[0.5, 0.25]).to_json()["loss"]
     [0.5, 0.25]
@@ -53,7 +54,7 @@ class History:
     metrics: dict[str, list[float]] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     interrupted: bool = False
-    run: Any = field(default=None, repr=False, compare=False)  # what was trained, kept for `explore` with the weights
+    run: Any = field(default=None, repr=False, compare=False)
 
     @property
     def epochs(self) -> int:

@@ -225,3 +225,15 @@ def test_the_letters_of_a_local_derivative_are_explained():
     data = embedded(explore(autograd.tanh(power) ** 2), "data")
     explained = {edge["derivative"]: edge["letters"] for edge in data["views"][0]["edges"]}
     assert explained == {"3": [], "1 - y * y": [["y", -1]], "2 * a": [["a", 0]]}
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_show_opens_the_page_or_says_where_it_is(monkeypatch, capsys, tmp_path, started):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    asked = []
+    monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or started)
+    page = explore(network_loss())
+    page.show()
+    written = next(tmp_path.rglob("explore.html"))
+    assert asked == [written.as_uri()] and written.read_text() == page.html
+    assert (str(written) in capsys.readouterr().out) == (not started)
