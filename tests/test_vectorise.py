@@ -165,6 +165,7 @@ def test_elements_of_arrays_with_a_gradient_stay_apart():
 def test_the_length_of_the_program_does_not_depend_on_the_rows():
     graphs = [vectorise(ag.trace(network(rows)[1])) for rows in (25, 60)]
     assert len(graphs[0].eqns) == len(graphs[1].eqns) < LEAST
+    assert len(graphs[0].constants) == 3  # two features and the sign
     assert not any(eqn.primitive.name == "getitem" for eqn in graphs[0].eqns)  # every array is read as it lies
     assert Counter(eqn.out.shape for eqn in graphs[1].eqns).keys() == {(), (60,)}
 

@@ -70,7 +70,7 @@ class _Forms:
         self.numbers: dict[Any, int] = {}  # what makes a form -> its number
         self.number: dict[Atom, int] = {}  # variable -> number of its form
         self.forms: dict[int, _Form] = {}
-        self.parts: dict[tuple[Any, ...], Var] = {}  # what has been taken out of an array
+        self.parts: dict[tuple[Any, ...], Var] = {}  # what has been taken out of an array, and constants
         self.phase = "forward"
         self.eqns: list[Eqn] = []
         self._inner = _inner_sums(graph)
@@ -279,10 +279,15 @@ class _Forms:
         if first.weak:  # a Python number takes the dtype of what it meets
             others = [a for a in form.members[0].inputs if not a.weak]
             dtype = np.result_type(*(a.dtype for a in others), first.value)
-        values = np.array([a.value for a in literals], dtype)
-        var = Var(values.shape, values.dtype, "numbers")
-        self.constants[var] = values
-        return var
+        return self._constant(np.array([a.value for a in literals], dtype), "numbers")
+
+    def _constant(self, values: Any, name: str) -> Var:
+        """An array written into the program, once."""
+        key = name, values.dtype, values.tobytes()
+        if key not in self.parts:
+            var = self.parts[key] = Var(values.shape, values.dtype, name)
+            self.constants[var] = values
+        return self.parts[key]
 
     def _slice(self, atoms: Sequence[Atom]) -> Var:
         """Results of one form as one array: all of them, every so-maniest, or those that an index says."""
@@ -291,9 +296,7 @@ class _Forms:
             return array
         count, start, step = len(places), places[0], places[1] - places[0]
         if not step or any(b - a != step for a, b in pairwise(places)):
-            index = Var((count,), np.dtype(np.int64), "places")
-            self.constants[index] = np.array(places)
-            return self._part(array, (ARRAY,), atoms[0], index)
+            return self._part(array, (ARRAY,), atoms[0], self._constant(np.array(places), "places"))
         if (start, step, count) == (0, 1, array.shape[0]):
             return array
         stop = start + step * count
