@@ -12,7 +12,7 @@ import numpy as np
 
 from . import tree
 from .backends import native, numpy_source
-from .backends.program import MISS, Program, build, check_static
+from .backends.program import MISS, Program, build, check_static, uncollected
 from .errors import ArgumentError, TraceError
 from .ir import guards
 from .ir.graph import Graph
@@ -84,7 +84,8 @@ class CompiledFunction:
             return self.function(*args, **kwargs)
         if self._programs:
             self._varying |= guards.varying_floats(self._programs[0].walk)
-        program = build(self.function, args, kwargs, self._static, reason, self._varying, backend=self.backend)
+        with uncollected():
+            program = build(self.function, args, kwargs, self._static, reason, self._varying, backend=self.backend)
         self._programs.insert(0, program)
         self._history.append(program)
         result = program.enter(args, kwargs)

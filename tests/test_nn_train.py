@@ -1,5 +1,6 @@
 """The training loop: what it computes, keeps and refuses, and how it ends."""
 
+import inspect
 import json
 import re
 import signal
@@ -337,6 +338,14 @@ def test_without_compilation_every_step_is_on_its_own():
     trainer._compiled.scan = lambda *rows: pytest.fail("scan has no machine code to run")
     with ag.disable_compile():
         trainer.run(MOONS, LABELS, epochs=3, batch_size=4, verbose=0)
+
+
+def test_operations_of_a_trainer_are_blamed_on_who_called_it():
+    model = nn.MLP([2, 5, 1])
+    trainer = Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=0.1))
+    line = inspect.currentframe().f_lineno + 1
+    trainer.run(MOONS, LABELS, epochs=1, verbose=0)
+    assert {eqn.site for eqn in trainer._compiled.graph.eqns if eqn.site} == {(__file__, line)}
 
 
 def test_callbacks_of_epochs_inside_machine_code():

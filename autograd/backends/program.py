@@ -90,7 +90,7 @@ def _leaf_text(kind: str, what: Any) -> str:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without the garbage collector, which would go through all equations so far again and again; they make no cycles."""
     enabled = gc.isenabled()
     gc.disable()
@@ -101,7 +101,6 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-@_uncollected()
 def build(
     function: Callable[..., Any],
     args: tuple[Any, ...],
