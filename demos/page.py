@@ -11,6 +11,8 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
+from PIL import Image
+
 from demos.report import Report
 
 _PAGE = """<!doctype html>
@@ -34,6 +36,8 @@ figure {{ margin: 0 0 1rem; min-width: 0 }}
 figcaption {{ color: var(--quiet); font-size: .9rem; margin-bottom: .3rem }}
 .graph div {{ overflow: auto; max-height: 80rem; border: 1px solid var(--line); border-radius: 6px; padding: .5rem }}
 .graph svg {{ display: block; margin: auto; max-width: max(100%, 44rem); height: auto }}
+section > .graph svg {{ max-width: none }}
+.pictures .wide {{ grid-column: 1 / -1 }}
 .pictures {{ display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)) }}
 img {{ width: 100%; height: auto; border-radius: 6px; background: white }}
 .table {{ overflow-x: auto }}
@@ -74,9 +78,10 @@ def _section(number: int, report: Report, folder: Path) -> str:
     if report.graph is not None:
         graph = report.graph.svg if report.graph.engine else f"<pre>{html.escape(report.graph.dot)}</pre>"
         words = html.escape(report.graph.diagram.title)
-        parts.append(f'<div class="beside"><figure class="graph"><figcaption>{words}</figcaption><div>{graph}</div>')
-        parts.append(f"</figure><div>{''.join(figures[:BESIDE])}</div></div>")
-        figures = figures[BESIDE:]
+        figure = f'<figure class="graph"><figcaption>{words}</figcaption>'
+        figure += f'<div tabindex="0" role="region" aria-label="{words}">{graph}</div></figure>'
+        beside, figures = figures[:BESIDE], figures[BESIDE:]
+        parts.append(f'<div class="beside">{figure}<div>{"".join(beside)}</div></div>' if beside else figure)
     if figures:
         parts.append(f'<div class="pictures">{"".join(figures)}</div>')
     parts.append(f'<div class="words">{_words(report.did)}</div>')
@@ -95,8 +100,10 @@ def _picture(report: Report, path: Path) -> str:
     data = base64.b64encode(path.read_bytes()).decode()
     kind = path.suffix[1:]
     alt = html.escape(f"{report.title}: {words}")
+    with Image.open(path) as image:
+        wide = ' class="wide"' * (image.width > 2.2 * image.height)
     return (
-        f'<figure><figcaption>{html.escape(words)}</figcaption><img alt="{alt}" src="data:image/{kind};base64,{data}">'
+        f'<figure{wide}><figcaption>{html.escape(words)}</figcaption><img alt="{alt}" src="data:image/{kind};base64,{data}">'
         "</figure>"
     )
 

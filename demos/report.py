@@ -26,13 +26,15 @@ class Report:
     proves: str = ""
     files: list[Path] = field(default_factory=list)
     graph: autograd.Picture | None = None
-    pictures: list[Path] = field(default_factory=list)
+    pictures: list[Path] | None = None
     source: str = ""
 
     @property
     def shown(self) -> list[Path]:
         """The pictures that stand on the page."""
-        return self.pictures or [path for path in self.files if path.suffix in (".png", ".gif")]
+        if self.pictures is not None:
+            return self.pictures
+        return [path for path in self.files if path.suffix in (".png", ".gif")]
 
     def text(self) -> str:
         """The report as it is printed.

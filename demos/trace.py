@@ -22,6 +22,7 @@ TITLE = "A training step, traced"
 QUESTION = "What does a training step of XOR compute, what is left of it after optimisation, and is it still the same?"
 PASSES = {
     "trace": "as the step ran: forward, backward, update",
+    "vectorise": "what single numbers compute again and again is computed once, on arrays",
     "fold": "numbers computed from numbers are computed now",
     "simplify": "what changes nothing is dropped: times one, broadcasts that happen anyway",
     "cse": "what is computed twice is computed once",

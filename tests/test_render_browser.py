@@ -196,7 +196,7 @@ def test_the_graph_stands_next_to_loss_and_boundary(page: Any, report: Path) -> 
     assert captions == ["Computation graph of loss", "training loss", "decision boundary", "hidden activations",
                         "weight dynamics", "loss surface", "architecture data flow"]
     sizes = page.evaluate("[...document.images].map(image => [image.naturalWidth, image.alt])")
-    assert len(sizes) == 7 and all(width > 300 and words for width, words in sizes)
+    assert len(sizes) == 6 and all(width > 300 and words for width, words in sizes)
 
 
 def test_the_page_holds_tables_and_the_source_of_the_step(page: Any, report: Path) -> None:
