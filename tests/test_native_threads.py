@@ -248,3 +248,12 @@ def test_a_loop_over_shared_steps_can_be_interrupted():
     for _ in range(int(count.item())):
         expected = np.sin(expected) + 1
     assert np.ptp(w.data) == 0 and w.data[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_one_later_loop_reads_is_computed_there():
+    step, _, x, y = network((2, 64, 64, 3), 1000, np.float64, nn.Tanh)
+    step(x, y)
+    (band,) = (task for task in step._programs[0].compiled._lowering.tasks if task.kind == "band")
+    loops = [[eqn.primitive.name for eqn in task.eqns] for task in band.members if task.kind == "loop"]
+    assert loops[:2] == [["add", "tanh"], ["add", "tanh"]]
+    assert all(names[:2] == ["mul", "sub"] for names in loops[-2:])

@@ -21,6 +21,7 @@ from . import draws, matmul, registers
 from .bands import in_bands
 from .place import Place, fresh, view
 from .segment import Segment
+from .sink import sunk
 from .tasks import Task, normalise, tasks_of
 from .work import STEP, work
 
@@ -41,6 +42,7 @@ class Lowering:
         self.tasks = tasks_of(graph)
         self.large = sum(map(work, self.tasks)) >= STEP
         if self.large:
+            self.tasks = sunk(self.tasks, set(graph.outputs))  # type: ignore[arg-type]
             self.tasks = in_bands(self.tasks, {graph.outputs[i] for i in self.in_place})  # type: ignore[misc]
         self.final = self._final()
         drawing = {eqn.settings["generator"] for task in self.tasks if task.kind == "draw" for eqn in task.eqns}
