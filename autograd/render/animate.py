@@ -71,6 +71,16 @@ def animate(thing: Any, path: str | os.PathLike[str], *, max_frames: int = 60, f
     Raises:
         ArgumentError: another ending or theme, or what `draw` refuses.
         RenderError: there is no Graphviz program here, or it failed.
+
+    >>> import tempfile
+    >>> from autograd import Tensor, animate, keep_grads
+    >>> w = Tensor(2.0, requires_grad=True, name="w")
+    >>> loss = w * w
+    >>> with keep_grads():
+    ...     loss.backward()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     animate(loss, f"{folder}/flow.gif").name
+    'flow.gif'
     """
     if Path(path).suffix.lower() != ".gif":
         raise ArgumentError(f"{str(path)!r} does not end in .gif; write animate(loss, 'flow.gif')")
