@@ -35,7 +35,7 @@ section {{ border-top: 1px solid var(--line); margin-top: 2.5rem }}
 figure {{ margin: 0 0 1rem; min-width: 0 }}
 figcaption {{ color: var(--quiet); font-size: .9rem; margin-bottom: .3rem }}
 .graph div {{ overflow: auto; max-height: 80rem; border: 1px solid var(--line); border-radius: 6px; padding: .5rem }}
-.graph svg {{ display: block; margin: auto; max-width: max(100%, 44rem); height: auto }}
+.graph svg {{ display: block; margin: auto; max-width: max(100%, 40rem); height: auto }}
 section > .graph svg {{ max-width: none }}
 .pictures .wide {{ grid-column: 1 / -1 }}
 .pictures {{ display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)) }}
