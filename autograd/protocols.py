@@ -97,8 +97,7 @@ def plain(x: Any) -> Any:
 def answers_plainly(names: str) -> None:
     """Functions that answer in integers, truths or text: they see the values, and no gradient is lost."""
     for name in names.split():
-        if (function := named(name)) is not None:
-            implements(name)(_plainly(function))
+        implements(name)(_plainly(named(name)))
 
 
 def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:

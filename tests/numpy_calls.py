@@ -1,6 +1,7 @@
 """Calls of NumPy's functions, one a line, that must be right on Tensors: values, gradients of two orders, traces.
 
-The letters stand for arrays: see `ARRAYS`.  Whatever comes before ``np.`` in a line is part of the call.
+The letters stand for arrays: see `ARRAYS`.  Whatever comes before ``np.`` in a line is part of the call.  A comment names
+the first version of NumPy that has the function or keyword, where it is not 2.0.
 """
 
 from __future__ import annotations
@@ -37,8 +38,15 @@ def _arrays() -> dict[str, np.ndarray]:
 
 ARRAYS = _arrays()
 
+
+def _calls(lines: str) -> list[str]:
+    """The calls of a table, without those that the NumPy installed is too old for."""
+    pairs = [line.partition("  # since ") for line in lines.strip().splitlines()]
+    return [call for call, _, since in pairs if np.lib.NumpyVersion(np.__version__) >= (since or "2.0.0")]
+
+
 # Differentiable: what is called must be the same function of the values while tracing.
-RECORDED = """
+RECORDED = _calls("""
 np.absolute(a)
 np.add(a, v)
 np.arccos(u)
@@ -101,8 +109,8 @@ np.tan(u)
 np.tanh(a)
 np.true_divide(a, p)
 np.vecdot(a, v)
-np.matvec(mm, t)
-np.vecmat(t, mm)
+np.matvec(mm, t)  # since 2.2.0
+np.vecmat(t, mm)  # since 2.2.0
 np.add(a, v, dtype=np.float64)
 np.add.reduce(a)
 np.add.reduce(c, axis=(0, 2), keepdims=True)
@@ -127,7 +135,7 @@ np.copy(a)
 np.where(a > 0, a, v)
 np.clip(a, -1.0, 1.0)
 np.clip(a, None, b)
-np.clip(a, min=-1.0, max=b)
+np.clip(a, min=-1.0, max=b)  # since 2.1.0
 np.nan_to_num(holes)
 np.nan_to_num(holes, nan=3.0)
 np.nan_to_num(np.array([np.inf, -np.inf, 1.0, np.nan]) + v, posinf=2.0, neginf=-3.0)
@@ -167,9 +175,9 @@ np.cumsum(c, axis=1)
 np.cumprod(a)
 np.cumprod(c, axis=-2)
 np.cumprod(np.array([1.0, 0.0, 2.0, 0.0]) * v)
-np.cumulative_sum(v)
-np.cumulative_sum(a, axis=1, include_initial=True)
-np.cumulative_prod(a, axis=0, include_initial=True)
+np.cumulative_sum(v)  # since 2.1.0
+np.cumulative_sum(a, axis=1, include_initial=True)  # since 2.1.0
+np.cumulative_prod(a, axis=0, include_initial=True)  # since 2.1.0
 np.mean(a)
 np.mean(a, axis=0, keepdims=True)
 np.mean(c, axis=(0, 2))
@@ -309,8 +317,8 @@ np.hsplit(a, 2)
 np.hsplit(v, 2)
 np.vsplit(a, 3)
 np.dsplit(c, 2)
-np.unstack(a)
-np.unstack(c, axis=1)
+np.unstack(a)  # since 2.1.0
+np.unstack(c, axis=1)  # since 2.1.0
 np.delete(a, 1, axis=0)
 np.delete(v, [0, 2])
 np.take(a, [0, 5, 5])
@@ -480,10 +488,10 @@ np.linalg.qr(wide)
 np.linalg.qr(mm)
 np.linalg.qr(tall, mode="r")
 np.linalg.qr(wide, mode="complete")
-""".strip().splitlines()
+""")
 
 # Differentiable too, but which elements are meant depends on their values, so a trace refuses.
-LOOKED_AT = """
+LOOKED_AT = _calls("""
 np.unique(np.concatenate([v, v]))
 np.unique(a, return_index=True, return_inverse=True, return_counts=True)
 np.unique(np.concatenate([a, a]), axis=0)
@@ -497,10 +505,10 @@ np.compress(a[:, 0] > 0, a, axis=0)
 np.extract(a > 0, a)
 np.linalg.lstsq(tall, tall @ m)
 np.linalg.lstsq(tall, tall[:, 0] ** 2, rcond=None)
-""".strip().splitlines()
+""")
 
 # Integers, truths and results with nan that a trace knows how to compute.
-COUNTED = """
+COUNTED = _calls("""
 np.signbit(a)
 np.median(holes, axis=1)
 np.nan_to_num(np.array([np.inf, -np.inf, 1.0, np.nan]) + v)
@@ -535,10 +543,10 @@ np.ceil(a)
 np.rint(a)
 np.floor_divide(a, 0.7)
 np.sign(a)
-""".strip().splitlines()
+""")
 
 # What NumPy answers from the values, in plain arrays, numbers and text.
-PLAIN = """
+PLAIN = _calls("""
 np.shape(a)
 np.ndim(a)
 np.size(a)
@@ -563,4 +571,4 @@ np.linalg.matrix_rank(m)
 np.bitwise_and(a > 0, b > 0)
 np.invert(a > 0)
 np.may_share_memory(a, b)
-""".strip().splitlines()
+""")

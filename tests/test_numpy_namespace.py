@@ -250,10 +250,17 @@ def parameters_of(function):
         return []
 
 
+# The first versions of NumPy with the arguments of today, for functions that changed theirs since 2.0.
+ARGUMENTS_SINCE = {"clip": "2.1.0", "reshape": "2.1.0", "trim_zeros": "2.2.0"}
+
+
 def test_arguments_stand_where_numpy_has_them():
+    version = numpy.lib.NumpyVersion(numpy.__version__)
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     wrong = []
     for name, override in OVERRIDES.items():
+        if named(name) is None or version < ARGUMENTS_SINCE.get(name, "2.0.0"):
+            continue
         theirs, ours = parameters_of(named(name)), parameters_of(override.call)
         if isinstance(named(name), numpy.ufunc) or override.call.__name__ == "answer" or not theirs:
             continue

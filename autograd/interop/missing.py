@@ -39,7 +39,6 @@ refuses(
     "which elements stay depends on the values: use numpy.unique, and numpy.concatenate before it",
     "union1d intersect1d setdiff1d setxor1d unique_values",
 )
-refuses("newer versions of NumPy do not have it: use numpy.trapezoid", "trapz")
 refuses(
     "dates have no derivative: use numbers",
     "busday_count busday_offset is_busday datetime_as_string",
