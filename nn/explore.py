@@ -59,10 +59,10 @@ def explore(
     kept = sorted({round(i) for i in np.linspace(0, len(record.values) - 1, min(most, len(record.values)))})
     epochs = [record.epochs[i] for i in kept]
     replay = _Replay(run, rows)
+    length = f"{history.epochs} epoch{'s' * (history.epochs != 1)}"
     return autograd.explore(
         replay.losses([record.values[i] for i in kept]), path, moments=epochs, panels=replay.beside(history),
-        title=title or f"{type(run.model).__name__}, {history.epochs} epochs: the loss of {replay.rows} "
-        f"of {len(run.X)} rows", **settings,
+        title=title or f"{type(run.model).__name__}, {length}: the loss of {replay.rows} of {len(run.X)} rows", **settings,
     )  # fmt: skip
 
 
@@ -149,7 +149,8 @@ class _Replay:
             others = [np.delete(outputs, label, axis=-1).max(axis=-1) for label in range(count)]
             maps = {f"class {label}": outputs[..., label] - others[label] for label in range(count)}
             title = "Decision boundaries: orange where the class wins"
-            return panels.Maps(title, maps, self.extent, 0.0, True, X, y[:_MOST_POINTS])
+            return panels.Maps(title, maps, self.extent, 0.0, True, X, y[:_MOST_POINTS],
+                               "Triangles are the rows of that class, circles those of the others.")
         if count > 1:
             return panels.Maps("Outputs", {f"output {i}": outputs[..., i] for i in range(count)}, self.extent)
         maps = {"output": outputs[..., 0]}
@@ -158,7 +159,8 @@ class _Replay:
         centre = 0.5 if outputs.min() >= 0 and outputs.max() <= 1 else 0.0
         title = f"Decision boundary: where the output is {centre:g}"
         classes = y[:_MOST_POINTS].reshape(-1) == y.max()
-        return panels.Maps(title, maps, self.extent, centre, True, X, classes)
+        note = f"Triangles are the rows whose target is {y.max():g}, circles those whose target is {y.min():g}."
+        return panels.Maps(title, maps, self.extent, centre, True, X, classes, note)
 
 
 def _grid(X: np.ndarray) -> tuple[np.ndarray | None, tuple[float, float, float, float]]:

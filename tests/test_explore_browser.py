@@ -63,6 +63,13 @@ def moons(tmp_path_factory):
     return model, history, X, y, path
 
 
+# The scale at which the whole graph fits into its frame.
+WHOLE = """(() => {
+    const stage = document.querySelector('#stage'), box = document.querySelector('#world svg').viewBox.baseVal;
+    return Math.min(1.5, (stage.clientWidth - 16) / box.width, (stage.clientHeight - 16) / box.height);
+})()"""
+
+
 def same(text, value):
     """Whether a text is the number, correctly rounded to the digits that are written."""
     digits = len(re.sub(r"e.*|[^\d]", "", text).lstrip("0"))
@@ -191,7 +198,7 @@ def test_everything_can_be_done_with_the_keyboard(opened):
     page.press("+", "+")
     assert page.evaluate(scale) == pytest.approx(before * 1.25**2, rel=1e-4)
     page.press("0")
-    assert page.evaluate(scale) == pytest.approx(before, rel=1e-4)
+    assert page.evaluate(scale) == pytest.approx(page.evaluate(WHOLE), rel=1e-4)
     page.press("/")
     assert page.evaluate("document.activeElement.id") == "search"
     page.type("tanh")
@@ -246,10 +253,13 @@ def test_entries_of_an_array_are_chosen_by_mouse_and_arrows(opened):
 
 def test_scopes_are_folded_and_opened_and_the_step_stays(opened):
     page = opened(explore(small_loss()))
+    page.media(prefers_reduced_motion="reduce")  # nothing moves on while it is pressed
     count = "document.querySelectorAll('#world g.node').length"
     before = page.evaluate(count)
     at_step(page, 3)
     assert page.text("#details h2 .name") == "h"
+    page.press("0")  # the whole graph, in which the button is
+    page.painted()
     page.click(".fold")
     page.painted()
     assert page.evaluate(count) == before - 4  # w, b, @ and +; tanh stands for all of them
@@ -331,6 +341,24 @@ def test_nothing_is_cut_off_or_too_small_to_read(opened, moons, zoom):
 def move_to(page, epoch):
     page.evaluate(f"(s => {{ s.value = {epoch}; s.dispatchEvent(new Event('input')) }})(document.querySelector('#moment'))")
     page.painted()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+def test_the_first_look_can_be_read_and_shows_the_output_and_the_buttons(opened, moons, page, width, height):
+    page.size(width, height)
+    opened(moons[-1])
+    page.painted()
+    smallest = page.evaluate("""Math.min(...[...document.querySelectorAll('.slot.cells span')]
+        .map(span => parseFloat(getComputedStyle(span).fontSize) * span.getBoundingClientRect().width / span.offsetWidth))""")
+    assert smallest >= 6.5, "letters in the nodes, in pixels"
+    for part in ("#world .node.selected", "#zoom", "#stepper button", "#step"):
+        left, top, right, bottom = page.evaluate(
+            f"(r => [r.left, r.top, r.right, r.bottom])(document.querySelector('{part}').getBoundingClientRect())"
+        )
+        assert 0 <= left < right <= width and 0 <= top < bottom <= height, part
+    # What a formula calls by its number has that number in the picture.
+    numbers = re.findall(r"#\d+", page.text("#details .formula"))
+    assert numbers and set(numbers) <= set(page.evaluate("[...document.querySelectorAll('.tag')].map(tag => tag.innerText)"))
 
 
 def test_the_slider_moves_loss_weights_gradients_and_graph_together(opened, moons):

@@ -275,6 +275,9 @@ def test_depth_and_collapse_draw_a_scope_as_one_node() -> None:
             if n.kind == "folded"] == ["product"]
     with pytest.raises(ArgumentError, match="'Dense_1/product'"):
         draw(loss, collapse="Dense_7")
+    for wrong in ({"collapse": 3}, {"depth": "all"}, {"max_nodes": 2.5}):
+        with pytest.raises(ArgumentError, match=f"{next(iter(wrong))}=.* is no .*; write"):
+            draw(loss, **wrong)
 
 
 def test_parameters_can_be_folded_into_their_users() -> None:

@@ -5,6 +5,7 @@ Every step takes and returns a `Diagram` and adds a note to it; the picture show
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from numbers import Integral
 
 from ..errors import ArgumentError, RenderError
 from .model import CONSTANT, FOLDED, OPERATION, PARAMETER, Diagram, Node
@@ -13,6 +14,7 @@ from .repeat import fold_repeats
 Collapse = str | Iterable[str] | Callable[[str], bool] | None
 
 REPEATS = "repeats"
+_COLLAPSE = "write 'parameters', 'constants', 'repeats' or the path of a scope"
 LARGEST = 4000      # nodes that Graphviz lays out in some seconds; beyond that time grows with the square
 MOST_CROSSINGS = 1000  # of edges over ranks, each of which Graphviz places like a node
 CHAIN_ENDS = 3      # operations left visible at each end of a folded chain
@@ -35,6 +37,9 @@ def fold(diagram: Diagram, *, depth: int | None = None, collapse: Collapse = Non
         RenderError: more nodes than Graphviz can lay out, and folding was switched off.
         ArgumentError: `collapse` names what the graph does not have, or a number is negative.
     """
+    for name, count in (("depth", depth), ("max_nodes", max_nodes)):
+        if not (count is None or isinstance(count, Integral)):
+            raise ArgumentError(f"{name}={count!r} is no whole number; write {name}=1 or more, or None for all")
     if depth is not None and depth < 0:
         raise ArgumentError(f"depth={depth} is negative; write depth=0 to draw every outermost scope as one node")
     if max_nodes is not None and max_nodes < 1:
@@ -77,14 +82,16 @@ def _fit(diagram: Diagram, limit: int) -> Diagram:
 def _collapse(diagram: Diagram, collapse: Collapse) -> Diagram:
     if callable(collapse):
         return _scopes(diagram, collapse)
-    names = [collapse] if isinstance(collapse, str) else list(collapse or ())
+    if not isinstance(collapse, Iterable):
+        raise ArgumentError(f"collapse={collapse!r} is no name and no function; {_COLLAPSE}")
+    names = [collapse] if isinstance(collapse, str) else list(collapse)
     paths = {path for node in diagram.nodes for path in _paths(node.scope)}
     kinds = {"parameters": PARAMETER, "constants": CONSTANT}
     for name in names:
         if name not in kinds and name not in paths and name != REPEATS:
             known = ", ".join(repr(path) for path in sorted(paths)[:10]) or "none"
             raise ArgumentError(f"collapse={name!r} is no scope of this graph (it has {known}); "
-                                "write 'parameters', 'constants', 'repeats' or the path of a scope")
+                                f"{_COLLAPSE}")
     wanted = {kinds[name] for name in names if name in kinds}
     if wanted:
         diagram = _inline(diagram, wanted)
@@ -228,7 +235,7 @@ def _shorten(diagram: Diagram) -> Diagram:
             else:
                 operands.append(operand)
         node.operands = tuple(operands)
-    diagram.notes.append(f"Named instead of drawn: {cut:,} edges across {longest:,} ranks or more")
+    diagram.notes.append(f"Named instead of drawn: {cut:,} edges that would run past {longest:,} rows of nodes or more")
     return diagram
 
 

@@ -92,7 +92,8 @@ class Picture:
         target = Path(path)
         ending = target.suffix.lower()
         if ending not in ENDINGS:
-            raise ArgumentError(f"{str(path)!r} ends in {ending or 'nothing'!r}; write one of {', '.join(ENDINGS)}")
+            given = f"ends in {ending!r}" if ending else "has no ending"
+            raise ArgumentError(f"{str(path)!r} {given}; write one of {', '.join(ENDINGS)}")
         if ending == ".dot":
             write(target, self.dot.encode("utf-8"))
         elif ending == ".json":

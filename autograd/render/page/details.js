@@ -2,7 +2,7 @@
 
 const MOST_ROWS = 12, MOST_COLUMNS = 16;
 
-const wrapped = rule => (/^[\w.]+$/.test(rule) ? rule : `(${rule})`);
+const wrapped = rule => (/^[\w.]+(\([^()]*\))?$/.test(rule) ? rule : `(${rule})`);
 
 function paintDetails() {
   const { view, step, moment } = state, node = view.byId.get(state.selected), pane = $("#details");
@@ -13,7 +13,7 @@ function paintDetails() {
   const kind = node.output ? "output" : isOperation(node) ? "" : node.kind;
   const parts = [
     h("h2", {}, h("span", { class: `badge ${node.kind}` }, node.symbol || kind || node.kind), " ",
-      h("span", { class: "name" }, node.name || label(node)), kind && node.symbol ? h("small", {}, ` ${kind}`) : null),
+      h("span", { class: "name" }, node.name || label(node)), kind && node.symbol && kind !== label(node) ? h("small", {}, ` ${kind}`) : null),
     h("p", { class: "facts" }, facts),
     node.scope || node.source ? h("p", { class: "facts source" }, [node.scope, node.source].filter(Boolean).join(" · ")) : null,
   ];

@@ -62,6 +62,10 @@ function dress(view, node) {
   if (!element.querySelector("title")) element.prepend(svg("title", {}, facts));
   element.onclick = () => { if (!moved) select(node.id, false); };
   const parts = { element, slots: {} };
+  if (!node.name && !node.output && !(node.notes || []).includes(label(node))) { // what the formulas call it
+    const box = boxOf(element);
+    overlay.append(h("small", { class: "tag", "aria-hidden": "true", style: `left:${box.x + 5}px;top:${box.y + 4}px` }, label(node)));
+  }
   for (const [what, [x, y, width, height]] of Object.entries(view.slots[node.id] || {})) {
     const slot = h("div", { class: `slot ${what}`, style: `left:${x}px;top:${y}px;width:${width}px;height:${height}px` });
     const table = arrayOf(what, node.id, 0);
@@ -139,26 +143,28 @@ function fit(smooth = true) {
 }
 
 // From the whole graph, which may be too small to read, down to one node; and back if the reader did not interfere.
+const READABLE = 0.75; // of the size in which its letters are 9 to 11 pixels high
 let fromAfar = true;
 
 function approach(id, smooth = true) {
-  if (eye.scale < 0.65 && fromAfar) {
+  if (eye.scale < READABLE && fromAfar) {
     const box = boxOf(state.view.elements.get(id).element);
     eye.scale = Math.min(1.1, (stage.clientWidth - 16) / box.width);
     eye.x = stage.clientWidth / 2 - (box.x + box.width / 2) * eye.scale;
     eye.y = stage.clientHeight / 2 - (box.y + box.height / 2) * eye.scale;
-    // No more empty room than there must be.
-    const [width, height] = pictureSize(), within = (at, size, length) => (length < size - 16 ? at : Math.min(8, Math.max(size - length - 8, at)));
-    eye.x = within(eye.x, stage.clientWidth, width * eye.scale);
+    // No more empty room than there must be; on the right the buttons need some.
+    const [width, height] = pictureSize(), buttons = $("#zoom").offsetWidth + 16;
+    const within = (at, size, length, end = 8) => (length < size - 8 - end ? at : Math.min(8, Math.max(size - length - end, at)));
+    eye.x = within(eye.x, stage.clientWidth, width * eye.scale, buttons);
     eye.y = within(eye.y, stage.clientHeight, height * eye.scale);
     look(smooth);
   } else follow(id);
 }
 
-// The first look: the whole graph, unless nothing in it could be read.
+// The first look: the whole graph, unless it could not be read.
 function arrive() {
   fit(false);
-  if (eye.scale < 0.42) approach(state.selected, false);
+  approach(state.selected, false);
 }
 
 // Move as little as it takes to see a node with some room around it.

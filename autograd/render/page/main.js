@@ -47,8 +47,8 @@ function help() {
   dialog.replaceChildren(
     h("h2", {}, "Keys"), h("dl", {}, KEYS.filter(([keys]) => moments > 1 || !/Page|^p$/.test(keys)).flatMap(([keys, does]) => [h("dt", {}, keys), h("dd", {}, does)])),
     h("h2", {}, "Colours"), h("p", {}, box("input"), " ", box("parameter"), " ", box("operation"), " ", box("output")),
-    h("p", {}, h("span", { class: "ramp", "aria-hidden": "true" }), " blue is negative, orange positive; the stronger, the larger. A frame marked ∇ holds a gradient."),
-    h("p", {}, "After a backward step an edge is the wider the more gradient came back through it."),
+    h("p", {}, h("span", { class: "ramp", "aria-hidden": "true" }), " blue is negative, orange positive; the stronger, the larger. On the left in a node stands its value, on the right, framed, its gradient (∇): how fast the output changes with it."),
+    h("p", {}, "After a backward step an edge is the wider, the larger the gradient that came back through it. What has no name is called by its number, such as #3, which stands in the corner of its node."),
     h("form", { method: "dialog" }, h("button", {}, "Close")));
   dialog.showModal();
 }

@@ -116,7 +116,7 @@ function buildCurve(panel) {
       while (last > 0 && Number.isNaN(line[last])) last--;
       dots[i].setAttribute("cx", px(x[last]));
       dots[i].setAttribute("cy", Number.isFinite(line[last]) ? py(line[last]) : -99);
-      return `${name} ${words(line[last])}${last < k ? ` (${data.unit} ${x[last]})` : ""}`;
+      return `${name} ${words(line[last])}${last < k ? ` (last measured in ${data.unit} ${x[last]})` : ""}`;
     });
     readout.textContent = texts.join(" · ") + (log ? " (log scale)" : "");
   };

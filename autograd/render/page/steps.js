@@ -70,7 +70,7 @@ function play(on = !timer) {
 function stepWords() {
   const { view, step } = state, forward = view.forward.length, id = nodeOf(view, step);
   if (step === 0) return "Only inputs and parameters are there. → computes the first operation.";
-  if (state.whole) return `All values ${view.backward.length ? "and gradients " : ""}are there. → begins again, ← takes the last step back.`;
+  if (state.whole) return `All values ${view.backward.length ? "and gradients " : ""}are there. → starts over, ← one step back, 0 shows the whole graph.`;
   const node = view.byId.get(id), what = `${node.symbol} ${label(node)}`.trim(), end = step === view.steps ? " That was the last step." : "";
   return step <= forward ? `Forward, ${step} of ${forward}: ${what} is computed.${end}`
     : `Backward, ${step - forward} of ${view.backward.length}: the gradient goes through ${what}.${end}`;
