@@ -169,7 +169,7 @@ class NetworkPicture:
         target = Path(path)
         ending = target.suffix.lower()
         if ending not in ENDINGS:
-            raise ArgumentError(f"{str(path)!r} ends in {ending or 'nothing'!r}; write one of {', '.join(ENDINGS)}")
+            raise ArgumentError(f"{str(path)!r} is no picture file; write one of {', '.join(ENDINGS)}")
         head = '<?xml version="1.0" encoding="UTF-8"?>\n'
         data = (head + self.svg).encode() if ending == ".svg" else self._printed(ending[1:])
         return write(target, data)
@@ -232,6 +232,8 @@ def draw_network(
     >>> nn.draw_network(nn.MLP([2, 3, 1]))
     <NetworkPicture: MLP 2-3-1, 13 parameters>
     """
+    if not isinstance(model, Module):
+        raise ArgumentError(f"draw_network was given {type(model).__name__}; write draw_network(model) with an nn.Module")
     if theme not in ("auto", "light", "dark"):
         raise ArgumentError(f"theme={theme!r} is not known; write theme='auto', 'light' or 'dark'")
     if not isinstance(max_units, int) or max_units < 2:

@@ -54,8 +54,8 @@ def explore(
             "this run kept no weights to go back to: train with recorders=[nn.record_weights("
             f"{f'every={every}' if every > 1 else ''})]"
         )
-    if rows < 1 or most < 1:
-        raise ArgumentError(f"rows={rows} and most={most} must be positive numbers")
+    if not all(isinstance(count, int) and count >= 1 for count in (rows, most)):
+        raise ArgumentError(f"rows={rows!r} and most={most!r} must be whole numbers from 1 on")
     kept = sorted({round(i) for i in np.linspace(0, len(record.values) - 1, min(most, len(record.values)))})
     epochs = [record.epochs[i] for i in kept]
     replay = _Replay(run, rows)
@@ -113,8 +113,12 @@ class _Replay:
         """What the units and the output are on the grid, where the inputs are points of a plane."""
         if self.grid is None:
             return
-        with no_grad(), np.errstate(all="ignore"), observe(self.model) as seen:
-            output = self.model(Tensor(self.grid))
+        try:
+            with no_grad(), np.errstate(all="ignore"), observe(self.model) as seen:
+                output = self.model(Tensor(self.grid))
+        except (IndexError, ValueError):  # two columns of indices, say, are no points of a plane
+            self.grid = None
+            return
         self.outputs.append(output.numpy().reshape(_SIDE, _SIDE, -1))
         for path, module in self.model.named_modules():
             values = seen.get(path)

@@ -205,6 +205,27 @@ def test_inputs_outside_the_plane_and_several_classes_have_a_page_too():
     assert [len(panel["maps"]) for panel in maps] == [3, 4]  # outputs, hidden units
 
 
+class _Table(nn.Module):
+    """Rows of a table, looked up by two columns of indices: no points of a plane, although there are two."""
+
+    def __init__(self):
+        self.table = nn.Parameter(np.arange(12.0).reshape(4, 3))
+        self.head = nn.Dense(6, 1)
+
+    def forward(self, x):
+        return self.head(self.table[x.numpy().astype(int)].reshape(len(x), -1))
+
+
+@pytest.mark.filterwarnings("ignore:training runs without compilation")
+def test_a_model_that_takes_only_what_it_was_trained_on_has_a_page_without_maps():
+    X = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
+    history = nn.fit(_Table(), X, np.ones((4, 1)), loss=nn.mean_squared_error, epochs=1, verbose=0,
+                     recorders=[nn.record_weights()])  # fmt: skip
+    page = history.explore()
+    assert page.title == "_Table, 1 epoch: the loss of 4 of 4 rows"
+    assert [panel["kind"] for panel in embedded(page, "data")["panels"]] == ["curve", "arrays"]
+
+
 def test_every_file_of_the_page_goes_into_the_wheel():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")

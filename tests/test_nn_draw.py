@@ -153,6 +153,8 @@ def test_what_is_no_row_of_layers_is_refused() -> None:
 
     with pytest.raises(ArgumentError, match=r"right .*does not take the 4 outputs of left.*autograd\.draw"):
         nn.draw_network(Fork())
+    with pytest.raises(ArgumentError, match=r"given int; write draw_network\(model\)"):
+        nn.draw_network(3)
     with pytest.raises(ArgumentError, match="no Dense layers"):
         nn.draw_network(nn.Sequential(nn.Tanh()))
     with pytest.raises(ArgumentError, match="theme='auto'"):

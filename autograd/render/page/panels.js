@@ -81,12 +81,14 @@ function buildCurve(panel) {
     width = holder.clientWidth || 380;
     const picture = svg("svg", { width, height: CURVE.height, role: "img", "aria-label": `${panel.title}: from ${words(lines[0][1][0])} to ${words(lines[0][1][lines[0][1].length - 1])}` });
     const ticks = log ? [low, Math.sqrt(low * high), high] : [Math.min(0, low), (Math.min(0, low) + high) / 2, high];
+    let digits = 2; // as many as it takes to tell the lines apart
+    while (digits < 6 && new Set(ticks.map(tick => words(tick, digits))).size < new Set(ticks).size) digits += 1;
     for (const tick of ticks) {
       picture.append(svg("line", { class: "grid", x1: CURVE.left, x2: width - CURVE.right, y1: py(tick), y2: py(tick) }));
-      picture.append(svg("text", { x: CURVE.left - 5, y: py(tick) + 4, "text-anchor": "end" }, words(tick, 2)));
+      picture.append(svg("text", { x: CURVE.left - 5, y: py(tick) + 4, "text-anchor": "end" }, words(tick, digits)));
     }
     for (const share of [0, 0.5, 1]) {
-      const at = x[0] + share * (x[x.length - 1] - x[0]);
+      const at = x[Math.round(share * (x.length - 1))];
       picture.append(svg("text", { x: px(at), y: CURVE.height - 6, "text-anchor": share === 0 ? "start" : share === 1 ? "end" : "middle" }, words(at)));
     }
     lines.forEach(([, line], i) => {

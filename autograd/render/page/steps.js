@@ -69,6 +69,7 @@ function play(on = !timer) {
 
 function stepWords() {
   const { view, step } = state, forward = view.forward.length, id = nodeOf(view, step);
+  if (!view.steps) return "No operation led to this value, so there is nothing to step through.";
   if (step === 0) return "Only inputs and parameters are there. → computes the first operation.";
   if (state.whole) return `All values ${view.backward.length ? "and gradients " : ""}are there. → starts over, ← one step back, 0 shows the whole graph.`;
   const node = view.byId.get(id), what = `${node.symbol} ${label(node)}`.trim(), end = step === view.steps ? " That was the last step." : "";
