@@ -209,7 +209,7 @@ class _Table(nn.Module):
     """Rows of a table, looked up by two columns of indices: no points of a plane, although there are two."""
 
     def __init__(self):
-        self.table = nn.Parameter(np.arange(12.0).reshape(4, 3))
+        self.table = nn.Parameter(np.arange(24.0).reshape(8, 3))
         self.head = nn.Dense(6, 1)
 
     def forward(self, x):
@@ -218,7 +218,7 @@ class _Table(nn.Module):
 
 @pytest.mark.filterwarnings("ignore:training runs without compilation")
 def test_a_model_that_takes_only_what_it_was_trained_on_has_a_page_without_maps():
-    X = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
+    X = np.array([[0, 7], [1, 6], [7, 3], [5, 0]])  # around them lie 8 and -1
     history = nn.fit(_Table(), X, np.ones((4, 1)), loss=nn.mean_squared_error, epochs=1, verbose=0,
                      recorders=[nn.record_weights()])  # fmt: skip
     page = history.explore()
