@@ -151,8 +151,8 @@ class Writer:
             text = self.expression()
             try:
                 result = eval(text, self.space)
-            except (ag.errors.AutogradError, IndexError, ZeroDivisionError):
-                continue
+            except (ag.errors.AutogradError, IndexError, ZeroDivisionError, DeprecationWarning):
+                continue  # (NumPy 2.0 warns of indices out of bounds where nothing is taken)
             if result.size <= 200:
                 break
         else:

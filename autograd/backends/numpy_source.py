@@ -430,6 +430,9 @@ def _into(eqn: Eqn, name: str, place: str, show: Callable[[Atom], str], number: 
     op = eqn.primitive.name
     if op == "power" and isinstance(eqn.inputs[1], Literal) and eqn.inputs[1].weak and eqn.inputs[1].value == 2:
         return [f"{name} = _multiply({args[0]}, {args[0]}, {place})"]
+    if op == "power" and isinstance(eqn.inputs[1], Literal) and eqn.inputs[1].weak and eqn.inputs[1].value == 0.5:
+        if eqn.inputs[0].shape and eqn.inputs[0].dtype == eqn.out.dtype:
+            return [f"{name} = _sqrt({args[0]}, {place})"]  # what ** does: of -inf NumPy 2.0 has another power
     if op in _UFUNCS:
         # NumPy 2.4 asks for the keyword here, where a third array might be meant to be compared too.
         out = "out=" if op in ("maximum", "minimum") else ""
