@@ -168,8 +168,9 @@ def _one(y: Tensor) -> Array:
 
 
 def _chosen(what: str, argnums: int | Sequence[int], args: tuple[Any, ...]) -> list[int]:
-    wanted = [argnums] if isinstance(argnums, int) else list(argnums)
-    if not wanted or not all(isinstance(i, int) and -len(args) <= i < len(args) for i in wanted):
+    wanted = list(argnums) if isinstance(argnums, Sequence) else [argnums]
+    fits = all(isinstance(i, int) and -len(args) <= i < len(args) for i in wanted)
+    if not wanted or not fits or len({i % len(args) for i in wanted}) < len(wanted):
         raise ArgumentError(f"{what}: argnums={argnums!r} does not fit a call with {len(args)} positional arguments")
     return [i % len(args) for i in wanted]
 
@@ -598,6 +599,8 @@ def checkpoint(function: Function) -> Function:
         start = clock.tick()
         segment = _Segment(function, args, kwargs)
         y, leaves = segment.run([source.data for source in segment.sources])
+        if isinstance(y, np.ndarray | np.generic | float | int):
+            return y
         if not isinstance(y, Tensor):
             raise ArgumentError(
                 f"checkpoint needs a function that returns one Tensor, {_called(function)} returned {y!r}"

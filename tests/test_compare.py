@@ -187,6 +187,8 @@ def test_unknown_names_are_refused_with_the_nearest():
         compare({"dweights": [1.0]}, 3)
     with pytest.raises(ArgumentError, match="no array of real numbers"):
         compare({"dweights": "one"}, loss)
+    with pytest.raises(ArgumentError, match="no array of real numbers"):
+        compare({"dweights": [[1.0], [2.0, 3.0]]}, loss)
     loss.backward()
     with pytest.raises(GraphError, match="freed"):
         compare({"dweights": [1.0]}, loss)

@@ -216,6 +216,9 @@ def test_argnums_and_keywords():
     close(b, 2 * X * X)
     with pytest.raises(errors.ArgumentError, match=r"argnums=2 does not fit a call with 2"):
         ag.grad(f, 2)(X, X, c=1.0)
+    for bad in ((1, -1), (), 1.0):  # twice the same argument, none, no position
+        with pytest.raises(errors.ArgumentError, match="does not fit a call with 2"):
+            ag.grad(f, bad)(X, X, c=1.0)
 
 
 def test_outputs_in_containers():
@@ -439,6 +442,12 @@ def test_checkpoint_captures_what_was_computed_before():
     h = ag.exp(x)
     ag.checkpoint(lambda y: y * h)(x).sum().backward()
     close(x.grad, np.exp(X) * (1 + X))
+
+
+def test_checkpoint_of_arrays_gives_arrays():
+    y = ag.checkpoint(lambda x: np.sin(x))(X)
+    assert type(y) is np.ndarray
+    close(y, np.sin(X))
 
 
 def test_checkpoint_notices_random_draws():

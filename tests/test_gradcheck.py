@@ -78,6 +78,11 @@ def test_a_wrong_rule_is_named_with_its_element_and_line():
         gradcheck(f, X)
 
 
+def test_an_operation_checked_by_itself_is_named_too():
+    with pytest.raises(errors.GradientError, match="rule of 'wrong_cube' for its argument 0"):
+        gradcheck(wrong_cube, X)
+
+
 def test_the_argument_of_the_operation_is_named():
     with pytest.raises(errors.GradientError, match=r"rule of 'wrong_mul' for its argument 1"):
         gradcheck(lambda x: wrong_mul(ag.exp(x), ag.sin(x)), X)

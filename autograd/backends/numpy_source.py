@@ -428,10 +428,11 @@ def _into(eqn: Eqn, name: str, place: str, show: Callable[[Atom], str], number: 
     """Statements that compute the equation into `place`; `number` names a ready-made array."""
     args = [show(a) for a in eqn.inputs]
     op = eqn.primitive.name
-    if op == "power" and isinstance(eqn.inputs[1], Literal) and eqn.inputs[1].weak and eqn.inputs[1].value == 2:
-        return [f"{name} = _multiply({args[0]}, {args[0]}, {place})"]
-    if op == "power" and isinstance(eqn.inputs[1], Literal) and eqn.inputs[1].weak and eqn.inputs[1].value == 0.5:
-        if eqn.inputs[0].shape and eqn.inputs[0].dtype == eqn.out.dtype:
+    exponent = eqn.inputs[1] if op == "power" else None
+    if isinstance(exponent, Literal) and exponent.weak:
+        if exponent.value == 2:
+            return [f"{name} = _multiply({args[0]}, {args[0]}, {place})"]
+        if exponent.value == 0.5 and eqn.inputs[0].shape and eqn.inputs[0].dtype == eqn.out.dtype:
             return [f"{name} = _sqrt({args[0]}, {place})"]  # what ** does: of -inf NumPy 2.0 has another power
     if op in _UFUNCS:
         # NumPy 2.4 asks for the keyword here, where a third array might be meant to be compared too.

@@ -53,10 +53,7 @@ def compare(
     >>> print(report["dx"].verdict, "-", report["dx"].diagnosis.text)
     wrong - 3 times too large: mean or sum? Divide by 3 near 'sum' at <doctest ...>:1
     """
-    given = {name: np.asarray(value_of(value)) for name, value in manual.items()}
-    for name, value in given.items():
-        if value.dtype.kind not in "biuf":
-            raise ArgumentError(f"the gradient {name!r} is no array of real numbers: {manual[name]!r}")
+    given = {name: _real(name, value) for name, value in manual.items()}
     frame = users_frame(sys._getframe(1))
     excluded = {id(value) for value in manual.values()}
     pairs = [(name, tensor) for name, tensor in in_frame(frame) if id(tensor) not in excluded and tensor.requires_grad]
@@ -84,6 +81,17 @@ def compare(
     text = "tolerance: " + ("rtol 1e-7 (1e-4 in float32)" if rtol is None else f"rtol {rtol:g}")
     text += ", atol what rounding explains" if atol is None else f", atol {atol:g}"
     return Report(rows, first, text, _notes(replay, names) if replay is not None else ())
+
+
+def _real(name: str, value: Any) -> np.ndarray:
+    """A gradient as an array of real numbers, which it must be."""
+    try:
+        array = np.asarray(value_of(value))
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(f"the gradient {name!r} is no array of real numbers: {value!r}")
+    return array
 
 
 def _notes(replay: Replay, names: Names) -> list[str]:

@@ -339,7 +339,7 @@ def _culprit(function: Function, args: tuple[Any, ...], order: int, samples: int
             nodes.update(dict.fromkeys(tape(y)))
     for node in nodes:
         op, settings = node.creator, node.settings
-        if op is None or op is function:
+        if op is None:
             continue
 
         def call(*arrays: Any, op: Any = op, settings: dict[str, Any] = settings) -> Any:
