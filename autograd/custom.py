@@ -37,6 +37,9 @@ def primitive(
         shape: ``shape(*specs, **settings) -> (shape, dtype)`` from the (shape, dtype) of each argument; by default the
             forward function is tried on ones, once per trace.
 
+    Returns:
+        The operation, called as the forward function is: arrays by position, settings by keyword.
+
     Raises:
         ArgumentError: the name is one of the package's, or the number of rules or of their arguments is wrong.
 

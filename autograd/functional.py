@@ -191,6 +191,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
     Raises:
         ShapeError: the function returned more than a number.
         DTypeError: the argument holds no floats.
+        ArgumentError: `argnums` names no argument, or one of them twice.
 
     >>> import numpy as np, autograd as ag
     >>> value, gradient = ag.value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
@@ -325,6 +326,10 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     Returns:
         ``(f(*primals), derivative)``, two containers of one form.
 
+    Raises:
+        ShapeError, ArgumentError: the direction is not shaped like the arguments.
+        DTypeError: no argument holds any floats.
+
     >>> import numpy as np, autograd as ag
     >>> y, dy = ag.jvp(lambda x: x * x, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
     >>> dy
@@ -366,6 +371,12 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     Args:
         function: returns an array, or a container of arrays (then the result is a container of Jacobians).
         argnums: as for `grad`.
+
+    Returns:
+        A function of the same arguments; for each output a container like the argument, of arrays ``y.shape + x.shape``.
+
+    Raises:
+        DTypeError, ArgumentError: as for `value_and_grad`.
 
     >>> import numpy as np, autograd as ag
     >>> ag.jacobian(lambda x: ag.stack([x[0] * x[1], x[0] ** 2]))(np.array([3.0, 5.0]))
@@ -454,7 +465,16 @@ def _columns(y: Tensor, leaf: Tensor, most: int) -> Array:
 def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The function that returns all second derivatives ∂²f/∂x_i∂x_j, of shape ``x.shape + x.shape``.
 
-    For containers (and several argnums) the result is a container of containers, as `jacobian` of `grad` gives it.
+    Args:
+        function: returns a single number.
+        argnums: as for `grad`.
+
+    Returns:
+        A function of the same arguments.  For containers (and several argnums) its result is a container of containers,
+        as `jacobian` of `grad` gives it.
+
+    Raises:
+        ShapeError, DTypeError, ArgumentError: as for `value_and_grad`.
 
     >>> import numpy as np, autograd as ag
     >>> ag.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
@@ -474,6 +494,10 @@ def hvp(function: Function, x: Any, v: Any) -> Any:
 
     Returns:
         An array or container like x (B. Pearlmutter, "Fast exact multiplication by the Hessian", 1994).
+
+    Raises:
+        ShapeError: the function returned more than a number, or v is not shaped like x.
+        DTypeError: x holds no floats.
 
     >>> import numpy as np, autograd as ag
     >>> ag.hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), np.array([1.0, 10.0]))
@@ -579,6 +603,9 @@ def checkpoint(function: Function) -> Function:
 
     Args:
         function: returns one array, the same one every time it runs (no random draws).
+
+    Returns:
+        A function of the same arguments.  Arrays alone give arrays: then there is nothing to record.
 
     Raises:
         ArgumentError: it returned something else than one array.
