@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 100_000  # work
 _MOST = 32  # chunks
+_LONG, _SUMS = 4, 4  # a product of factors so many times longer than it is wide is cut into so many sums
 
 MakeBody = Callable[[Code], Body]
 
@@ -119,8 +120,7 @@ class Pieces:
             whole = each_once(self.places[i])
             rows = replace(partial, shape=(self.sums, *whole.shape), strides=row_major((self.sums, *whole.shape)))
             how = self.loop.reductions[i - len(self.loop.reads) - len(self.loop.writes)].how
-            target = Reduction(how, whole.broadcast(rows.shape))
-            Nest(code, rows.shape, [rows], [], [target], lambda values, lanes: values).emit()
+            _add_up(code, rows, how, whole)
 
 
 class Shelf:
@@ -217,6 +217,9 @@ def product(segment: Segment, task: Task) -> None:
     if wanted < 2 or len(a.shape) < 2 or len(b.shape) < 2 or matmul.for_blas(a, b):
         _plain(segment, segment.code, a, b, c, segment.scratch)
         return
+    if len(c.shape) == 2 and a.shape[1] >= _LONG * max(c.shape) and not matmul.rearranges(a, b):
+        _along(segment, a, b, c, cut(a.shape[1], 1, min(wanted, _SUMS)))
+        return
     if len(c.shape) > 2:
         a, b = (x.broadcast((*c.shape[:-2], *x.shape[-2:])) for x in (a, b))
         rows, columns = cut(c.shape[0], 1, wanted), Cut(1, 1)
@@ -255,6 +258,31 @@ def product(segment: Segment, task: Task) -> None:
         chunk_of(segment.code, rows.chunks, None, segment.scratch)
     if columns.rest:
         chunk_of(segment.code, None, columns.chunks, segment.scratch)
+
+
+def _along(segment: Segment, a: Place, b: Place, c: Place, which: Cut) -> None:
+    """A small product of large factors: each core reads the rows that it has computed itself, not those of others."""
+    sums = which.chunks + bool(which.rest)
+    partial = fresh(segment.scratch(sums * c.size * c.dtype.itemsize), c.dtype, (sums, *c.shape))
+
+    def none(size: int) -> str:
+        raise AssertionError("nothing is rearranged here")
+
+    def chunk_of(code: Code, chunk: str | int) -> None:
+        one = section(code, partial, 0, Cut(sums, 1), chunk)
+        one = replace(one, shape=one.shape[1:], strides=one.strides[1:])
+        _plain(segment, code, section(code, a, 1, which, chunk), section(code, b, 0, which, chunk), one, none)
+
+    segment.share(which.chunks, chunk_of)
+    if which.rest:
+        chunk_of(segment.code, which.chunks)
+    _add_up(segment.code, partial, "dot", c)
+
+
+def _add_up(code: Code, partial: Place, how: str, whole: Place) -> None:
+    """Combine what the chunks have left, in order."""
+    target = Reduction(how, whole.broadcast(partial.shape))
+    Nest(code, partial.shape, [partial], [], [target], lambda values, lanes: values).emit()
 
 
 def _grid(a: Place, b: Place, wanted: int) -> tuple[Cut, Cut]:
