@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ def _compiled(backend: str, step: Step) -> Step:
     """The step compiled for this backend, NotBuilt while that does not exist."""
     if not hasattr(autograd, "compile"):
         raise NotBuilt("autograd.compile")
+    if backend == "native":  # its compiler is loaded when it is first needed; the peers load theirs when imported
+        import_module("llvmlite.binding")
     try:
         return autograd.compile(step, backend=backend)
     except autograd.errors.ArgumentError as error:
