@@ -6,7 +6,7 @@ import math
 
 from .tasks import Task
 
-STEP = 1_000_000  # a step of less work than this is computed by one thread,
+STEP = 3_000_000  # a step of less work than this is computed by one thread,
 WORTH = 150_000  # and so is a task of a larger step that is less than this
 _FUNCTIONS = frozenset(
     {"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "power", "mod"}
