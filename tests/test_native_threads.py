@@ -111,9 +111,9 @@ FUNCTIONS = {
     "broadcast": (lambda x: ag.exp(x[:, :1]) * ag.exp(x), (501, 401)),
     "transposed": (lambda x: ag.exp(x.T) + 1, (501, 401)),
     "max of all": (lambda x: ag.max(ag.sin(x)), (700_001,)),
-    "product of rows": (lambda x: x @ x[:33].T, (1003, 67)),
+    "product of rows": (lambda x: x @ x[:33].T, (2003, 67)),
     "product of columns": (lambda x: x[:, :7].T @ x, (300, 1003)),
-    "product with a column": (lambda x: x @ x[0], (1003, 401)),
+    "product with a column": (lambda x: x @ x[0], (2003, 401)),
     "stacked products": (lambda x: x @ ag.transpose(x, (0, 2, 1)), (13, 64, 64)),
     "one matrix for a stack": (lambda x: x @ x[0].T, (13, 64, 64)),
 }
