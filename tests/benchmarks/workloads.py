@@ -130,7 +130,7 @@ NETWORKS = [
                    chunk=50, check_steps=10)),
 ]
 MOONS = Network("moons", "two moons in scalars, 2-16-16-1 relu, 100 rows", "scalars", sizes=(2, 16, 16, 1),
-                activation="relu", loss="hinge", rows=100, learning_rate=0.05, check_steps=3)
+                activation="relu", loss="hinge", rows=100, learning_rate=0.05, chunk=100, check_steps=3)
 CHAINS = [Function(f"chain-{size}", f"chain of {size:,} scalar operations, time per operation", "chain", size=size,
                    per_step=size) for size in (10, 100, 1_000, 10_000, 100_000, 1_000_000)]
 FUNCTIONS = [
