@@ -18,8 +18,9 @@ _PAGE = """<!doctype html>
 body {{ margin: 0; padding: 1.5rem; background: var(--paper); color: var(--ink); font: 1rem/1.5 Arial, Helvetica, sans-serif }}
 main {{ display: flex; flex-wrap: wrap; gap: 2rem; align-items: flex-start }}
 section {{ flex: 1 1 30rem; min-width: 0; overflow-x: auto }}
+.report {{ flex-basis: 100% }}
 h2 {{ font-size: 1.1rem }}
-.graph {{ max-height: 92vh; overflow: auto; padding: .75rem; border: 1px solid var(--line); border-radius: 6px }}
+.graph {{ max-height: 70rem; overflow: auto; padding: .75rem; border: 1px solid var(--line); border-radius: 6px }}
 .graph svg {{ display: block; margin: auto }}
 table {{ border-collapse: collapse }}
 td:nth-child(2) {{ white-space: nowrap }}
@@ -38,12 +39,12 @@ th, td {{ padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; b
 {rows}
 </table>
 {notes}
-{report}
 </section>
 <section>
 <h2>The graph: values, and the gradients that the engine brought back</h2>
 <div class="graph">{graph}</div>
 </section>
+{report}
 </main>
 </body></html>
 """
@@ -59,7 +60,8 @@ def page(checked: Checked, title: str, summary: str) -> str:
     notes = "\n".join(f"<p>{html.escape(note)}</p>" for note in checked.notes)
     picture = autograd.draw(checked.loss)
     graph = picture.svg if picture.engine is not None else f"<pre>{html.escape(picture.dot)}</pre>"
-    report = f"<h2>Compared with the engine</h2>\n{checked.report._repr_html_()}" if checked.report.rows else ""
+    compared = f'<section class="report">\n<h2>Compared with the engine</h2>\n{checked.report._repr_html_()}\n</section>'
+    report = compared if checked.report.rows else ""
     return _PAGE.format(
         title=html.escape(title), summary=html.escape(summary), rows=rows, notes=notes, report=report, graph=graph
     )
