@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import autograd.numpy as anp
 from autograd.scipy.special import expit, logsumexp
 
 import autograd
+import autograd.numpy as anp
 
 from ..workloads import Function, Network
 from . import Run
