@@ -13,6 +13,7 @@ import pytest
 
 import autograd as ag
 import nn
+from autograd.backends.native import pool
 from autograd.errors import ArgumentError
 
 RNG = np.random.default_rng(0)
@@ -257,3 +258,20 @@ def test_what_one_later_loop_reads_is_computed_there():
     loops = [[eqn.primitive.name for eqn in task.eqns] for task in band.members if task.kind == "loop"]
     assert loops[:2] == [["add", "tanh"], ["add", "tanh"]]
     assert all(names[:2] == ["mul", "sub"] for names in loops[-2:])
+
+
+def test_help_is_given_up_while_it_makes_steps_slower_and_tried_again(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(pool.time, "monotonic", lambda: now)
+    choice, used = pool.Choice(), []
+    for turn in range(400):
+        steps, helped = choice.next(80)
+        apart = turn < 200  # later the cores are near each other
+        seconds = steps * (1e-3 if not helped else 2e-3 if apart else 0.6e-3)
+        now += seconds
+        choice.learn(helped, seconds / steps)
+        used.append((helped, steps))
+    alone = sum(steps for helped, steps in used[:200] if not helped)
+    together = sum(steps for helped, steps in used[200:] if helped)
+    assert alone > 0.95 * sum(steps for _, steps in used[:200])
+    assert together > 0.8 * sum(steps for _, steps in used[200:])

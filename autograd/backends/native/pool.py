@@ -17,6 +17,7 @@ import functools
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,39 @@ def cores() -> int:
 def addresses() -> list[int]:
     """The function `share` and the pool that it is to be given."""
     return [_machine().address("share"), _pool.address]
+
+
+class Choice:
+    """Whether the others help with the steps of a program: what is faster now, found by trying.
+
+    They do where cores share a cache and nobody else keeps them busy, but a virtual machine may move them apart at any time.
+    """
+
+    _AGAIN, _TRIAL = 1.0, 8  # seconds until what was slower is tried again, and the part of a stretch that does so
+
+    def __init__(self) -> None:
+        self._seconds: dict[bool, float] = {}  # per step: with help, alone
+        self._since = 0.0
+
+    def next(self, steps: int) -> tuple[int, bool]:
+        """How many of these steps are to be run next, and whether with help."""
+        if len(self._seconds) < 2:
+            return max(1, steps // self._TRIAL), not self._seconds
+        faster = self._seconds[True] <= self._seconds[False]
+        if time.monotonic() - self._since < self._AGAIN:
+            return steps, faster
+        return max(1, steps // self._TRIAL), not faster
+
+    def learn(self, helped: bool, seconds: float) -> None:
+        """That a step took so long."""
+        if len(self._seconds) == 2 and helped != (self._seconds[True] <= self._seconds[False]):
+            self._since = time.monotonic()
+        self._seconds[helped] = seconds
+
+    @staticmethod
+    def address(helped: bool) -> int:
+        """The pool for it: one that nobody helps in, or that of all."""
+        return int(_pool.address if helped else _alone.address)
 
 
 class _Pool:
@@ -356,3 +390,5 @@ awake:
 
 
 _pool: Any = _Pool()
+_alone: Any = _Pool()
+_alone.threads = 1

@@ -53,6 +53,7 @@ class NativeProgram:
         self._refresh: list[tuple[Any, Any]] = []
         self._fill_table(outputs)
         self._stepping = [(i, *found) for i, (name, found) in enumerate(lowering.table) if name in lowering.stepping]
+        self._help = pool.Choice()
         self._chunk = 1  # how many steps of a loop to run before Python may stop it
         self._build()
 
@@ -313,7 +314,10 @@ class NativeProgram:
         indices = [index for index, _, _ in self._stepping]
         at, by = call.address(table), call.address(steps)
         while count:
-            now = min(self._chunk, count)
+            now, helped = min(self._chunk, count), True
+            if self._lowering.parts:
+                now, helped = self._help.next(now)
+                table[self._helpers - 1] = pool.Choice.address(helped)
             start = time.perf_counter()
             failed = self._run_segment(self._segments[0], at, by, now)
             count -= now
@@ -322,6 +326,7 @@ class NativeProgram:
                 table[indices] += (steps[: len(indices)] * done).astype(np.uint64)
                 self._complain(failed, table)
             elapsed = max(time.perf_counter() - start, 1e-7)
+            self._help.learn(helped, elapsed / now)
             self._chunk = max(1, min(16 * now, int(now * _CHUNK / elapsed)))
 
 
