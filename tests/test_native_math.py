@@ -105,3 +105,16 @@ def test_edges_of_exact_functions(name):
     function = getattr(autograd, name)
     got = autograd.compile(lambda *xs: function(*xs), backend="native")(*grids).data
     np.testing.assert_array_equal(got, function(*grids))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_powers_are_within_two_ulp(dtype):
+    rng = np.random.default_rng(4)
+    x = np.concatenate([np.exp(rng.uniform(-20, 20, 20_000)), rng.uniform(0.9, 1.1, 10_000)]).astype(dtype)
+    y = np.concatenate([rng.uniform(-8, 8, 20_000), rng.uniform(-300, 300, 10_000)]).astype(dtype)
+    got = autograd.compile(lambda x, y: x**y, backend="native")(x, y).data
+    with np.errstate(all="ignore"):
+        want = (x.astype(np.longdouble) ** y.astype(np.longdouble)).astype(dtype)
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
+    finite = np.isfinite(want)
+    assert np.all(np.abs(got[finite] - want[finite]) <= 2 * np.spacing(np.abs(want[finite])))
