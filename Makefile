@@ -40,6 +40,7 @@ bench: .venv/installed-test .venv-peers/installed
 
 check: .venv/installed-dev
 	$(python) -m ruff check .
+	$(python) -m ruff format --check --quiet .
 	$(python) -m mypy
 	$(python) -m pytest tests/test_structure.py
 

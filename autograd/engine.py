@@ -138,4 +138,3 @@ def _walk(
                 owned.add(parent)
         if freed is not None:
             tensor.inputs, tensor.settings = None, freed
-

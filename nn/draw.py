@@ -233,7 +233,9 @@ def draw_network(
     <NetworkPicture: MLP 2-3-1, 13 parameters>
     """
     if not isinstance(model, Module):
-        raise ArgumentError(f"draw_network was given {type(model).__name__}; write draw_network(model) with an nn.Module")
+        raise ArgumentError(
+            f"draw_network was given {type(model).__name__}; write draw_network(model) with an nn.Module"
+        )
     if theme not in ("auto", "light", "dark"):
         raise ArgumentError(f"theme={theme!r} is not known; write theme='auto', 'light' or 'dark'")
     if not isinstance(max_units, int) or max_units < 2:

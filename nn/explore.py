@@ -21,9 +21,9 @@ from nn.module import Module, observe
 if TYPE_CHECKING:
     from nn.history import History
 
-_SIDE = 49             # points of the grid along each axis; every second one for hidden units
-_MOST_ROWS = 1000      # that gradients are taken over
-_MOST_UNITS = 32       # of one layer that are shown
+_SIDE = 49  # points of the grid along each axis; every second one for hidden units
+_MOST_ROWS = 1000  # that gradients are taken over
+_MOST_UNITS = 32  # of one layer that are shown
 _MOST_POINTS = 400
 
 
@@ -153,8 +153,16 @@ class _Replay:
             others = [np.delete(outputs, label, axis=-1).max(axis=-1) for label in range(count)]
             maps = {f"class {label}": outputs[..., label] - others[label] for label in range(count)}
             title = "Decision boundaries: orange where the class wins"
-            return panels.Maps(title, maps, self.extent, 0.0, True, X, y[:_MOST_POINTS],
-                               "Triangles are the rows of that class, circles those of the others.")
+            return panels.Maps(
+                title,
+                maps,
+                self.extent,
+                0.0,
+                True,
+                X,
+                y[:_MOST_POINTS],
+                "Triangles are the rows of that class, circles those of the others.",
+            )
         if count > 1:
             return panels.Maps("Outputs", {f"output {i}": outputs[..., i] for i in range(count)}, self.extent)
         maps = {"output": outputs[..., 0]}

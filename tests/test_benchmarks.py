@@ -15,8 +15,10 @@ from tests.benchmarks.runner import Row, measure
 from tests.benchmarks.workloads import FUNCTIONS, MOONS, NETWORKS, WORKLOADS, Function, Network
 
 CHAIN = Function("chain-100", "", "chain", size=100)
-FAKES = [Contestant(label, "fake", peer=label != "quick", own_environment=False)
-         for label in ("quick", "slow", "wrong", "missing")]
+FAKES = [
+    Contestant(label, "fake", peer=label != "quick", own_environment=False)
+    for label in ("quick", "slow", "wrong", "missing")
+]
 
 
 @pytest.mark.parametrize("workload", [*NETWORKS, MOONS], ids=lambda w: w.name)

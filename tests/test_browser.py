@@ -68,7 +68,10 @@ def test_no_mistake_of_a_page_escapes(page, tmp_path, mistake, words):
     page.open(path)
     page.evaluate("new Promise(done => setTimeout(done, 100))")
     assert len(page.errors) == 1 and words in page.errors[0]
-    assert [address.rpartition("/")[2] for address in page.requests] == ["page.html", *["missing.png"] * ("src" in mistake)]
+    assert [address.rpartition("/")[2] for address in page.requests] == [
+        "page.html",
+        *["missing.png"] * ("src" in mistake),
+    ]
 
 
 def test_an_expression_that_fails_is_an_error_of_the_test(page):

@@ -161,9 +161,14 @@ def test_xor_draws_more_neurons_and_layers(tmp_path):
 
 def test_the_custom_model_finds_the_oscillation(tmp_path):
     report = custom_model.run(Options(learning_rate=0.05, epochs=600, out=tmp_path))
-    check(report, tmp_path, [
-        f"plots/custom_model/{name}" for name in ("loss.png", "fit.png", "graph_beside_training.png", "loss_graph.svg")
-    ])
+    check(
+        report,
+        tmp_path,
+        [
+            f"plots/custom_model/{name}"
+            for name in ("loss.png", "fit.png", "graph_beside_training.png", "loss_graph.svg")
+        ],
+    )
     for line in report.did[4:]:
         _, _, fitted, true = (cell.strip() for cell in line.split("|")[1:-1])
         assert float(fitted) == pytest.approx(float(true), abs=0.05)
@@ -171,9 +176,14 @@ def test_the_custom_model_finds_the_oscillation(tmp_path):
 
 def test_the_scalar_network_learns(tmp_path):
     report = two_moons_scalars.run(Options(hidden=(4,), learning_rate=1.0, epochs=8, out=tmp_path))
-    check(report, tmp_path, [
-        f"plots/two_moons_scalars/{name}" for name in ("loss.png", "decision_boundary.png", "graph_beside_training.png")
-    ])
+    check(
+        report,
+        tmp_path,
+        [
+            f"plots/two_moons_scalars/{name}"
+            for name in ("loss.png", "decision_boundary.png", "graph_beside_training.png")
+        ],
+    )
     losses = report.did[2].split()
     assert float(losses[3].rstrip(",")) < float(losses[1])
     assert float(report.did[3].split()[-1].rstrip(".")) < 1e-14

@@ -127,7 +127,9 @@ def test_classes_differ_in_shape_and_colour():
 def test_nothing_of_ours_uses_the_global_state_of_pyplot():
     root = Path(__file__).parent.parent
     files = [path for package in ("autograd", "nn", "demos") for path in (root / package).rglob("*.py")]
-    wrong = [path.name for path in files if re.search(r"pyplot|pylab|rcParams\[|matplotlib\.use", path.read_text("utf-8"))]
+    wrong = [
+        path.name for path in files if re.search(r"pyplot|pylab|rcParams\[|matplotlib\.use", path.read_text("utf-8"))
+    ]
     assert len(files) > 60 and wrong == []
 
 

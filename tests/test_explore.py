@@ -34,7 +34,9 @@ def network_loss():
 
 def embedded(page, kind):
     """The JSON inside a page."""
-    return json.loads(re.search(rf'<script type="application/json" id="{kind}">(.*?)</script>', page.html, re.DOTALL)[1])
+    return json.loads(
+        re.search(rf'<script type="application/json" id="{kind}">(.*?)</script>', page.html, re.DOTALL)[1]
+    )
 
 
 def test_gradients_are_those_that_backward_leaves_and_no_grad_changes():
@@ -230,14 +232,16 @@ def test_every_file_of_the_page_goes_into_the_wheel():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     patterns = config["options.package_data"]["autograd.render"].split()
-    files = [path.relative_to(ROOT / "autograd" / "render").as_posix() for path in (ROOT / "autograd/render/page").iterdir()]
+    files = [
+        path.relative_to(ROOT / "autograd" / "render").as_posix() for path in (ROOT / "autograd/render/page").iterdir()
+    ]
     assert len(files) >= 8
     assert [name for name in files if not any(fnmatch(name, pattern) for pattern in patterns)] == []
 
 
 def test_notebooks_get_the_page_in_a_frame():
     shown = explore(network_loss())._repr_html_()
-    assert shown.startswith("<iframe srcdoc=\"&lt;!doctype html&gt;") and "<script" not in shown
+    assert shown.startswith('<iframe srcdoc="&lt;!doctype html&gt;') and "<script" not in shown
 
 
 def test_the_letters_of_a_local_derivative_are_explained():

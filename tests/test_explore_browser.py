@@ -97,7 +97,9 @@ def look_for(page, words):
 
 
 def at_step(page, number):
-    page.evaluate(f"(s => {{ s.value = {number}; s.dispatchEvent(new Event('input')) }})(document.querySelector('#step'))")
+    page.evaluate(
+        f"(s => {{ s.value = {number}; s.dispatchEvent(new Event('input')) }})(document.querySelector('#step'))"
+    )
     page.painted()
 
 
@@ -129,7 +131,9 @@ def test_stepping_forward_shows_one_value_after_the_other_with_its_formula(opene
     operations = [node for node in nodes if node.operands]
     page.press("Home")
     page.painted()
-    assert {id for id, shown in slots(page, "value").items() if shown} == {node.id for node in nodes if not node.operands}
+    assert {id for id, shown in slots(page, "value").items() if shown} == {
+        node.id for node in nodes if not node.operands
+    }
     for count, node in enumerate(operations, start=1):
         page.press("ArrowRight")
         page.painted()
@@ -339,7 +343,9 @@ def test_nothing_is_cut_off_or_too_small_to_read(opened, moons, zoom):
 
 
 def move_to(page, epoch):
-    page.evaluate(f"(s => {{ s.value = {epoch}; s.dispatchEvent(new Event('input')) }})(document.querySelector('#moment'))")
+    page.evaluate(
+        f"(s => {{ s.value = {epoch}; s.dispatchEvent(new Event('input')) }})(document.querySelector('#moment'))"
+    )
     page.painted()
 
 
@@ -358,7 +364,9 @@ def test_the_first_look_can_be_read_and_shows_the_output_and_the_buttons(opened,
         assert 0 <= left < right <= width and 0 <= top < bottom <= height, part
     # What a formula calls by its number has that number in the picture.
     numbers = re.findall(r"#\d+", page.text("#details .formula"))
-    assert numbers and set(numbers) <= set(page.evaluate("[...document.querySelectorAll('.tag')].map(tag => tag.innerText)"))
+    assert numbers and set(numbers) <= set(
+        page.evaluate("[...document.querySelectorAll('.tag')].map(tag => tag.innerText)")
+    )
 
 
 def test_the_slider_moves_loss_weights_gradients_and_graph_together(opened, moons):
@@ -394,7 +402,9 @@ def test_the_slider_moves_loss_weights_gradients_and_graph_together(opened, moon
                 shown = [float(text) for text in values[node.id]]
                 np.testing.assert_allclose(shown, np.ravel(node.thing.data), rtol=6e-3)
             if node.id in grads and grads[node.id] != "map" and node.kind == "operation":
-                np.testing.assert_allclose([float(text) for text in grads[node.id]], np.ravel(node.thing.grad), rtol=6e-3)
+                np.testing.assert_allclose(
+                    [float(text) for text in grads[node.id]], np.ravel(node.thing.grad), rtol=6e-3
+                )
 
 
 def test_the_slider_knows_the_keys(opened, moons):
@@ -599,7 +609,9 @@ def test_of_many_scopes_all_of_a_depth_are_folded_and_the_button_says_so(opened)
     assert inside  # it was above the part of the graph that is shown
     page.press("Enter")
     page.painted()
-    assert page.evaluate("document.querySelectorAll('#world g.node').length") == 7 + 1  # the blocks, x in the first; the sum
+    assert (
+        page.evaluate("document.querySelectorAll('#world g.node').length") == 7 + 1
+    )  # the blocks, x in the first; the sum
     page.press("f")
     page.painted()
     assert page.evaluate("document.querySelectorAll('#world g.node').length") == 14 + 2

@@ -75,8 +75,14 @@ def test_a_run_that_ended_earlier_stays_at_its_end(tmp_path: Path, monkeypatch: 
 
 def test_without_weights_or_a_plane_the_losses_are_shown(tmp_path: Path) -> None:
     model = nn.MLP([3, 2, 1], seed=0)
-    deep = model.fit(np.ones((5, 3)), np.zeros((5, 1)), loss=nn.mean_squared_error, epochs=3, verbose=0,
-                     recorders=[nn.record_weights()])
+    deep = model.fit(
+        np.ones((5, 3)),
+        np.zeros((5, 1)),
+        loss=nn.mean_squared_error,
+        epochs=3,
+        verbose=0,
+        recorders=[nn.record_weights()],
+    )
     for runs in ([run(recorders=[])], [run(), deep]):
         (_, height), _ = seen(nn.compare_gif(runs, tmp_path / "runs.gif"))
         assert height == 320

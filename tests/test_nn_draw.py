@@ -198,7 +198,7 @@ def luminance(colour: np.ndarray) -> float:
 @pytest.mark.parametrize("night", [0, 1], ids=["light", "dark"])
 def test_words_are_readable_wherever_they_stand(night: int) -> None:
     def rgb(role: str) -> np.ndarray:
-        return np.array([int(COLOURS[role][night][i:i + 2], 16) / 255 for i in (1, 3, 5)])
+        return np.array([int(COLOURS[role][night][i : i + 2], 16) / 255 for i in (1, 3, 5)])
 
     def contrast(first: np.ndarray, second: np.ndarray) -> float:
         low, high = sorted((luminance(first), luminance(second)))
@@ -223,7 +223,7 @@ def test_the_bitmap_shows_the_network() -> None:
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].reshape(-1, 3).astype(int)
     for role in ("positive", "negative", "rim", "neuron"):
-        wanted = [int(COLOURS[role][0][i:i + 2], 16) for i in (1, 3, 5)]
+        wanted = [int(COLOURS[role][0][i : i + 2], 16) for i in (1, 3, 5)]
         assert (np.abs(pixels - wanted).max(axis=1) < 30).sum() > 50, role
 
 

@@ -53,8 +53,12 @@ def test_values_come_in_forward_order_and_gradients_in_backward_order() -> None:
     names = [(m.state, m.node.name or m.node.formula if m.node else "") for m in steps(diagram)]
     forward = ["x", "w", "@", "· + 1", "×", "loss"]
     backward = ["loss", "×", "· + 1", "@", "w"]  # x wants no gradient
-    assert names == [(WAITING, ""), *((VALUE, name) for name in forward), *((GRADIENT, name) for name in backward),
-                     (GRADIENT, "")]
+    assert names == [
+        (WAITING, ""),
+        *((VALUE, name) for name in forward),
+        *((GRADIENT, name) for name in backward),
+        (GRADIENT, ""),
+    ]
 
 
 def test_without_gradients_it_ends_when_all_is_computed() -> None:
@@ -66,8 +70,9 @@ def test_without_gradients_it_ends_when_all_is_computed() -> None:
 def test_what_is_veiled_keeps_its_place(veil: tuple[str, ...]) -> None:
     picture = autograd.draw(small_loss(), derivatives=True)
     full, veiled = (picture.run("plain", to_dot(picture.diagram, veil=hidden)) for hidden in ((), veil))
-    places = [[line.split()[:6] for line in text.decode().splitlines() if line.startswith("node")]
-              for text in (full, veiled)]
+    places = [
+        [line.split()[:6] for line in text.decode().splitlines() if line.startswith("node")] for text in (full, veiled)
+    ]
     assert places[0] == places[1] and len(places[0]) == 6
 
 
@@ -76,12 +81,12 @@ def test_every_frame_shows_what_each_node_has_by_then(tmp_path: Path) -> None:
     painter = _Painter(picture, "TB")
     pale, valued, whole = painter.drawn
     for moment in steps(picture.diagram):
-        frame = painter(moment)[-whole.shape[0]:]
+        frame = painter(moment)[-whole.shape[0] :]
         order = [node.id for node in picture.diagram.nodes]
         at = order.index(moment.node.id) if moment.node else -1
         for place, name in enumerate(order):
             left, top, right, bottom = (round(side) for side in painter.shapes[name].box)
-            inner = np.s_[top + 6:bottom - 6, left + 6:right - 6]
+            inner = np.s_[top + 6 : bottom - 6, left + 6 : right - 6]
             if moment.state == GRADIENT:
                 source = whole if place >= at or moment.node is None else valued
             else:
@@ -92,10 +97,15 @@ def test_every_frame_shows_what_each_node_has_by_then(tmp_path: Path) -> None:
 def test_the_last_frame_is_the_picture(tmp_path: Path) -> None:
     path = autograd.animate(small_loss(), tmp_path / "flow.gif")
     painter = _Painter(autograd.draw(small_loss(), theme="light"), "TB")
-    with Image.open(io.BytesIO(autograd.draw(small_loss(), theme="light").run("png", autograd.draw(
-            small_loss(), theme="light").dot, dpi=110))) as image:
+    with Image.open(
+        io.BytesIO(
+            autograd.draw(small_loss(), theme="light").run(
+                "png", autograd.draw(small_loss(), theme="light").dot, dpi=110
+            )
+        )
+    ) as image:
         whole = np.asarray(image.convert("RGB")).astype(int)
-    last = frames_of(path)[-1][-whole.shape[0]:]
+    last = frames_of(path)[-1][-whole.shape[0] :]
     assert last.shape == whole.shape and np.abs(last - whole).mean() < 3  # as near as 256 colours come
     assert (painter.drawn[-1] == whole).all()
 

@@ -55,7 +55,7 @@ def share(pixels: np.ndarray) -> dict[str, float]:
 
 
 def rgb(colour: str) -> tuple[int, ...]:
-    return tuple(int(colour[i:i + 2], 16) for i in (1, 3, 5))
+    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
 
 
 def hexadecimal(css: str) -> str:
@@ -64,8 +64,9 @@ def hexadecimal(css: str) -> str:
 
 @pytest.mark.parametrize("ending", ["svg", "html"])
 @pytest.mark.parametrize("direction", ["TB", "LR"])
-def test_a_picture_follows_the_readers_theme(page: Any, loss: Tensor, tmp_path: Path, ending: str,
-                                             direction: str) -> None:
+def test_a_picture_follows_the_readers_theme(
+    page: Any, loss: Tensor, tmp_path: Path, ending: str, direction: str
+) -> None:
     picture = autograd.draw(loss, tmp_path / f"loss.{ending}", derivatives=True, direction=direction)
     for place, theme in enumerate(("light", "dark")):
         page.media(prefers_color_scheme=theme)
@@ -108,7 +109,7 @@ def test_what_the_browser_paints_is_readable(page: Any, loss: Tensor, tmp_path: 
             return [text.textContent, getComputedStyle(text).fill, box.left, box.top, box.right, box.bottom] })""")
         checked = 0
         for words, ink, left, top, right, bottom in boxes:
-            area = pixels[round(top):round(bottom), round(left):round(right)].reshape(-1, 3)
+            area = pixels[round(top) : round(bottom), round(left) : round(right)].reshape(-1, 3)
             if len(area) < 20:
                 continue  # below the window
             colours, counts = np.unique(area, axis=0, return_counts=True)
@@ -128,8 +129,9 @@ def test_no_name_breaks_a_page(page: Any, tmp_path: Path) -> None:
     picture = autograd.draw(total, tmp_path / "names.html", derivatives=True)
     assert picture.save(tmp_path / "names.png").read_bytes().startswith(b"\x89PNG")
     page.open(tmp_path / "names.html")
-    counts = page.evaluate("['g.node', 'g.edge', 'g.cluster', 'script'].map(part => "
-                           "document.querySelectorAll(part).length)")
+    counts = page.evaluate(
+        "['g.node', 'g.edge', 'g.cluster', 'script'].map(part => document.querySelectorAll(part).length)"
+    )
     assert counts == [len(picture.diagram.nodes), len(picture.diagram.edges), len(NAMES), 0]
     assert len(picture.diagram.nodes) == 3 * len(NAMES) + 1 and page.errors == []
     shown = page.evaluate("[...document.querySelectorAll('g.cluster text')].map(text => text.textContent)")
@@ -141,8 +143,10 @@ def test_pictures_of_one_page_do_not_mix(page: Any, loss: Tensor, tmp_path: Path
     (tmp_path / "two.html").write_text(f"<!doctype html><meta charset=utf-8>{light}{dark}{autograd.draw(loss).svg}")
     page.media(prefers_color_scheme="dark")
     page.open(tmp_path / "two.html")
-    fills = page.evaluate("[...document.querySelectorAll('svg')].map(svg => getComputedStyle("
-                          "svg.querySelector('g.graph > polygon')).fill)")
+    fills = page.evaluate(
+        "[...document.querySelectorAll('svg')].map(svg => getComputedStyle("
+        "svg.querySelector('g.graph > polygon')).fill)"
+    )
     assert [hexadecimal(fill) for fill in fills] == [PALETTE["paper"][0], PALETTE["paper"][1], PALETTE["paper"][1]]
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(element => element.id)")
     assert len(ids) == len(set(ids)) > 60
@@ -189,22 +193,35 @@ def test_the_graph_stands_next_to_loss_and_boundary(page: Any, report: Path) -> 
     page.size(1400, 900)
     page.open(report)
     graph, first, second = page.evaluate(
-        "[...document.querySelectorAll('#part0 .beside figure')].map(figure => figure.getBoundingClientRect().toJSON())")
+        "[...document.querySelectorAll('#part0 .beside figure')].map(figure => figure.getBoundingClientRect().toJSON())"
+    )
     assert graph["right"] < first["left"] and abs(graph["top"] - first["top"]) < 2
     assert second["left"] == first["left"] and second["top"] > first["bottom"]
     captions = page.evaluate("[...document.querySelectorAll('#part0 figcaption')].map(words => words.textContent)")
-    assert captions == ["Computation graph of loss", "training loss", "decision boundary", "hidden activations",
-                        "weight dynamics", "loss surface", "architecture data flow"]
+    assert captions == [
+        "Computation graph of loss",
+        "training loss",
+        "decision boundary",
+        "hidden activations",
+        "weight dynamics",
+        "loss surface",
+        "architecture data flow",
+    ]
     sizes = page.evaluate("[...document.images].map(image => [image.naturalWidth, image.alt])")
     assert len(sizes) == 6 and all(width > 300 and words for width, words in sizes)
 
 
 def test_the_page_holds_tables_and_the_source_of_the_step(page: Any, report: Path) -> None:
     page.open(report)
-    rows = page.evaluate("[...document.querySelectorAll('#part0 .table tr')].map(row => [...row.children].map("
-                         "cell => cell.textContent))")
+    rows = page.evaluate(
+        "[...document.querySelectorAll('#part0 .table tr')].map(row => [...row.children].map(cell => cell.textContent))"
+    )
     assert rows[0] == ["input", "target", "prediction", "error"] and [row[0] for row in rows[1:]] == [
-        "[0, 0]", "[0, 1]", "[1, 0]", "[1, 1]"]
+        "[0, 0]",
+        "[0, 1]",
+        "[1, 0]",
+        "[1, 1]",
+    ]
     page.click("#part0 summary")
     source = page.text("#part0 details pre")
     assert "# forward" in source and "# backward" in source and "# update" in source
@@ -214,7 +231,8 @@ def test_the_page_holds_tables_and_the_source_of_the_step(page: Any, report: Pat
 def test_other_pages_are_one_click_away(page: Any, report: Path) -> None:
     page.open(report)
     assert page.evaluate("[...document.querySelectorAll('#part0 a[href]')].map(link => link.textContent)") == [
-        "a walk & more: a page of its own"]
+        "a walk & more: a page of its own"
+    ]
     page.click("#part0 a[href]")
     page.wait("document.title === 'Arrived'")
 
@@ -235,8 +253,9 @@ def test_nothing_of_the_page_is_cut_off(page: Any, report: Path, width: int, zoo
     assert all(first < second for first, second in itertools.pairwise(tops))
 
 
-def test_notebooks_and_scripts_show_the_same_drawing(loss: Tensor, monkeypatch: pytest.MonkeyPatch,
-                                                     tmp_path: Path) -> None:
+def test_notebooks_and_scripts_show_the_same_drawing(
+    loss: Tensor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", lambda address: not opened.append(address))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

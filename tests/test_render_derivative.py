@@ -51,8 +51,9 @@ def test_names_in_a_picture_are_never_shared() -> None:
     assert of(autograd.tanh(Tensor(1.0, True, name="y"))) == ["1 - out * out"]
 
 
-ELEMENTWISE = sorted(name for name, primitive in REGISTRY.items()
-                     if primitive.kind == "elementwise" and primitive.differentiable)
+ELEMENTWISE = sorted(
+    name for name, primitive in REGISTRY.items() if primitive.kind == "elementwise" and primitive.differentiable
+)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -60,8 +61,9 @@ def test_what_is_printed_is_what_the_rule_computes(name: str) -> None:
     """Read back as Python, and multiplied by g where it is a factor, the text gives the numbers of the rule itself."""
     primitive = REGISTRY[name]
     arrays, settings = SAMPLES[name].cases[0].draw()
-    tensors = [Tensor(array, np.asarray(array).dtype.kind == "f", name=f"a{index}")
-               for index, array in enumerate(arrays)]
+    tensors = [
+        Tensor(array, np.asarray(array).dtype.kind == "f", name=f"a{index}") for index, array in enumerate(arrays)
+    ]
     result = primitive(*tensors, **settings)
     g = np.random.default_rng(0).normal(size=result.shape)
     space = {function: getattr(autograd, function) for function in dir(autograd)}

@@ -19,8 +19,25 @@ from autograd.errors import ArgumentError, RenderError
 from autograd.render import Picture, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
-NAMES = ["a:b", "<lambda>", "back\\slash", "\\N \\G \\E", 'quo"te', "</script>", "&amp; &#92; %s {x}", "😀 ∇ 変数",
-         "new\nline", "nul\x00l", "\ud800", "->", "n" * 10_000, "-", "</TD></TABLE>>", "<!-- -->", "]]>"]
+NAMES = [
+    "a:b",
+    "<lambda>",
+    "back\\slash",
+    "\\N \\G \\E",
+    'quo"te',
+    "</script>",
+    "&amp; &#92; %s {x}",
+    "😀 ∇ 変数",
+    "new\nline",
+    "nul\x00l",
+    "\ud800",
+    "->",
+    "n" * 10_000,
+    "-",
+    "</TD></TABLE>>",
+    "<!-- -->",
+    "]]>",
+]
 
 
 def two_layers(backward: bool = True) -> Tensor:
@@ -81,8 +98,9 @@ def test_nodes_show_operation_name_shape_value_and_gradient() -> None:
     total = product.sum()
     with keep_grads():
         total.backward()
-    text = {node.name or node.formula: words(elements(draw(total), "node")[node.id])
-            for node in draw(total).diagram.nodes}
+    text = {
+        node.name or node.formula: words(elements(draw(total), "node")[node.id]) for node in draw(total).diagram.nodes
+    }
     assert text["a"] == "a parameter 2 grad -2"
     assert text["b"] == "b parameter (2,) float64 1 -3 value 2 2 grad"
     assert text["×"] == "× (2,) float64 2 -6 value 1 1 grad"
@@ -99,8 +117,14 @@ def test_values_and_gradients_can_be_left_out() -> None:
 
 def test_inputs_parameters_and_outputs_differ_in_more_than_colour() -> None:
     kinds = {node.name: (node.kind, node.output) for node in draw(two_layers()).diagram.nodes if node.name}
-    assert kinds == {"x": ("input", False), "target": ("input", False), "loss": ("operation", True),
-                     "w1": ("parameter", False), "b1": ("parameter", False), "w2": ("parameter", False)}
+    assert kinds == {
+        "x": ("input", False),
+        "target": ("input", False),
+        "loss": ("operation", True),
+        "w1": ("parameter", False),
+        "b1": ("parameter", False),
+        "w2": ("parameter", False),
+    }
     text = {name: words(node) for name, node in elements(draw(two_layers()), "node").items()}
     tags = sorted(tag for shown in text.values() for tag in ("input", "parameter", "output") if tag in shown.split())
     assert tags == ["input", "input", "output", "parameter", "parameter", "parameter"]
@@ -193,8 +217,9 @@ def test_every_node_lies_inside_the_view_box() -> None:
                 assert left <= x + float(shift[1]) <= left + width and top <= y + float(shift[2]) <= top + height
 
 
-@pytest.mark.parametrize(("ending", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("dot", b"digraph"),
-                                               ("html", b"<!doctype html>")])
+@pytest.mark.parametrize(
+    ("ending", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("dot", b"digraph"), ("html", b"<!doctype html>")]
+)
 def test_files_are_written_by_their_ending(tmp_path: Path, ending: str, start: bytes) -> None:
     path = tmp_path / "new" / f"graph.{ending}"
     assert isinstance(draw(two_layers(), path), Picture)
@@ -212,11 +237,20 @@ def test_json_holds_what_the_picture_shows(tmp_path: Path, name: str) -> None:
     picture = draw(loss, tmp_path / "graph.json", derivatives=True)
     data = json.loads((tmp_path / "graph.json").read_text(encoding="ascii"))
     leaf, product, total = data["nodes"]
-    assert leaf == {"id": "n0", "kind": "parameter", "name": name, "shape": [1, 2], "dtype": "float64",
-                    "scope": "layer", "value": "mean 2, std 0, 1 not finite", "gradient": "mean 3, std 0"}
+    assert leaf == {
+        "id": "n0",
+        "kind": "parameter",
+        "name": name,
+        "shape": [1, 2],
+        "dtype": "float64",
+        "scope": "layer",
+        "value": "mean 2, std 0, 1 not finite",
+        "gradient": "mean 3, std 0",
+    }
     assert (product["formula"], product["operation"], total["output"], total["shape"]) == ("· × 3", "*", True, [])
     assert [(edge["from"], edge["to"], edge["position"], edge["derivative"]) for edge in data["edges"]] == [
-        (edge.tail.id, edge.head.id, edge.position, edge.derivative) for edge in picture.diagram.edges]
+        (edge.tail.id, edge.head.id, edge.position, edge.derivative) for edge in picture.diagram.edges
+    ]
     assert product["source"].endswith("loss = (x * 3.0).sum()")
 
 
@@ -271,8 +305,9 @@ def test_depth_and_collapse_draw_a_scope_as_one_node() -> None:
     inner = [node.symbol for node in draw(loss, depth=1).diagram.nodes if node.kind == "folded"]
     assert inner == ["product"]
     assert [n.symbol for n in draw(loss, collapse="Dense_0").diagram.nodes if n.kind == "folded"] == ["Dense_0"]
-    assert [n.symbol for n in draw(loss, collapse=lambda path: path.endswith("product")).diagram.nodes
-            if n.kind == "folded"] == ["product"]
+    assert [
+        n.symbol for n in draw(loss, collapse=lambda path: path.endswith("product")).diagram.nodes if n.kind == "folded"
+    ] == ["product"]
     with pytest.raises(ArgumentError, match="'Dense_1/product'"):
         draw(loss, collapse="Dense_7")
     for wrong in ({"collapse": 3}, {"depth": "all"}, {"max_nodes": 2.5}):

@@ -65,16 +65,20 @@ def pictures() -> dict[str, Callable[..., Picture]]:
 KINDS = ("tape", "program", "stages", "module", "repeats", "folded")
 
 
-@pytest.fixture(scope="module", params=[(kind, direction) for kind in KINDS for direction in ("TB", "LR")],
-                ids="-".join)
+@pytest.fixture(
+    scope="module", params=[(kind, direction) for kind in KINDS for direction in ("TB", "LR")], ids="-".join
+)
 def picture(request: pytest.FixtureRequest) -> Picture:
     kind, direction = request.param
     return pictures()[kind](direction=direction)
 
 
 def groups(picture: Picture, kind: str) -> dict[str, ElementTree.Element]:
-    found = (group for group in ElementTree.fromstring(picture.svg).iter(f"{SVG}g")
-             if kind in (group.get("class") or "").split())
+    found = (
+        group
+        for group in ElementTree.fromstring(picture.svg).iter(f"{SVG}g")
+        if kind in (group.get("class") or "").split()
+    )
     return {group.get("id", "").partition("_")[2]: group for group in found}
 
 
@@ -85,9 +89,12 @@ def outline(group: ElementTree.Element) -> Box:
     points = np.array(numbers, float).reshape(-1, 2)
     if shape.tag == f"{SVG}path":  # cubic curves, each from where the last one ended; they stay inside their handles
         t = np.linspace(0, 1, 65)[:, None]
-        points = np.concatenate([(1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
-                                 for a, b, c, d in zip(points[:-1:3], points[1::3], points[2::3], points[3::3],
-                                                       strict=True)])
+        points = np.concatenate(
+            [
+                (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
+                for a, b, c, d in zip(points[:-1:3], points[1::3], points[2::3], points[3::3], strict=True)
+            ]
+        )
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return left, top, right, bottom
 
@@ -95,8 +102,9 @@ def outline(group: ElementTree.Element) -> Box:
 def test_the_svg_parsed_back_is_the_model(picture: Picture) -> None:
     diagram = picture.diagram
     assert set(groups(picture, "node")) == {node.id for node in diagram.nodes}
-    drawn = {(name, *(edge.findtext(f"{SVG}title") or "").split("->"))
-             for name, edge in groups(picture, "edge").items()}
+    drawn = {
+        (name, *(edge.findtext(f"{SVG}title") or "").split("->")) for name, edge in groups(picture, "edge").items()
+    }
     assert drawn == {(edge.id, edge.tail.id, edge.head.id) for edge in diagram.edges}
     paths = {path for node in diagram.nodes for path in _around(node.scope)}
     assert len(groups(picture, "cluster")) == len(paths)
@@ -104,7 +112,7 @@ def test_the_svg_parsed_back_is_the_model(picture: Picture) -> None:
 
 def _around(scope: str) -> list[str]:
     parts = scope.split("/") if scope else []
-    return ["/".join(parts[:count + 1]) for count in range(len(parts))]
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 
 
 def test_everything_lies_inside_the_view_box(picture: Picture) -> None:
@@ -126,7 +134,7 @@ def test_no_node_covers_another_and_each_lies_in_its_cluster(picture: Picture) -
     boxes = {name: outline(group) for name, group in groups(picture, "node").items()}
     names = list(boxes)
     for index, first in enumerate(names):
-        for second in names[index + 1:]:
+        for second in names[index + 1 :]:
             a, b = boxes[first], boxes[second]
             assert a[2] < b[0] or b[2] < a[0] or a[3] < b[1] or b[3] < a[1], (first, second)
     clusters = {name: outline(group) for name, group in groups(picture, "cluster").items()}
@@ -144,10 +152,17 @@ def program(*names: str) -> Graph:
     x, w, product, scope, label = names
     given, weight = Var((2,), np.dtype(float), x), Var((2,), np.dtype(float), w)
     first, last = given.like(product), Var((2,), np.dtype(float))
-    return Graph("program", (given, weight), {}, (
-        Eqn(first, elementwise.mul, (weight, given), {}, ("example.py", 1), scope),
-        Eqn(last, elementwise.add, (first, Literal(2.0)), {}, ("example.py", 2), scope, "update"),
-    ), (last,), (label,))
+    return Graph(
+        "program",
+        (given, weight),
+        {},
+        (
+            Eqn(first, elementwise.mul, (weight, given), {}, ("example.py", 1), scope),
+            Eqn(last, elementwise.add, (first, Literal(2.0)), {}, ("example.py", 2), scope, "update"),
+        ),
+        (last,),
+        (label,),
+    )
 
 
 TEXT = st.text(max_size=30)
@@ -162,7 +177,7 @@ def test_any_names_leave_nodes_edges_and_the_page_whole(names: tuple[str, str, s
     assert len(re.findall("(?i)</script|<script", picture.html)) == 0
 
 
-EXAMPLE = '''
+EXAMPLE = """
 x = Tensor([[1.0, -2.0]], name="x")
 w = Tensor([[0.5], [0.25]], True, name="w")
 with scope("layer"):
@@ -171,7 +186,7 @@ loss = (h * h).sum()
 loss.name = "loss"
 with keep_grads():
     loss.backward()
-'''
+"""
 
 
 def golden_dots() -> dict[str, str]:
@@ -217,14 +232,19 @@ def painted(node: ElementTree.Element) -> dict[str, set[tuple[float, float]]]:
     found: dict[str, set[tuple[float, float]]] = {}
     scale = {PALETTE[role][0] for role in PALETTE if role.startswith("heat") or role == "nan"}
     shapes = [("0 0", part) for part in node.iter(f"{SVG}polygon")]
-    shapes += [(group.get("transform", "")[10:-1], part) for group in node.iter(f"{SVG}g") if group.get("transform")
-               for part in group.iter(f"{SVG}path")]
+    shapes += [
+        (group.get("transform", "")[10:-1], part)
+        for group in node.iter(f"{SVG}g")
+        if group.get("transform")
+        for part in group.iter(f"{SVG}path")
+    ]
     for shift, shape in shapes:
         if shape.get("fill", "") in scale:
             dx, dy = map(float, shift.split())
             for left, top, width, height in rectangles(shape):
                 found.setdefault(shape.get("fill", ""), set()).update(
-                    (round(left + dx + i, 1), round(top + dy + j, 1)) for i in range(width) for j in range(height))
+                    (round(left + dx + i, 1), round(top + dy + j, 1)) for i in range(width) for j in range(height)
+                )
     return found
 
 

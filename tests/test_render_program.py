@@ -23,8 +23,11 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def elements(picture: Picture, kind: str) -> dict[str, ElementTree.Element]:
     """The groups of one kind (node, edge, cluster) in the SVG, by the id that the model gave them."""
-    found = (group for group in ElementTree.fromstring(picture.svg).iter(f"{SVG}g")
-             if kind in (group.get("class") or "").split())
+    found = (
+        group
+        for group in ElementTree.fromstring(picture.svg).iter(f"{SVG}g")
+        if kind in (group.get("class") or "").split()
+    )
     return {group.get("id", "").partition("_")[2]: group for group in found}
 
 
@@ -57,20 +60,27 @@ def test_every_equation_and_every_used_input_is_one_node(step: Any) -> None:
     nodes = draw(graph).diagram.nodes
     assert [node.thing for node in nodes if node.kind == "operation"] == list(graph.eqns)
     assert {node.name: node.kind for node in nodes if node.kind != "operation"} == {
-        "x": "input", "target": "input", "dense_0_weight": "parameter", "dense_0_bias": "parameter",
-        "dense_1_weight": "parameter", "dense_1_bias": "parameter"}
+        "x": "input",
+        "target": "input",
+        "dense_0_weight": "parameter",
+        "dense_0_bias": "parameter",
+        "dense_1_weight": "parameter",
+        "dense_1_bias": "parameter",
+    }
     for node in nodes:
         if node.kind == "operation":
             assert len(node.operands) == len(node.thing.inputs)
             assert [type(operand) is str for operand in node.operands] == [
-                isinstance(atom, Literal) for atom in node.thing.inputs]
+                isinstance(atom, Literal) for atom in node.thing.inputs
+            ]
 
 
 def test_the_svg_of_a_program_holds_the_nodes_and_edges_of_the_model(step: Any) -> None:
     picture = draw(step)
     assert set(elements(picture, "node")) == {node.id for node in picture.diagram.nodes}
-    drawn = {(name, *(edge.findtext(f"{SVG}title") or "").split("->"))
-             for name, edge in elements(picture, "edge").items()}
+    drawn = {
+        (name, *(edge.findtext(f"{SVG}title") or "").split("->")) for name, edge in elements(picture, "edge").items()
+    }
     assert drawn == {(edge.id, edge.tail.id, edge.head.id) for edge in picture.diagram.edges}
 
 
@@ -84,8 +94,11 @@ def test_phases_are_clusters_in_their_own_colours_with_a_legend(step: Any) -> No
         if node.kind == "operation":
             path = next(nodes[node.id].iter(f"{SVG}path"))
             fills.setdefault(node.phase, set()).add(path.get("fill", ""))
-    assert fills == {"forward": {PALETTE["operation"][0]},
-                     "backward": {PALETTE["backward"][0]}, "update": {PALETTE["update"][0]}}
+    assert fills == {
+        "forward": {PALETTE["operation"][0]},
+        "backward": {PALETTE["backward"][0]},
+        "update": {PALETTE["update"][0]},
+    }
     legend = words(ElementTree.fromstring(picture.svg))
     assert picture.diagram.legend == ("forward", "backward", "update")
     assert legend.startswith("■ forward ■ backward ■ update")
@@ -160,7 +173,10 @@ def test_constants_and_numbers_that_are_returned_are_shown() -> None:
     graph = autograd.trace(pair, Tensor([3.0, 4.0]))
     nodes = draw(graph).diagram.nodes
     assert [(node.kind, node.labels) for node in nodes if node.kind != "input"] == [
-        ("constant", ()), ("operation", ("output 1",)), ("operation", ("output 2",))]
+        ("constant", ()),
+        ("operation", ("output 1",)),
+        ("operation", ("output 2",)),
+    ]
     assert next(node.value for node in nodes if node.kind == "constant").numbers == (("1", "2"),)  # type: ignore[union-attr]
     number = Graph("one", (), {}, (), (Literal(1.5),), ("return",))
     assert [(n.name, n.kind, n.output) for n in draw(number).diagram.nodes] == [("1.5", "constant", True)]
@@ -176,8 +192,9 @@ def test_passes_stand_side_by_side_with_what_they_drop_and_change(step: Any) -> 
     first = f"trace: {len(before.eqns)} equations"
     second = f"optimised: {len(after.eqns)} equations"
     assert {node.scope.split("/")[0] for node in diagram.nodes} == {first, second}
-    assert not any(operand.scope.split("/")[0] != node.scope.split("/")[0] for node in diagram.nodes
-                   for operand in node.inputs)
+    assert not any(
+        operand.scope.split("/")[0] != node.scope.split("/")[0] for node in diagram.nodes for operand in node.inputs
+    )
     dropped = [node.thing.out for node in diagram.nodes if node.mark == "dropped"]
     assert dropped == [eqn.out for eqn in before.eqns if eqn.out not in {kept.out for kept in after.eqns}] and dropped
     changed = {node.alias for node in diagram.nodes if node.mark == "changed"}
@@ -196,7 +213,10 @@ def test_stages_of_the_same_name_stay_apart_and_mixtures_are_refused(step: Any) 
 
 def test_phases_and_scopes_of_a_program_fold(step: Any) -> None:
     assert [node.symbol for node in draw(step, depth=0).diagram.nodes if node.kind == "folded"] == [
-        "forward", "backward", "update"]
+        "forward",
+        "backward",
+        "update",
+    ]
     diagram = draw(step, collapse=["update", "forward/Dense_0"]).diagram
     folded = [node for node in diagram.nodes if node.kind == "folded"]
     assert [(node.symbol, node.phase) for node in folded] == [("Dense_0", "forward"), ("update", "update")]
@@ -219,15 +239,25 @@ class Plain:
     """Not of nn: it only says what its parameters are."""
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
-        return [("first.w", Tensor(np.ones((2, 3)), True)), ("first.b", Tensor(np.ones(3), True)),
-                ("scale", Tensor(1.0, True))]
+        return [
+            ("first.w", Tensor(np.ones((2, 3)), True)),
+            ("first.b", Tensor(np.ones(3), True)),
+            ("scale", Tensor(1.0, True)),
+        ]
 
 
 def test_a_module_is_drawn_without_running_it() -> None:
     diagram = draw(nn.MLP([2, 3, 1], output_activation=nn.Sigmoid, seed=0)).diagram
     assert [(node.symbol or node.name, node.scope) for node in diagram.nodes] == [
-        ("weight", "layers.0"), ("bias", "layers.0"), ("Dense(2 -> 3, he)", "layers.0"), ("Tanh()", ""),
-        ("weight", "layers.2"), ("bias", "layers.2"), ("Dense(3 -> 1, he)", "layers.2"), ("Sigmoid()", "")]
+        ("weight", "layers.0"),
+        ("bias", "layers.0"),
+        ("Dense(2 -> 3, he)", "layers.0"),
+        ("Tanh()", ""),
+        ("weight", "layers.2"),
+        ("bias", "layers.2"),
+        ("Dense(3 -> 1, he)", "layers.2"),
+        ("Sigmoid()", ""),
+    ]
     row = [node for node in diagram.nodes if node.kind == "operation"]
     assert [after.operands[0] for after in row[1:]] == row[:-1]
     assert diagram.notes[0] == "MLP: 13 parameters" and "Structure only" in diagram.notes[1]
@@ -237,8 +267,11 @@ def test_a_module_is_drawn_without_running_it() -> None:
 def test_anything_with_named_parameters_is_a_module() -> None:
     nodes = draw(Plain()).diagram.nodes
     assert [(node.name or node.symbol, node.kind, node.scope) for node in nodes] == [
-        ("w", "parameter", "first"), ("b", "parameter", "first"), ("first", "operation", "first"),
-        ("scale", "parameter", "")]
+        ("w", "parameter", "first"),
+        ("b", "parameter", "first"),
+        ("first", "operation", "first"),
+        ("scale", "parameter", ""),
+    ]
     assert nodes[2].operands == (nodes[0], nodes[1])
 
 
@@ -262,7 +295,12 @@ def test_the_forward_pass_of_a_program_shows_local_derivatives(step: Any) -> Non
 
     picture = draw(autograd.trace(line, Tensor(np.ones((2, 3))), Tensor(np.ones((3, 1)))), derivatives=True)
     assert [edge.derivative for edge in picture.diagram.edges] == [
-        "g @ w.T", "x.T @ g", "1 - t1 * t1", "3", "broadcast_to(g)"]
+        "g @ w.T",
+        "x.T @ g",
+        "1 - t1 * t1",
+        "3",
+        "broadcast_to(g)",
+    ]
     names = {node.name or node.alias for node in picture.diagram.nodes}
     assert {"x", "w", "t1"} <= names
     derived = {edge.head.phase for edge in draw(step, derivatives=True).diagram.edges if edge.derivative}

@@ -94,7 +94,9 @@ def test_blocks_fold_beside_inlined_parameters() -> None:
     diagram = draw(y, collapse=["parameters", "repeats"]).diagram
     assert "Block ×5/up" in scopes(diagram)
     assert [node.formula for node in diagram.nodes if node.scope == "Block ×5/up"] == [
-        "· @ block_0_up_weight", "· + block_0_up_bias"]
+        "· @ block_0_up_weight",
+        "· + block_0_up_bias",
+    ]
 
 
 def test_two_rows_of_the_same_name_stay_apart() -> None:
@@ -118,8 +120,11 @@ def test_a_shared_weight_is_kept() -> None:
 @pytest.mark.parametrize(("period", "words"), [(1, "· × 1.1  ×34"), (2, "tanh, · × 1.1  ×17"), (4, "...")])
 def test_a_chain_says_what_it_repeats(period: int, words: str) -> None:
     x = Tensor(0.5, True)
-    functions = {1: [lambda v: v * 1.1], 2: [lambda v: v * 1.1, autograd.tanh],
-                 4: [autograd.sin, autograd.cos, autograd.exp, autograd.tanh]}[period]
+    functions = {
+        1: [lambda v: v * 1.1],
+        2: [lambda v: v * 1.1, autograd.tanh],
+        4: [autograd.sin, autograd.cos, autograd.exp, autograd.tanh],
+    }[period]
     for index in range(40):
         x = functions[index % period](x)
     folded = [node for node in draw(x, max_nodes=20).diagram.nodes if node.kind == "folded"]

@@ -21,7 +21,7 @@ HEAT = [f"heat {step}" for step in range(-HEAT_STEPS, HEAT_STEPS + 1)]
 
 def luminance(colour: str) -> float:
     """Relative luminance as WCAG 2.2 defines it."""
-    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -45,8 +45,9 @@ def test_every_text_is_readable_on_every_fill(theme: str) -> None:
 def test_every_border_and_edge_stands_out_from_what_is_behind_it(theme: str) -> None:
     colour = colours(theme)
     lines = [f"{fill} line" for fill in FILLS[1:]] + ["edge", "flow 4"]
-    assert {line: contrast(colour(line), colour("paper")) for line in lines
-            if contrast(colour(line), colour("paper")) < 3} == {}
+    assert {
+        line: contrast(colour(line), colour("paper")) for line in lines if contrast(colour(line), colour("paper")) < 3
+    } == {}
 
 
 def test_no_light_colour_stands_for_two_dark_ones() -> None:
@@ -54,14 +55,18 @@ def test_no_light_colour_stands_for_two_dark_ones() -> None:
     assert len({light for light, _ in pairs}) == len(pairs)
 
 
-@pytest.mark.parametrize("matrix", [  # Viénot, Brettel and Mollon (1999), linear RGB
-    [[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]],
-    [[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]],
-], ids=["protanopia", "deuteranopia"])
+@pytest.mark.parametrize(
+    "matrix",
+    [  # Viénot, Brettel and Mollon (1999), linear RGB
+        [[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]],
+        [[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]],
+    ],
+    ids=["protanopia", "deuteranopia"],
+)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_signs_and_kinds_stay_apart_for_the_colour_blind(matrix: list[list[float]], theme: str) -> None:
     def seen(role: str) -> np.ndarray:
-        return np.array(matrix) @ [(int(colours(theme)(role)[i:i + 2], 16) / 255) ** 2.2 for i in (1, 3, 5)]
+        return np.array(matrix) @ [(int(colours(theme)(role)[i : i + 2], 16) / 255) ** 2.2 for i in (1, 3, 5)]
 
     kinds = ["heat -5", "heat 0", "heat 5"]
     for first, second in [*itertools.combinations(kinds, 2), ("input line", "parameter line")]:
@@ -80,14 +85,19 @@ def test_a_picture_for_both_themes_is_light_with_a_style_sheet_for_dark() -> Non
         assert f'[fill="{day}"]{{fill:{night}}}' in dark_style(".some")
 
 
-@given(hnp.arrays(st.sampled_from([np.float64, np.float32, np.int64, np.bool_, np.complex128]),
-                  hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=30)))
+@given(
+    hnp.arrays(
+        st.sampled_from([np.float64, np.float32, np.int64, np.bool_, np.complex128]),
+        hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=30),
+    )
+)
 def test_any_array_has_a_summary_of_bounded_size(array: np.ndarray) -> None:
     summary = summarise(array)
     assert summary.text and len(summary.text) < 80
     assert len(summary.bars) <= MAX_BARS and len(summary.cells) <= MAX_CELLS
-    assert all(len(row) <= MAX_CELLS and all(step is None or abs(step) <= HEAT_STEPS for step in row)
-               for row in summary.cells)
+    assert all(
+        len(row) <= MAX_CELLS and all(step is None or abs(step) <= HEAT_STEPS for step in row) for row in summary.cells
+    )
     assert all(bar is None or abs(bar) <= 1 for bar in summary.bars)
     assert not (summary.bars and summary.cells)
 

@@ -195,7 +195,9 @@ _RESERVED = frozenset(keyword.kwlist) | {"np", "erf", "scatter_add", "make_diago
 
 def source(graph: Graph) -> str:
     """The graph as a NumPy function that runs on its own: what a careful person would write as manual backprop."""
-    names = unique_names(graph, _RESERVED | {e.primitive.name for e in graph.eqns if e.primitive.name not in EXPRESSIONS})
+    names = unique_names(
+        graph, _RESERVED | {e.primitive.name for e in graph.eqns if e.primitive.name not in EXPRESSIONS}
+    )
 
     def show(atom: Atom) -> str:
         return names[atom] if isinstance(atom, Var) else _literal(atom)

@@ -1,4 +1,5 @@
 """Pictures of computations, drawn by Graphviz."""
+
 from . import panels
 from .animate import animate
 from .engine import find_engine

@@ -3,6 +3,7 @@
 Graphviz draws the same layout three times: pale, with values, and with gradients too. A frame takes every node and
 every edge from the drawing that shows what it has by then, so all frames are as exact as the picture itself.
 """
+
 from __future__ import annotations
 
 import io
@@ -25,9 +26,9 @@ from .theme import Colour, colours
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LONGEST = 1400  # pixels of the longer side
-_FINEST = 110    # dots per inch
-_STRIP = 44      # pixels of the words above
-_FINE = 3        # sub-pixels of the lines drawn here
+_FINEST = 110  # dots per inch
+_STRIP = 44  # pixels of the words above
+_FINE = 3  # sub-pixels of the lines drawn here
 WAITING, VALUE, GRADIENT = 0, 1, 2
 _VEILS = (("node", "value", "grad"), ("grad",), ())
 
@@ -48,9 +49,22 @@ class Shape(NamedTuple):
     line: list[tuple[float, float]]
 
 
-def animate(thing: Any, path: str | os.PathLike[str], *, max_frames: int = 60, frame_ms: int = 350, hold_ms: int = 2000,
-            depth: int | None = None, direction: str = "TB", derivatives: bool = False, collapse: Collapse = None,
-            max_nodes: int = 60, theme: str = "light", engine: str = "auto", timeout: float = 30.0) -> Path:
+def animate(
+    thing: Any,
+    path: str | os.PathLike[str],
+    *,
+    max_frames: int = 60,
+    frame_ms: int = 350,
+    hold_ms: int = 2000,
+    depth: int | None = None,
+    direction: str = "TB",
+    derivatives: bool = False,
+    collapse: Collapse = None,
+    max_nodes: int = 60,
+    theme: str = "light",
+    engine: str = "auto",
+    timeout: float = 30.0,
+) -> Path:
     """Write a GIF of a computation: nodes light up with their values in the order in which they were computed, then
     with their gradients in the order in which `backward()` found them.
 
@@ -86,10 +100,25 @@ def animate(thing: Any, path: str | os.PathLike[str], *, max_frames: int = 60, f
         raise ArgumentError(f"{str(path)!r} does not end in .gif; write animate(loss, 'flow.gif')")
     if theme not in ("light", "dark"):
         raise ArgumentError(f"theme={theme!r}: a GIF cannot follow the reader's system; write 'light' or 'dark'")
-    picture = draw(thing, depth=depth, direction=direction, derivatives=derivatives, collapse=collapse,
-                   max_nodes=max_nodes, theme=theme, engine=engine, timeout=timeout)  # type: ignore[arg-type]
-    return write_gif(_Painter(picture, direction), steps(picture.diagram), path, max_frames=max_frames,
-                     frame_ms=frame_ms, hold_ms=hold_ms)
+    picture = draw(
+        thing,
+        depth=depth,
+        direction=direction,
+        derivatives=derivatives,
+        collapse=collapse,
+        max_nodes=max_nodes,
+        theme=theme,
+        engine=engine,
+        timeout=timeout,
+    )  # type: ignore[arg-type]
+    return write_gif(
+        _Painter(picture, direction),
+        steps(picture.diagram),
+        path,
+        max_frames=max_frames,
+        frame_ms=frame_ms,
+        hold_ms=hold_ms,
+    )
 
 
 def steps(diagram: Diagram) -> list[Moment]:
@@ -149,8 +178,11 @@ class _Painter:
         if moment.node is None:
             return
         back = moment.state == GRADIENT
-        lit = [edge for edge in self.diagram.edges
-               if (edge.tail is moment.node and edge.flow is not None if back else edge.head is moment.node)]
+        lit = [
+            edge
+            for edge in self.diagram.edges
+            if (edge.tail is moment.node and edge.flow is not None if back else edge.head is moment.node)
+        ]
         mask = Image.new("L", (_FINE * frame.shape[1], _FINE * frame.shape[0]))
         pen = ImageDraw.Draw(mask)
         width = max(2, round(2.4 * self.scale)) * _FINE
@@ -188,8 +220,9 @@ class _Painter:
         height, width = self.drawn[0].shape[:2]
         room = round(4 * self.scale) if shape.line else 2
         left, top = (max(0, int(side) - room) for side in shape.box[:2])
-        right, bottom = (min(most, int(side) + room + 1) for side, most in zip(shape.box[2:], (width, height),
-                                                                               strict=True))
+        right, bottom = (
+            min(most, int(side) + room + 1) for side, most in zip(shape.box[2:], (width, height), strict=True)
+        )
         if not shape.line:
             return (left, top, right, bottom), np.ones((bottom - top, right - left), bool)
         mask = Image.new("1", (right - left, bottom - top))
@@ -227,8 +260,16 @@ def _shapes(root: ElementTree.Element, scale: float) -> dict[str, Shape]:
         if kind not in ("node", "edge"):
             continue
         parts = [part for part in group.iter() if part.tag in (f"{_SVG}polygon", f"{_SVG}path")]
-        pieces = [(np.array(re.findall(r"-?\d+(?:\.\d+)?", part.get("points") or part.get("d") or ""), float)
-                   .reshape(-1, 2) + move) * scale for part in (parts if kind == "edge" else parts[:1])]
+        pieces = [
+            (
+                np.array(re.findall(r"-?\d+(?:\.\d+)?", part.get("points") or part.get("d") or ""), float).reshape(
+                    -1, 2
+                )
+                + move
+            )
+            * scale
+            for part in (parts if kind == "edge" else parts[:1])
+        ]
         line: Sequence[Any] = []
         if kind == "edge":
             pieces[0] = _curve(pieces[0])
@@ -242,9 +283,12 @@ def _shapes(root: ElementTree.Element, scale: float) -> dict[str, Shape]:
 def _curve(points: np.ndarray) -> np.ndarray:
     """Points along Bézier curves, each from where the one before it ended."""
     t = np.linspace(0, 1, 17)[:, None]
-    return np.concatenate([(1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
-                           for a, b, c, d in zip(points[:-1:3], points[1::3], points[2::3], points[3::3],
-                                                 strict=True)])
+    return np.concatenate(
+        [
+            (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
+            for a, b, c, d in zip(points[:-1:3], points[1::3], points[2::3], points[3::3], strict=True)
+        ]
+    )
 
 
 def _pixels(png: bytes) -> np.ndarray:
@@ -260,4 +304,4 @@ def _same_size(pictures: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _rgb(colour: str) -> np.ndarray:
-    return np.array([int(colour[i:i + 2], 16) for i in (1, 3, 5)], float)
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], float)

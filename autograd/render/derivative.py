@@ -4,6 +4,7 @@ A vjp rule is a function of the output's cotangent g, the output y and the input
 arrays it returns the formula it stands for: `lambda g, y, x: g * (1 - y * y)` gives `g * (1 - y * y)`, and the
 local derivative is what multiplies g in it. There is no table of formulas that could disagree with the rules.
 """
+
 from __future__ import annotations
 
 import inspect
@@ -31,8 +32,14 @@ class Symbol(ArrayMethods):
     __slots__ = ("arguments", "dtype", "name", "primitive", "settings", "shape")
     level = 1 << 30  # above Tensors and Tracers: whatever meets a symbol becomes part of the formula
 
-    def __init__(self, name: str, spec: Spec, primitive: Primitive | None = None, arguments: Sequence[Any] = (),
-                 settings: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        spec: Spec,
+        primitive: Primitive | None = None,
+        arguments: Sequence[Any] = (),
+        settings: dict[str, Any] | None = None,
+    ) -> None:
         self.name, self.primitive, self.arguments = name, primitive, tuple(arguments)
         self.settings = settings or {}
         self.shape, self.dtype = spec
@@ -94,7 +101,7 @@ def local_derivative(tensor: Any, position: int, names: Collection[str] = (), di
         return ""
     factor = _without(formula, g)
     text = _text(formula if factor is None else factor, digits)[0]
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT - 1] + "…"
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def letters(tensor: Any, position: int, text: str, names: Collection[str] = ()) -> list[tuple[str, int]]:
@@ -114,8 +121,11 @@ def _symbol(operand: Any, name: str) -> Any:
 
 def _names(rule: Rule, tensor: Any, names: Collection[str]) -> list[str]:
     """Names for g, the output and the inputs, all different from each other and from those of other things."""
-    own = [parameter.name for parameter in inspect.signature(rule).parameters.values()
-           if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    own = [
+        parameter.name
+        for parameter in inspect.signature(rule).parameters.values()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
     things = [None, tensor, *tensor.inputs]
     fallbacks = [("grad",), ("out", "output"), *((f"x{index}", f"arg{index}") for index in range(1, len(things) - 1))]
     called: dict[int, str] = {}
@@ -166,8 +176,11 @@ def _negative(formula: Any) -> Any:
 
 def _binary(name: str, first: Any, second: Any) -> Any:
     """The operation as a formula, also where shapes no longer matter because g has gone."""
-    spec = next(formula for formula in (first, second) if isinstance(formula, Symbol)) if (
-        isinstance(first, Symbol) or isinstance(second, Symbol)) else None
+    spec = (
+        next(formula for formula in (first, second) if isinstance(formula, Symbol))
+        if (isinstance(first, Symbol) or isinstance(second, Symbol))
+        else None
+    )
     if spec is None:
         return first / second if name == "div" else first * second
     if not isinstance(first, Symbol) and np.ndim(first) == 0 and first in (1, -1) and name == "mul":
@@ -204,8 +217,11 @@ def _text(formula: Any, digits: int) -> tuple[str, int]:
     if name in ("transpose", "swapaxes", "matrix_transpose") and _swaps_last(formula):
         return f"{_wrap(arguments[0], _ATOM, digits)}.T", _ATOM
     words = [_text(argument, digits)[0] for argument in arguments]
-    words += [f"{key}={setting}" for key, setting in formula.settings.items() if setting is not None
-              and setting is not False and key != "shape" and not isinstance(setting, np.ndarray)]
+    words += [
+        f"{key}={setting}"
+        for key, setting in formula.settings.items()
+        if setting is not None and setting is not False and key != "shape" and not isinstance(setting, np.ndarray)
+    ]
     return f"{name}({', '.join(words)})", _ATOM
 
 
@@ -239,5 +255,6 @@ def contribution(tensor: Any, position: int) -> float | None:
         return None
     extra = flowing.ndim - np.ndim(arrays[position])
     axes = tuple(range(extra)) + tuple(
-        axis for axis in range(extra, flowing.ndim) if np.shape(arrays[position])[axis - extra] == 1)
+        axis for axis in range(extra, flowing.ndim) if np.shape(arrays[position])[axis - extra] == 1
+    )
     return float(np.linalg.norm(flowing.sum(axis=axes).ravel()))

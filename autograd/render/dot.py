@@ -3,6 +3,7 @@
 Only what both known engines draw alike is used: HTML-like labels on boxes, one font name, six-digit colours, generated
 ids. Everything a user wrote (names, scopes, source lines) goes through `text` or `tooltip` on its way in.
 """
+
 from __future__ import annotations
 
 import html
@@ -18,15 +19,27 @@ from .theme import FLOW_STEPS, Colour, colours, mix
 FONT = "Arial"
 CLASS = "tracegrad"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
-_STYLES = {OPERATION: ("rounded,filled", 1.0), INPUT: ("filled", 1.2), PARAMETER: ("filled", 2.2),
-           STATE: ("filled", 1.0), CONSTANT: ("filled,dashed", 1.0),
-           FOLDED: ("rounded,filled,dashed", 1.5), OUTPUT: ("rounded,filled", 2.2)}
+_STYLES = {
+    OPERATION: ("rounded,filled", 1.0),
+    INPUT: ("filled", 1.2),
+    PARAMETER: ("filled", 2.2),
+    STATE: ("filled", 1.0),
+    CONSTANT: ("filled,dashed", 1.0),
+    FOLDED: ("rounded,filled,dashed", 1.5),
+    OUTPUT: ("rounded,filled", 2.2),
+}
 ASSIGNED = " ←"  # at the end of what an output is labelled with: it becomes the new value of that
 MOST_LABELS = 4  # shown in one node
 
 
-def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB", apart: list[Drawing] | None = None,
-           veil: Collection[str] = ()) -> str:
+def to_dot(
+    diagram: Diagram,
+    *,
+    theme: str = "light",
+    direction: str = "TB",
+    apart: list[Drawing] | None = None,
+    veil: Collection[str] = (),
+) -> str:
     """The DOT text of a diagram, the same for the same diagram.
 
     Where the list `apart` is given, heat maps and sparklines go there, and only their places are kept in the text.
@@ -37,11 +50,11 @@ def to_dot(diagram: Diagram, *, theme: str = "light", direction: str = "TB", apa
         "digraph computation {",
         f'  graph [rankdir={direction}, bgcolor="{colour("paper")}", fontname="{FONT}", fontsize=11, '
         f'fontcolor="{colour("quiet")}", class="{CLASS}", nodesep=0.25, '
-        f'ranksep={_between(diagram):g}, pad=0.15{_heading(diagram, colour)}];',
+        f"ranksep={_between(diagram):g}, pad=0.15{_heading(diagram, colour)}];",
         f'  node [shape=box, fontname="{FONT}", fontsize=11, fontcolor="{colour("ink")}", margin="0.09,0.05", '
-        'height=0.3, width=0.4];',
+        "height=0.3, width=0.4];",
         f'  edge [fontname="{FONT}", fontsize=9, fontcolor="{colour("quiet")}", color="{colour("edge")}", '
-        'arrowsize=0.6];',
+        "arrowsize=0.6];",
     ]
     _group_lines(diagram.group(), colour, lines, apart, veil)
     sideways = direction in ("LR", "RL")
@@ -61,13 +74,13 @@ def text(words: str, limit: int = 40) -> str:
     'a&lt;b&gt; &amp; &quot;c&quot;'
     """
     words = printable(words)
-    words = words if len(words) <= limit else words[:limit - 1] + "…"
+    words = words if len(words) <= limit else words[: limit - 1] + "…"
     return html.escape(words).replace("\\", "\\\\")
 
 
 def tooltip(words: str, limit: int = 1000) -> str:
     """Any text as a quoted tooltip. Backslashes go through two rounds of escapes in Graphviz, entities through one."""
-    words = words if len(words) <= limit else words[:limit - 1] + "…"
+    words = words if len(words) <= limit else words[: limit - 1] + "…"
     words = "\n".join(printable(line) for line in words.split("\n"))
     words = html.escape(words, quote=False).replace("\\", "\\" * 4).replace("\n", "\\n").replace('"', '\\"')
     return f'"{words}"'
@@ -77,12 +90,13 @@ def _heading(diagram: Diagram, colour: Colour) -> str:
     """The notes and the legend above the picture."""
     rows = [f'<TR><TD ALIGN="LEFT">{text(note, 160)}</TD></TR>' for note in diagram.notes]
     if diagram.legend:
-        words = "&#160; &#160;".join(f'<FONT COLOR="{colour(_phase_colours(phase)[1])}">■</FONT> {text(phase)}'
-                                     for phase in diagram.legend)
+        words = "&#160; &#160;".join(
+            f'<FONT COLOR="{colour(_phase_colours(phase)[1])}">■</FONT> {text(phase)}' for phase in diagram.legend
+        )
         rows.append(f'<TR><TD ALIGN="LEFT">{words}</TD></TR>')
     if not rows:
         return ""
-    return f', labelloc=t, labeljust=l, label=<{_table(0)}{"".join(rows)}</TABLE>>'
+    return f", labelloc=t, labeljust=l, label=<{_table(0)}{''.join(rows)}</TABLE>>"
 
 
 def _phase_colours(phase: str) -> tuple[str, str]:
@@ -107,8 +121,9 @@ def _pale(colour: Colour) -> Colour:
     return lambda role: mix(colour(role), colour("paper"), 0.0 if role.startswith("group") else 0.7)
 
 
-def _group_lines(root: Group, colour: Colour, lines: list[str], apart: list[Drawing] | None,
-                 veil: Collection[str]) -> None:
+def _group_lines(
+    root: Group, colour: Colour, lines: list[str], apart: list[Drawing] | None, veil: Collection[str]
+) -> None:
     stack: list[tuple[Group | None, str]] = [(root, "  ")]  # None closes a cluster
     while stack:
         group, space = stack.pop()
@@ -116,10 +131,12 @@ def _group_lines(root: Group, colour: Colour, lines: list[str], apart: list[Draw
             lines.append(f"{space}}}")
             continue
         if group.path:
-            lines += [f"{space}subgraph cluster_{group.id} {{",
-                      f'{space}  graph [id="{group.id}", label=<<B>{text(group.label)}</B>{_beside(group.label)}>, '
-                      f'labeljust=l, style="rounded,filled", fillcolor="{colour("group")}", color="{colour("group line")}", '
-                      f'tooltip={tooltip(group.path)}, margin=10];']
+            lines += [
+                f"{space}subgraph cluster_{group.id} {{",
+                f'{space}  graph [id="{group.id}", label=<<B>{text(group.label)}</B>{_beside(group.label)}>, '
+                f'labeljust=l, style="rounded,filled", fillcolor="{colour("group")}", color="{colour("group line")}", '
+                f"tooltip={tooltip(group.path)}, margin=10];",
+            ]
             stack.append((None, space))
             space += "  "
         lines += [f"{space}{_node_line(node, colour, apart, veil)}" for node in group.nodes]
@@ -130,21 +147,28 @@ def _node_line(node: Node, colour: Colour, apart: list[Drawing] | None, veil: Co
     role = OUTPUT if node.output else node.kind
     style, width = _STYLES[role]
     fill, line = {CONSTANT: ("paper", "operation line"), STATE: ("parameter", "parameter line")}.get(
-        role, (role, f"{role} line"))
+        role, (role, f"{role} line")
+    )
     if node.phase:
         fill = _phase_colours(node.phase)[0]
         line = line if node.output else f"{fill} line"
     if node.mark == DROPPED:
         style += ",dashed"
     veiled = dict.fromkeys(veil, colour(fill))
-    return (f'{node.id} [id="{node.id}", style="{style}", penwidth={width:g}, fillcolor="{colour(fill)}", '
-            f'color="{colour(line)}", tooltip={tooltip(_hint(node))}, label=<{_label(node, colour, apart, veiled)}>];')
+    return (
+        f'{node.id} [id="{node.id}", style="{style}", penwidth={width:g}, fillcolor="{colour(fill)}", '
+        f'color="{colour(line)}", tooltip={tooltip(_hint(node))}, label=<{_label(node, colour, apart, veiled)}>];'
+    )
 
 
 def _hint(node: Node) -> str:
     shape = f"{node.shape} {node.dtype}" if node.shape is not None else ""
-    lines = [node.name[:400], *((node.listing,) if node.listing else (node.symbol, f"{shape} {node.settings}".strip())),
-             node.scope[:200], node.source]
+    lines = [
+        node.name[:400],
+        *((node.listing,) if node.listing else (node.symbol, f"{shape} {node.settings}".strip())),
+        node.scope[:200],
+        node.source,
+    ]
     return "\n".join(line for line in lines if line)
 
 
@@ -164,17 +188,24 @@ def _label(node: Node, colour: Colour, apart: list[Drawing] | None, veiled: dict
         rows += [f"<B>{text(label)}</B>" for label in [*assigned[:MOST_LABELS], *more]]
     for what, summary, role in (("value", node.value, "ink"), ("grad", node.grad, "grad")):
         if summary is not None and not summary.numbers:
-            words = f"{what} norm {summary.norm}" if what == "grad" and not summary.scalar else (
-                f"{what} {summary.text}" if what == "grad" or not summary.scalar else summary.text)
+            words = (
+                f"{what} norm {summary.norm}"
+                if what == "grad" and not summary.scalar
+                else (f"{what} {summary.text}" if what == "grad" or not summary.scalar else summary.text)
+            )
             words = words.removeprefix("value ")
             rows.append(_font(text(words, 60), seen(what)(role), 11 if summary.scalar else 9))
-    drawings = [(what, drawn, role) for what, summary, role in
-                (("value", node.value, "ink"), ("grad", node.grad, "grad"))
-                if summary is not None and (drawn := _drawn(summary, seen(what), apart))]
+    drawings = [
+        (what, drawn, role)
+        for what, summary, role in (("value", node.value, "ink"), ("grad", node.grad, "grad"))
+        if summary is not None and (drawn := _drawn(summary, seen(what), apart))
+    ]
     if drawings:
         both = len(drawings) == 2
-        cells = "".join(f"<TD>{_column(drawn, what if both or what == 'grad' else '', seen(what)(role))}</TD>"
-                        for what, drawn, role in drawings)
+        cells = "".join(
+            f"<TD>{_column(drawn, what if both or what == 'grad' else '', seen(what)(role))}</TD>"
+            for what, drawn, role in drawings
+        )
         rows.append(f"{_table(4)}<TR>{cells}</TR></TABLE>")
     if node.room and apart is not None:
         cells = "".join(f"<TD>{_place(Drawing(*size, Summary('')), apart)}</TD>" for size in node.room)
@@ -212,8 +243,7 @@ def _font(words: str, colour: str, size: int) -> str:
 def _column(drawn: str, caption: str, colour: str) -> str:
     if not caption:
         return drawn
-    return (f"{_table(0)}<TR><TD>{drawn}</TD></TR>"
-            f"<TR><TD>{_font(caption, colour, 8)}</TD></TR></TABLE>")
+    return f"{_table(0)}<TR><TD>{drawn}</TD></TR><TR><TD>{_font(caption, colour, 8)}</TD></TR></TABLE>"
 
 
 def _drawn(summary: Summary, colour: Colour, apart: list[Drawing] | None) -> str:

@@ -5,6 +5,7 @@ tens of thousands of cells, and laying those out takes seconds. For SVG it is gi
 colour that stands for nothing but the drawing's number; `insert` puts the drawing there afterwards, one path for each
 colour.
 """
+
 from __future__ import annotations
 
 import re
@@ -33,13 +34,15 @@ class Drawing:
     def table(self, colour: Colour) -> str:
         """As a table of cells in an HTML-like label."""
         size = _fixed(self.width, self.height)
-        return f'{TABLE.format(space=0, pad=0, more=size)}{"".join(self._rows(colour))}</TABLE>'
+        return f"{TABLE.format(space=0, pad=0, more=size)}{''.join(self._rows(colour))}</TABLE>"
 
     def _rows(self, colour: Colour) -> list[str]:
         if self.summary.cells:
             cell = _fixed(_CELL, _CELL)
-            return ["<TR>" + "".join(f'<TD BGCOLOR="{colour(_role(step))}"{cell}></TD>' for step in row) + "</TR>"
-                    for row in self.summary.cells]
+            return [
+                "<TR>" + "".join(f'<TD BGCOLOR="{colour(_role(step))}"{cell}></TD>' for step in row) + "</TR>"
+                for row in self.summary.cells
+            ]
         rows = []
         for sign in _halves(self.summary.bars):
             cells = []
@@ -67,8 +70,11 @@ class Drawing:
 
     def _rectangles(self) -> list[tuple[str, int, int, int, int]]:
         if self.summary.cells:
-            return [(_role(row[start]), _CELL * start, _CELL * place, _CELL * (stop - start), _CELL)
-                    for place, row in enumerate(self.summary.cells) for start, stop in _runs(row)]
+            return [
+                (_role(row[start]), _CELL * start, _CELL * place, _CELL * (stop - start), _CELL)
+                for place, row in enumerate(self.summary.cells)
+                for start, stop in _runs(row)
+            ]
         found = []
         for place, sign in enumerate(_halves(self.summary.bars)):
             for index, bar in enumerate(self.summary.bars):
@@ -93,10 +99,13 @@ def numbers_table(summary: Summary, colour: Colour, size: int = 9) -> str:
     """The entries written out on the colours of a heat map."""
     rows = []
     for steps, words in zip(summary.cells, summary.numbers, strict=True):
-        cells = (f'<TD BGCOLOR="{colour(_role(step))}" CELLPADDING="3"><FONT COLOR="{colour("ink")}" '
-                 f'POINT-SIZE="{size}">{word}</FONT></TD>' for step, word in zip(steps, words, strict=True))
+        cells = (
+            f'<TD BGCOLOR="{colour(_role(step))}" CELLPADDING="3"><FONT COLOR="{colour("ink")}" '
+            f'POINT-SIZE="{size}">{word}</FONT></TD>'
+            for step, word in zip(steps, words, strict=True)
+        )
         rows.append(f"<TR>{''.join(cells)}</TR>")
-    return f'{TABLE.format(space=1, pad=0, more="")}{"".join(rows)}</TABLE>'
+    return f"{TABLE.format(space=1, pad=0, more='')}{''.join(rows)}</TABLE>"
 
 
 def insert(svg: str, drawings: Sequence[Drawing], colour: Colour) -> str:

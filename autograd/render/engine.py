@@ -3,6 +3,7 @@
 Two are known: the system's `dot`, and `graphviz-pure`, a single static program that pip installs (`tracegrad[dot]`).
 Both are called the same way, text in and picture out, so the choice never shows in the rest of the package.
 """
+
 from __future__ import annotations
 
 import os
@@ -19,8 +20,10 @@ from ..errors import RenderError
 
 VARIABLE = "TRACEGRAD_DOT"
 EMBEDDED = "graphviz-pure"
-HOW_TO_INSTALL = ("pip install 'tracegrad[dot]' (an embedded engine, 6 MB), or install Graphviz itself so that `dot` "
-                  "is on the PATH (apt install graphviz, brew install graphviz, winget install graphviz)")
+HOW_TO_INSTALL = (
+    "pip install 'tracegrad[dot]' (an embedded engine, 6 MB), or install Graphviz itself so that `dot` "
+    "is on the PATH (apt install graphviz, brew install graphviz, winget install graphviz)"
+)
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,7 @@ def find_engine(engine: str = "auto") -> Engine | None:
         return _system() or _embedded()
     found = _system() if wanted == "dot" else _embedded() if wanted == EMBEDDED else _at(wanted)
     if found is None:
-        raise RenderError(f"{origin}: there is no such Graphviz program here; "
-                          f"write engine='auto', or {HOW_TO_INSTALL}")
+        raise RenderError(f"{origin}: there is no such Graphviz program here; write engine='auto', or {HOW_TO_INSTALL}")
     return found
 
 
@@ -114,8 +116,10 @@ def run_engine(engine: Engine, dot: str, format: str, *, timeout: float = 30.0, 
     try:
         done = subprocess.run(command, input=dot.encode("utf-8"), capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
-        raise RenderError(f"{engine.name} was stopped after {timeout:g} s, its time limit for laying out this graph; "
-                          "draw fewer nodes (max_nodes=, depth=, collapse=) or give it longer (timeout=)") from error
+        raise RenderError(
+            f"{engine.name} was stopped after {timeout:g} s, its time limit for laying out this graph; "
+            "draw fewer nodes (max_nodes=, depth=, collapse=) or give it longer (timeout=)"
+        ) from error
     except OSError as error:
         raise RenderError(f"{engine.path} could not be started: {error}; {HOW_TO_INSTALL}") from error
     if done.returncode != 0 or not done.stdout:  # warnings on stderr beside a picture are of no interest

@@ -1,4 +1,5 @@
 """`explore`: a computation in one HTML file in which a reader walks forward and backward through it."""
+
 from __future__ import annotations
 
 import html
@@ -27,8 +28,8 @@ from .panels import Panel
 from .theme import PALETTE, ThemeName, colours
 from .views import View, make_views, view_json
 
-SIDES = (SIDE, 12, 6)       # sides of the tables that arrays are shrunk to, the first that keeps the page small
-MOST_NUMBERS = 1_500_000    # in one page
+SIDES = (SIDE, 12, 6)  # sides of the tables that arrays are shrunk to, the first that keeps the page small
+MOST_NUMBERS = 1_500_000  # in one page
 _SCRIPTS = ("numbers.js", "graph.js", "steps.js", "details.js", "panels.js", "main.js")
 
 
@@ -53,17 +54,29 @@ class Exploration:
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own, so that it and the notebook leave each other alone."""
-        return (f'<iframe srcdoc="{html.escape(self.html)}" title="{html.escape(self.title)}" '
-                'style="width:100%;height:720px;border:0"></iframe>')
+        return (
+            f'<iframe srcdoc="{html.escape(self.html)}" title="{html.escape(self.title)}" '
+            'style="width:100%;height:720px;border:0"></iframe>'
+        )
 
     def __repr__(self) -> str:
         return f"<Exploration: {self.title}, {len(self.html) / 1e6:.2g} MB>"
 
 
-def explore(thing: Any, path: str | os.PathLike[str] | None = None, *, moments: Sequence[int] = (),
-            panels: Iterable[Panel] = (), title: str = "", unit: str = "epoch", direction: str = "TB",
-            max_nodes: int | None = 300, theme: ThemeName = "auto", engine: str = "auto",
-            timeout: float = 30.0) -> Exploration:
+def explore(
+    thing: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    moments: Sequence[int] = (),
+    panels: Iterable[Panel] = (),
+    title: str = "",
+    unit: str = "epoch",
+    direction: str = "TB",
+    max_nodes: int | None = 300,
+    theme: ThemeName = "auto",
+    engine: str = "auto",
+    timeout: float = 30.0,
+) -> Exploration:
     """One HTML file in which a computation can be stepped through, forward and backward, with its numbers.
 
     Forward, the values appear operation by operation, with the formula and its numbers; backward, the gradient of the
@@ -97,13 +110,17 @@ def explore(thing: Any, path: str | os.PathLike[str] | None = None, *, moments: 
     outputs = iter([thing] if isinstance(thing, Box) else thing if isinstance(thing, Iterable) else [])
     first = next(outputs, None)
     if not isinstance(first, Box) or getattr(first, "traced", False):
-        raise ArgumentError(f"explore was given {type(thing).__name__}, which has no recorded computation with numbers; "
-                            "write explore(loss) with a Tensor, or with the same loss at several epochs")
+        raise ArgumentError(
+            f"explore was given {type(thing).__name__}, which has no recorded computation with numbers; "
+            "write explore(loss) with a Tensor, or with the same loss at several epochs"
+        )
     refuse(count([first]), max_nodes)
     diagram = from_tape([first])
     if any(getattr(node.thing, "traced", False) for node in diagram.nodes):
-        raise ArgumentError("explore shows the numbers of every value, of which there are many inside vmap: explore the "
-                            "function of a single row, or draw the graph")
+        raise ArgumentError(
+            "explore shows the numbers of every value, of which there are many inside vmap: explore the "
+            "function of a single row, or draw the graph"
+        )
     program = find_engine(engine)
     if program is None:
         raise RenderError(f"no Graphviz program is here, so nothing can be laid out. To draw it: {HOW_TO_INSTALL}")
@@ -111,16 +128,23 @@ def explore(thing: Any, path: str | os.PathLike[str] | None = None, *, moments: 
     series = [numbers(first, diagram)]
     alone = isinstance(thing, Box)  # else the lines are those that replayed it
     side = _side(series[0], max(len(moments), 1))
-    views = make_views(partial(from_tape, [first]), max_nodes, side=side, direction=direction,
-                       layout=lambda dot: run_engine(program, dot, "svg", timeout=timeout).decode())
+    views = make_views(
+        partial(from_tape, [first]),
+        max_nodes,
+        side=side,
+        direction=direction,
+        layout=lambda dot: run_engine(program, dot, "svg", timeout=timeout).decode(),
+    )
     shown = {node.id for view in views for node in view.diagram.nodes}
     series = [_only(series[0], shown)]
     kept = structure(diagram)
     for output in outputs:
         again = from_tape([output])
         if structure(again) != kept:
-            raise ArgumentError(f"moment {len(series)} came from other operations or shapes than the first one; give "
-                                "explore the same computation each time, on the same number of rows")
+            raise ArgumentError(
+                f"moment {len(series)} came from other operations or shapes than the first one; give "
+                "explore the same computation each time, on the same number of rows"
+            )
         connect(again)
         series.append(_only(numbers(output, again), shown))
     whens = list(moments) or list(range(len(series)))
@@ -128,11 +152,19 @@ def explore(thing: Any, path: str | os.PathLike[str] | None = None, *, moments: 
         raise ArgumentError(f"there are {len(whens)} moments but {len(series)} Tensors")
     pack = Pack(side=side, exact=len(series) == 1)
     title = printable(title or diagram.title)[:400]
-    data = {"title": title, "unit": unit, "moments": [int(when) for when in whens], "backward": _backward(first),
-            "arrays": _arrays(series, pack), "panels": [panel.to_json(pack, len(whens)) for panel in panels],
-            "views": [view_json(view, sources=alone) | ({} if view is views[0] else {"svg": pack.text(view.svg)})
-                      for view in views],
-            "width": pack.width}
+    data = {
+        "title": title,
+        "unit": unit,
+        "moments": [int(when) for when in whens],
+        "backward": _backward(first),
+        "arrays": _arrays(series, pack),
+        "panels": [panel.to_json(pack, len(whens)) for panel in panels],
+        "views": [
+            view_json(view, sources=alone) | ({} if view is views[0] else {"svg": pack.text(view.svg)})
+            for view in views
+        ],
+        "width": pack.width,
+    }
     page = Exploration(title, _page(title, views[0], data, pack, theme))
     if path is not None:
         page.save(path)
@@ -180,7 +212,10 @@ def _page(title: str, view: View, data: dict[str, Any], pack: Pack, theme: str) 
     """Everything in one file. In a script element only `</script` and `<!--` are special, so no `<` is left in data."""
     files = {file.name: file.read_text("utf-8") for file in resources.files(__package__).joinpath("page").iterdir()}
     parts = {
-        "TITLE": html.escape(title), "THEME": theme, "STYLE": _palette() + files["page.css"], "GRAPH": view.svg,
+        "TITLE": html.escape(title),
+        "THEME": theme,
+        "STYLE": _palette() + files["page.css"],
+        "GRAPH": view.svg,
         "DATA": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         "PACK": pack.base64(),
         "SCRIPT": '"use strict";\n' + "\n".join(files[name] for name in _SCRIPTS),
@@ -191,12 +226,17 @@ def _page(title: str, view: View, data: dict[str, Any], pack: Pack, theme: str) 
 
 def _palette() -> str:
     """The colours as CSS variables, and Graphviz's fixed colours exchanged for them."""
-    light, dark = (";".join(f"--{_variable(role)}:{pair[column]}" for role, pair in PALETTE.items())
-                   for column in (0, 1))
-    rules = "".join(f'#world [fill="{colour}"]{{fill:var(--{name})}}#world [stroke="{colour}"]{{stroke:var(--{name})}}'
-                    for colour, name in {pair[0]: _variable(role) for role, pair in PALETTE.items()}.items())
-    return (f":root{{color-scheme:light;{light}}}\n:root[data-theme=dark]{{color-scheme:dark;{dark}}}\n"
-            f"@media (prefers-color-scheme:dark){{:root[data-theme=auto]{{color-scheme:dark;{dark}}}}}\n{rules}\n")
+    light, dark = (
+        ";".join(f"--{_variable(role)}:{pair[column]}" for role, pair in PALETTE.items()) for column in (0, 1)
+    )
+    rules = "".join(
+        f'#world [fill="{colour}"]{{fill:var(--{name})}}#world [stroke="{colour}"]{{stroke:var(--{name})}}'
+        for colour, name in {pair[0]: _variable(role) for role, pair in PALETTE.items()}.items()
+    )
+    return (
+        f":root{{color-scheme:light;{light}}}\n:root[data-theme=dark]{{color-scheme:dark;{dark}}}\n"
+        f"@media (prefers-color-scheme:dark){{:root[data-theme=auto]{{color-scheme:dark;{dark}}}}}\n{rules}\n"
+    )
 
 
 def _variable(role: str) -> str:
@@ -206,5 +246,3 @@ def _variable(role: str) -> str:
     ('heat-m5', 'group-line')
     """
     return role.replace("-", "m").replace(" ", "-")
-
-

@@ -1,4 +1,5 @@
 """Writing files whole: under a temporary name first, so that nobody ever sees half of one."""
+
 from __future__ import annotations
 
 import os

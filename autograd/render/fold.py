@@ -2,6 +2,7 @@
 
 Every step takes and returns a `Diagram` and adds a note to it; the picture shows the notes.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -15,14 +16,15 @@ Collapse = str | Iterable[str] | Callable[[str], bool] | None
 
 REPEATS = "repeats"
 _COLLAPSE = "write 'parameters', 'constants', 'repeats' or the path of a scope"
-LARGEST = 4000      # nodes that Graphviz lays out in some seconds; beyond that time grows with the square
+LARGEST = 4000  # nodes that Graphviz lays out in some seconds; beyond that time grows with the square
 MOST_CROSSINGS = 1000  # of edges over ranks, each of which Graphviz places like a node
-CHAIN_ENDS = 3      # operations left visible at each end of a folded chain
-CHAIN = 4           # operations in the middle that are worth folding
+CHAIN_ENDS = 3  # operations left visible at each end of a folded chain
+CHAIN = 4  # operations in the middle that are worth folding
 
 
-def fold(diagram: Diagram, *, depth: int | None = None, collapse: Collapse = None,
-         max_nodes: int | None = 300) -> Diagram:
+def fold(
+    diagram: Diagram, *, depth: int | None = None, collapse: Collapse = None, max_nodes: int | None = 300
+) -> Diagram:
     """Fold what was asked for, then whatever it takes to stay within `max_nodes`.
 
     Args:
@@ -63,7 +65,8 @@ def refuse(count: int, max_nodes: int | None) -> None:
         raise RenderError(
             f"the graph has {count:,} nodes; Graphviz lays out {LARGEST:,} in seconds and more in minutes or never. "
             "Leave max_nodes at its default to fold what does not fit, write depth=0 or depth=1 to fold scopes, "
-            "or draw a tensor nearer to the inputs")
+            "or draw a tensor nearer to the inputs"
+        )
 
 
 def _fit(diagram: Diagram, limit: int) -> Diagram:
@@ -90,8 +93,7 @@ def _collapse(diagram: Diagram, collapse: Collapse) -> Diagram:
     for name in names:
         if name not in kinds and name not in paths and name != REPEATS:
             known = ", ".join(repr(path) for path in sorted(paths)[:10]) or "none"
-            raise ArgumentError(f"collapse={name!r} is no scope of this graph (it has {known}); "
-                                f"{_COLLAPSE}")
+            raise ArgumentError(f"collapse={name!r} is no scope of this graph (it has {known}); {_COLLAPSE}")
     wanted = {kinds[name] for name in names if name in kinds}
     if wanted:
         diagram = _inline(diagram, wanted)
@@ -138,8 +140,9 @@ def _scopes(diagram: Diagram, wanted: Callable[[str], bool]) -> Diagram:
     groups = {path: nodes for path, nodes in members.items() if len(nodes) > 1}
     if not groups:
         return diagram
-    diagram = _merge(diagram, [(path.rpartition("/")[2], path.rpartition("/")[0], nodes)
-                               for path, nodes in groups.items()])
+    diagram = _merge(
+        diagram, [(path.rpartition("/")[2], path.rpartition("/")[0], nodes) for path, nodes in groups.items()]
+    )
     names = ", ".join(list(groups)[:4]) + (", …" if len(groups) > 4 else "")
     diagram.notes.append(f"Folded: {names}")
     return diagram
@@ -162,11 +165,12 @@ def _chains(diagram: Diagram) -> Diagram:
             run = [node]
             while run[-1] in after:
                 run.append(after[run[-1]])
-            middle = run[CHAIN_ENDS:len(run) - CHAIN_ENDS]
+            middle = run[CHAIN_ENDS : len(run) - CHAIN_ENDS]
             if len(middle) >= CHAIN:
                 inside = set(middle)
-                leaves = dict.fromkeys(operand for link in middle for operand in link.inputs
-                                       if operand.kind in (PARAMETER, CONSTANT))
+                leaves = dict.fromkeys(
+                    operand for link in middle for operand in link.inputs if operand.kind in (PARAMETER, CONSTANT)
+                )
                 words = _chain_words([link.formula for link in middle])
                 groups.append((words, node.scope, [leaf for leaf in leaves if inside.issuperset(users[leaf])] + middle))
     if groups:
@@ -179,10 +183,13 @@ def _chains(diagram: Diagram) -> Diagram:
 def _chain_words(formulas: list[str]) -> str:
     """What a chain consists of: its period and how often it comes, or how it begins."""
     for period in range(1, 4):
-        if formulas == (formulas[:period] * len(formulas))[:len(formulas)]:
+        if formulas == (formulas[:period] * len(formulas))[: len(formulas)]:
             times = len(formulas) / period
-            return f"{', '.join(formulas[:period])}  ×{times:,.0f}" if times.is_integer() else (
-                f"{', '.join(formulas[:period])}, ...")
+            return (
+                f"{', '.join(formulas[:period])}  ×{times:,.0f}"
+                if times.is_integer()
+                else (f"{', '.join(formulas[:period])}, ...")
+            )
     return ", ".join(formulas[:3]) + ", ..."
 
 
@@ -198,8 +205,9 @@ def _nearest(diagram: Diagram, limit: int) -> Diagram:
     kept = set(queue[:limit])  # what no output was computed from goes first
     cut = len(diagram.nodes) - len(kept)
     for node in kept:
-        node.operands = tuple(operand if isinstance(operand, str) or operand in kept else "…"
-                              for operand in node.operands)
+        node.operands = tuple(
+            operand if isinstance(operand, str) or operand in kept else "…" for operand in node.operands
+        )
     diagram.nodes = [node for node in diagram.nodes if node in kept]
     diagram.notes.append(f"Not drawn: the {cut:,} nodes farthest from the output")
     return diagram
@@ -255,8 +263,21 @@ def _merge(diagram: Diagram, groups: list[tuple[str, str, list[Node]]]) -> Diagr
         count = sum(member.count for member in members)
         parameters = sum(member.kind == PARAMETER for member in members)
         words = f"{count - parameters:,} operations" + (f", {parameters:,} parameters" if parameters else "")
-        node = Node(last.id, FOLDED, label, last.name, last.shape, last.dtype, "", scope, (), last.thing,
-                    any(member.output for member in members), [words], count)
+        node = Node(
+            last.id,
+            FOLDED,
+            label,
+            last.name,
+            last.shape,
+            last.dtype,
+            "",
+            scope,
+            (),
+            last.thing,
+            any(member.output for member in members),
+            [words],
+            count,
+        )
         phases = {member.phase for member in members if member.kind in (OPERATION, FOLDED)}
         node.phase = phases.pop() if len(phases) == 1 else ""
         node.labels = tuple(label for member in members for label in member.labels)
@@ -267,8 +288,9 @@ def _merge(diagram: Diagram, groups: list[tuple[str, str, list[Node]]]) -> Diagr
     gathered: dict[Node, dict[Node, None]] = {}
     for node in diagram.nodes:
         home = became.get(node, node)
-        operands = tuple(became.get(operand, operand) if isinstance(operand, Node) else operand
-                         for operand in node.operands)
+        operands = tuple(
+            became.get(operand, operand) if isinstance(operand, Node) else operand for operand in node.operands
+        )
         if home is node:
             node.operands = operands
             nodes.append(node)

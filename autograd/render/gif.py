@@ -1,4 +1,5 @@
 """Moving pictures: frames drawn in memory and written as one GIF with one palette, small enough to send."""
+
 from __future__ import annotations
 
 import io
@@ -15,14 +16,22 @@ from .files import write
 LIMIT = 2_000_000  # bytes; what a README, a chat or a slide takes without complaint
 _COLOURS = 256
 _SAMPLES = 9  # frames whose colours make the palette
-_BITS = 6     # of each channel tell colours apart
+_BITS = 6  # of each channel tell colours apart
 _BINS = 1 << 3 * _BITS
 
 Frame = TypeVar("Frame")
 
 
-def write_gif(draw: Callable[[Frame], Any], frames: Sequence[Frame], path: str | os.PathLike[str], *,
-              max_frames: int = 60, frame_ms: int = 80, hold_ms: int = 1500, limit: int = LIMIT) -> Path:
+def write_gif(
+    draw: Callable[[Frame], Any],
+    frames: Sequence[Frame],
+    path: str | os.PathLike[str],
+    *,
+    max_frames: int = 60,
+    frame_ms: int = 80,
+    hold_ms: int = 1500,
+    limit: int = LIMIT,
+) -> Path:
     """Write an animation that repeats for ever; its frames never touch the disk.
 
     Args:
@@ -77,10 +86,11 @@ def _encode(pictures: list[np.ndarray], frame_ms: int, hold_ms: int) -> bytes:
     for picture in pictures:
         frames.append(Image.frombytes("P", (width, height), index[_bins(picture)].tobytes()))
         frames[-1].putpalette(palette.tobytes())
-    durations = [hold_ms, *[frame_ms] * (len(frames) - 2), hold_ms][:len(frames)]
+    durations = [hold_ms, *[frame_ms] * (len(frames) - 2), hold_ms][: len(frames)]
     buffer = io.BytesIO()
-    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0,
-                   optimize=False)
+    frames[0].save(
+        buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False
+    )
     return buffer.getvalue()
 
 
@@ -106,7 +116,7 @@ def _palette(pictures: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         index[part] = ((colours**2).sum(axis=1) - 2 * middles @ colours.T).argmin(axis=1)
     index[often] = np.arange(len(often))
     palette = np.zeros((_COLOURS, 3), np.uint8)
-    palette[:len(often)] = colours
+    palette[: len(often)] = colours
     return palette, index
 
 

@@ -3,6 +3,7 @@
 `from_tape` reads the tape behind eager Tensors. Whatever else can be drawn brings a walk of its own that returns the
 same `Diagram`; folding, colours, DOT text and pages never look behind it.
 """
+
 from __future__ import annotations
 
 import linecache
@@ -159,9 +160,11 @@ def from_tape(outputs: Sequence[Any]) -> Diagram:
     for output in outputs:
         nodes[id(output)].output = True
         if getattr(output, "inputs", ()) is None:
-            raise RenderError(f"the graph of {output.name or 'this tensor'} was freed by the backward pass at "
-                              f"{_place(output.freed_at)}; run backward inside `with autograd.keep_grads():`, which "
-                              "keeps the graph and all gradients, or draw before it")
+            raise RenderError(
+                f"the graph of {output.name or 'this tensor'} was freed by the backward pass at "
+                f"{_place(output.freed_at)}; run backward inside `with autograd.keep_grads():`, which "
+                "keeps the graph and all gradients, or draw before it"
+            )
     found = list(nodes.values())
     adopt_leaves(found)
     names = ", ".join(output.name for output in outputs if getattr(output, "name", None))
@@ -188,16 +191,25 @@ def _leaf(thing: Any, id: str) -> Node:
     boxed = isinstance(thing, Box)
     kind = PARAMETER if boxed and thing.requires_grad else INPUT if boxed else CONSTANT
     array = thing if boxed else np.asarray(thing)
-    return Node(id, kind, "", getattr(thing, "name", None) or "", tuple(array.shape), array.dtype.name,
-                thing=thing)
+    return Node(id, kind, "", getattr(thing, "name", None) or "", tuple(array.shape), array.dtype.name, thing=thing)
 
 
 def _operation(thing: Any, id: str, nodes: dict[int, Node]) -> Node:
     freed = thing.inputs is None
     operands = tuple(number(operand) if _is_number(operand) else nodes[id_(operand)] for operand in thing.inputs or ())
-    return Node(id, OPERATION, thing.creator.symbol, thing.name or "", tuple(thing.shape), thing.dtype.name,
-                "" if freed else settings_text(thing.settings), thing.scope, operands, thing,
-                notes=["inputs freed by backward"] if freed else [])
+    return Node(
+        id,
+        OPERATION,
+        thing.creator.symbol,
+        thing.name or "",
+        tuple(thing.shape),
+        thing.dtype.name,
+        "" if freed else settings_text(thing.settings),
+        thing.scope,
+        operands,
+        thing,
+        notes=["inputs freed by backward"] if freed else [],
+    )
 
 
 def _place(site: tuple[str, int] | None) -> str:
@@ -300,9 +312,14 @@ def _is_forward(node: Node) -> bool:
 def _recorded(node: Node) -> Recorded:
     """An equation as what a derivative is taken of, under the names that the picture shows."""
     eqn: Eqn = node.thing
-    inputs = tuple(Symbol(operand.name or operand.alias, (atom.shape, atom.dtype)) if isinstance(operand, Node)
-                   else atom.value if isinstance(atom, Literal) else Symbol(operand, (atom.shape, atom.dtype))
-                   for operand, atom in zip(node.operands, eqn.inputs, strict=True))
+    inputs = tuple(
+        Symbol(operand.name or operand.alias, (atom.shape, atom.dtype))
+        if isinstance(operand, Node)
+        else atom.value
+        if isinstance(atom, Literal)
+        else Symbol(operand, (atom.shape, atom.dtype))
+        for operand, atom in zip(node.operands, eqn.inputs, strict=True)
+    )
     return Recorded(eqn.primitive, inputs, eqn.settings, eqn.out.shape, eqn.out.dtype, node.name or node.alias)
 
 

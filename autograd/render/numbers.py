@@ -2,6 +2,7 @@
 
 Gradients are computed here, by the engine's own backward pass, so nothing has to have been kept and no `.grad` changes.
 """
+
 from __future__ import annotations
 
 from collections import Counter
@@ -53,8 +54,10 @@ def numbers(output: Any, diagram: Diagram) -> Numbers:
             if g is None or not has_gradient(edge.tail):
                 continue
             rule, creator = head.creator.rule(edge.position), head.creator
-            values = [operand.value if isinstance(operand, Box) else operand  # type: ignore[attr-defined]
-                      for operand in head.inputs]
+            values = [
+                operand.value if isinstance(operand, Box) else operand  # type: ignore[attr-defined]
+                for operand in head.inputs
+            ]
             if uses[edge.tail] > 1:
                 part = np.asarray(rule(g, head.value, *values, **head.settings))
                 found[PART, edge_key(edge)] = fit(part, np.asarray(edge.tail.thing.value))
@@ -66,5 +69,13 @@ def numbers(output: Any, diagram: Diagram) -> Numbers:
 
 def structure(diagram: Diagram) -> tuple[Any, ...]:
     """Equal for tapes of the same operations on the same shapes."""
-    return tuple((node.kind, node.symbol, node.shape, node.settings, tuple(
-        operand.id if isinstance(operand, Node) else "number" for operand in node.operands)) for node in diagram.nodes)
+    return tuple(
+        (
+            node.kind,
+            node.symbol,
+            node.shape,
+            node.settings,
+            tuple(operand.id if isinstance(operand, Node) else "number" for operand in node.operands),
+        )
+        for node in diagram.nodes
+    )

@@ -4,6 +4,7 @@ Floats are stored byte by byte (all first bytes, then all second ones, ...), ent
 neighbours in time share their leading bytes: such blocks compress to about half. Maps of bytes are stored as what
 changes from one moment to the next, which compresses to about a tenth.
 """
+
 from __future__ import annotations
 
 import base64
@@ -74,8 +75,11 @@ def as_table(value: Any, side: int) -> np.ndarray:
     numbers the magnitudes. A vector is one row, a number a table of one entry."""
     array = np.asarray(value)
     real = np.abs(array) if array.dtype.kind == "c" else array
-    table = np.asarray(real, np.float64).reshape(-1, real.shape[-1] if real.ndim else 1) if real.size else (
-        np.zeros((0, 0)))
+    table = (
+        np.asarray(real, np.float64).reshape(-1, real.shape[-1] if real.ndim else 1)
+        if real.size
+        else (np.zeros((0, 0)))
+    )
     if table.size <= side * side:
         return table
     with np.errstate(all="ignore"):

@@ -2,6 +2,7 @@
 
 All arrays begin with one axis for the moments of the page, so that one slider moves everything.
 """
+
 from __future__ import annotations
 
 import math
@@ -32,8 +33,12 @@ class Curve:
         lines = {name: np.asarray(line, np.float64) for name, line in self.lines.items()}
         for name, line in lines.items():
             _check(line.shape == x.shape, f"the line {name!r} of {self.title!r} has shape {line.shape}", x.shape)
-        return {"kind": "curve", "title": self.title, "x": pack.floats(x),
-                "lines": {name: pack.floats(line) for name, line in lines.items()}}
+        return {
+            "kind": "curve",
+            "title": self.title,
+            "x": pack.floats(x),
+            "lines": {name: pack.floats(line) for name, line in lines.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -63,14 +68,27 @@ class Maps:
         packed = {}
         for name, values in self.maps.items():
             array = np.asarray(values, np.float64)
-            _check(array.ndim == 3 and len(array) == moments, f"the map {name!r} of {self.title!r} has shape "
-                   f"{array.shape}", (moments, "height", "width"))
+            _check(
+                array.ndim == 3 and len(array) == moments,
+                f"the map {name!r} of {self.title!r} has shape {array.shape}",
+                (moments, "height", "width"),
+            )
             share = np.clip((np.nan_to_num(array, nan=self.centre) - self.centre) / spread, -1, 1)
-            packed[name] = pack.shades(np.rint(np.sqrt(np.abs(share)) * np.sign(share) * 127.5 + 127.5).astype(np.uint8))
+            packed[name] = pack.shades(
+                np.rint(np.sqrt(np.abs(share)) * np.sign(share) * 127.5 + 127.5).astype(np.uint8)
+            )
         classes = np.zeros(len(self.points)) if self.classes is None else np.asarray(self.classes)
-        return {"kind": "maps", "title": self.title, "maps": packed, "extent": list(map(float, self.extent)),
-                "contour": self.contour, "note": self.note, "centre": self.centre, "spread": spread,
-                "points": [[*map(float, point), int(side)] for point, side in zip(self.points, classes, strict=True)]}
+        return {
+            "kind": "maps",
+            "title": self.title,
+            "maps": packed,
+            "extent": list(map(float, self.extent)),
+            "contour": self.contour,
+            "note": self.note,
+            "centre": self.centre,
+            "spread": spread,
+            "points": [[*map(float, point), int(side)] for point, side in zip(self.points, classes, strict=True)],
+        }
 
 
 @dataclass(frozen=True)

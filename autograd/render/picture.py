@@ -1,4 +1,5 @@
 """`draw`: a recorded computation as a picture, in a file or in a notebook."""
+
 from __future__ import annotations
 
 import hashlib
@@ -37,8 +38,15 @@ class Picture:
     Graphviz the first time they are asked for.
     """
 
-    def __init__(self, diagram: Diagram, *, direction: str = "TB", theme: str = "auto", engine: str = "auto",
-                 timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        diagram: Diagram,
+        *,
+        direction: str = "TB",
+        theme: str = "auto",
+        engine: str = "auto",
+        timeout: float = 30.0,
+    ) -> None:
         self.diagram, self.theme, self.timeout = diagram, theme, timeout
         self._direction, self._engine = direction, engine
         self._dot = self._svg = ""
@@ -101,8 +109,10 @@ class Picture:
         elif self.engine is None:
             source = target.with_suffix(".dot")
             write(source, self.dot.encode("utf-8"))
-            raise RenderError(f"{target.name} was not drawn, because no Graphviz program is here; the graph stands in "
-                              f"{source}. {_sentence(HOW_TO_INSTALL)}")
+            raise RenderError(
+                f"{target.name} was not drawn, because no Graphviz program is here; the graph stands in "
+                f"{source}. {_sentence(HOW_TO_INSTALL)}"
+            )
         elif ending == ".pdf":
             write(target, self._pdf())
         else:
@@ -125,8 +135,9 @@ class Picture:
         if not webbrowser.open(page.as_uri()):
             print(f"No browser could be started; the picture is in {page}")
 
-    def _repr_mimebundle_(self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None,
-                          **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None, **_: Any
+    ) -> dict[str, Any]:
         """What notebooks ask for: the drawing, and a bitmap where one is asked for by name."""
         bundle: dict[str, Any] = {"text/plain": repr(self)}
         if self.engine is None:
@@ -135,8 +146,11 @@ class Picture:
             bundle["image/svg+xml"] = self.svg
             if include and "image/png" in include:
                 bundle["image/png"] = self.png
-        return {kind: data for kind, data in bundle.items()
-                if (not include or kind in include) and kind not in (exclude or ())}
+        return {
+            kind: data
+            for kind, data in bundle.items()
+            if (not include or kind in include) and kind not in (exclude or ())
+        }
 
     def __repr__(self) -> str:
         return f"<Picture: {self.diagram.title}, {len(self.diagram.nodes)} nodes, {len(self.diagram.edges)} edges>"
@@ -145,8 +159,10 @@ class Picture:
         """What the picture's engine makes of DOT text."""
         engine = self.engine
         if engine is None:
-            raise RenderError(f"no Graphviz program is here, so there is no {format}; .dot holds the graph as text. "
-                              f"{_sentence(HOW_TO_INSTALL)}")
+            raise RenderError(
+                f"no Graphviz program is here, so there is no {format}; .dot holds the graph as text. "
+                f"{_sentence(HOW_TO_INSTALL)}"
+            )
         return run_engine(engine, dot, format, timeout=self.timeout, dpi=dpi)
 
     def _pdf(self) -> bytes:
@@ -154,9 +170,11 @@ class Picture:
         if engine is not None and engine.name != "dot":
             engine = find_engine("dot") if self._engine == "auto" and find_engine() != engine else None
         if engine is None:
-            raise RenderError("PDF needs the system's Graphviz (`dot`), which is not in use here: the embedded engine "
-                              "writes .svg, .png and .html. Install Graphviz (apt install graphviz, brew install "
-                              "graphviz, winget install graphviz) or save as .svg")
+            raise RenderError(
+                "PDF needs the system's Graphviz (`dot`), which is not in use here: the embedded engine "
+                "writes .svg, .png and .html. Install Graphviz (apt install graphviz, brew install "
+                "graphviz, winget install graphviz) or save as .svg"
+            )
         return run_engine(engine, self.dot, "pdf", timeout=self.timeout)
 
     def _svg_file(self) -> bytes:
@@ -166,10 +184,21 @@ class Picture:
         return self.html.encode()
 
 
-def draw(thing: Any, path: str | os.PathLike[str] | None = None, *, depth: int | None = None, direction: str = "TB",
-         values: bool = True, grads: bool = True, derivatives: bool = False, collapse: Collapse = None,
-         max_nodes: int | None = 300, theme: ThemeName = "auto", engine: str = "auto",
-         timeout: float = 30.0) -> Picture:
+def draw(
+    thing: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    depth: int | None = None,
+    direction: str = "TB",
+    values: bool = True,
+    grads: bool = True,
+    derivatives: bool = False,
+    collapse: Collapse = None,
+    max_nodes: int | None = 300,
+    theme: ThemeName = "auto",
+    engine: str = "auto",
+    timeout: float = 30.0,
+) -> Picture:
     """Draw the computation that a Tensor came from, with shapes, values, gradients and the user's lines; or a program.
 
     Args:
@@ -231,15 +260,17 @@ def _walk(thing: Any, limit: int | None) -> Diagram:
     outputs = list(thing) if isinstance(thing, (list, tuple)) else [thing]
     if not outputs or not all(isinstance(output, Box) for output in outputs):
         given = type(thing).__name__ if outputs else "an empty list"
-        raise ArgumentError(f"draw was given {given}, which has no recorded computation; write draw(loss) with a "
-                            "Tensor or a list of Tensors, or give it a traced graph, a compiled function or a module")
+        raise ArgumentError(
+            f"draw was given {given}, which has no recorded computation; write draw(loss) with a "
+            "Tensor or a list of Tensors, or give it a traced graph, a compiled function or a module"
+        )
     refuse(count(outputs), limit)
     return from_tape(outputs)
 
 
 def _finish(svg: str, title: str, theme: str) -> str:
     """Graphviz's SVG made fit to stand in any page: no prologue, unique ids, fonts that exist, both themes."""
-    svg = re.sub(r"<!--.*?-->\n?", "", svg[svg.index("<svg"):], flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\n?", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     prefix = "t" + hashlib.sha256((theme + svg).encode("utf-8", "replace")).hexdigest()[:8]
     svg = re.sub(r'<g id="', f'<g id="{prefix}_', svg)
     svg = svg.replace('font-family="Arial"', f'font-family="{_FONTS}"')
@@ -257,12 +288,14 @@ def _page(svg: str, title: str, theme: str) -> str:
     scheme = "light dark" if theme == "auto" else theme
     paper = dark if theme == "dark" else light
     night = f"@media (prefers-color-scheme:dark){{body{{background:{dark}}}}}" if theme == "auto" else ""
-    return ("<!doctype html>\n"
-            f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f'<style>:root{{color-scheme:{scheme}}}body{{margin:0;padding:16px;background:{paper}}}{night}'
-            "svg{display:block;margin:auto}</style></head>\n"
-            f"<body>\n{svg}</body></html>\n")
+    return (
+        "<!doctype html>\n"
+        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>:root{{color-scheme:{scheme}}}body{{margin:0;padding:16px;background:{paper}}}{night}"
+        "svg{display:block;margin:auto}</style></head>\n"
+        f"<body>\n{svg}</body></html>\n"
+    )
 
 
 def _sentence(words: str) -> str:

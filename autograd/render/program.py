@@ -1,4 +1,5 @@
 """The walk over a graph program: one node for each equation, input, constant and state, in the order of the listing."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -46,13 +47,15 @@ def from_stages(stages: Stages) -> Diagram:
         drawn, said = _walk(graph, heading, len(nodes), several)
         for node in drawn:
             if isinstance(node.thing, Eqn):
-                node.mark = _mark(node.thing, made[index - 1] if index else None,
-                                  made[index + 1] if index + 1 < len(made) else None)
+                node.mark = _mark(
+                    node.thing, made[index - 1] if index else None, made[index + 1] if index + 1 < len(made) else None
+                )
         nodes += drawn
         notes += [f"{name}: {note}" for note in said]
     names = dict.fromkeys(graph.name for _, graph in stages)
-    return Diagram(f"{', '.join(names)}: {', '.join(name for name, _ in stages)}", nodes, notes=notes,
-                   legend=_legend(nodes))
+    return Diagram(
+        f"{', '.join(names)}: {', '.join(name for name, _ in stages)}", nodes, notes=notes, legend=_legend(nodes)
+    )
 
 
 def count_eqns(stages: Stages) -> int:
@@ -66,16 +69,19 @@ def stages_of(thing: object) -> Stages | None:
         return [("", thing)]
     if isinstance(thing, (list, tuple)) and thing and any(_is_stage(part) for part in thing):
         if not all(_is_stage(part) for part in thing):
-            raise ArgumentError("draw was given graphs among other things; to see them side by side write "
-                                'draw([("before", first_graph), ("after", second_graph)])')
+            raise ArgumentError(
+                "draw was given graphs among other things; to see them side by side write "
+                'draw([("before", first_graph), ("after", second_graph)])'
+            )
         return [part if isinstance(part, tuple) else (part.name, part) for part in thing]
     graph = None if isinstance(thing, (list, tuple)) else getattr(thing, "graph", None)  # a compiled function has one
     return [("", graph)] if isinstance(graph, Graph) else None
 
 
 def _is_stage(part: object) -> bool:
-    return isinstance(part, Graph) or (isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], str)
-                                       and isinstance(part[1], Graph))
+    return isinstance(part, Graph) or (
+        isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], str) and isinstance(part[1], Graph)
+    )
 
 
 def _walk(graph: Graph, outer: str, start: int, several: bool) -> tuple[list[Node], list[str]]:
@@ -95,24 +101,45 @@ def _walk(graph: Graph, outer: str, start: int, several: bool) -> tuple[list[Nod
             kind = PARAMETER
         elif var.name in graph.labels:
             kind = STATE
-        nodes[var] = Node(f"n{start + len(nodes)}", kind, "", _shown(var, names), var.shape, var.dtype.name,
-                          alias=names[var], scope=outer, thing=graph.constants.get(var))
+        nodes[var] = Node(
+            f"n{start + len(nodes)}",
+            kind,
+            "",
+            _shown(var, names),
+            var.shape,
+            var.dtype.name,
+            alias=names[var],
+            scope=outer,
+            thing=graph.constants.get(var),
+        )
     phased = len({eqn.phase for eqn in graph.eqns}) > 1
     updates = _updates(graph, {node.name for node in nodes.values() if node.kind == PARAMETER}) if phased else {}
     for eqn in graph.eqns:
         within = eqn.scope or updates.get(eqn.out, "")
         scope = "/".join(part for part in (outer, eqn.phase if phased else "", within) if part)
         operands = tuple(number(atom.value) if isinstance(atom, Literal) else nodes[atom] for atom in eqn.inputs)
-        nodes[eqn.out] = Node(f"n{start + len(nodes)}", OPERATION, eqn.primitive.symbol, _shown(eqn.out, names),
-                              eqn.out.shape, eqn.out.dtype.name, settings_text(dict(eqn.settings)), scope, operands,
-                              eqn, alias=names[eqn.out], phase=eqn.phase if phased else "",
-                              listing=eqn_text(eqn, names))
+        nodes[eqn.out] = Node(
+            f"n{start + len(nodes)}",
+            OPERATION,
+            eqn.primitive.symbol,
+            _shown(eqn.out, names),
+            eqn.out.shape,
+            eqn.out.dtype.name,
+            settings_text(dict(eqn.settings)),
+            scope,
+            operands,
+            eqn,
+            alias=names[eqn.out],
+            phase=eqn.phase if phased else "",
+            listing=eqn_text(eqn, names),
+        )
     adopt_leaves(nodes.values(), outer)
     returned = 0
     for atom, label in zip(graph.outputs, graph.labels, strict=True):
         if isinstance(atom, Literal) and atom not in nodes:
-            nodes[atom] = Node(f"n{start + len(nodes)}", CONSTANT, "", number(atom.value), (), atom.dtype.name,
-                               scope=outer)
+            nodes[atom] = Node(
+                f"n{start + len(nodes)}", CONSTANT, "", number(atom.value), (), atom.dtype.name, scope=outer
+            )
         returned += label == "return"
         words = (f"output {returned}" if several else "output") if label == "return" else f"{label} ←"
         node = nodes[atom]

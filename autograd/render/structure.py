@@ -3,6 +3,7 @@
 Nothing of `nn` is imported: whatever has `named_parameters()` can be drawn, and `named_modules()` adds the layers that
 have none.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -34,16 +35,36 @@ def from_module(module: Any) -> Diagram:
     before: list[Node] = []
     for path in sorted(held, key=lambda path: order.get(path, len(order))):
         scope = _scope(path) if held[path] else _scope(path).rpartition("/")[0]
-        own = [Node(f"n{len(nodes) + place}", PARAMETER, "", name, tuple(parameter.shape), parameter.dtype.name,
-                    scope=scope, thing=parameter) for place, (name, parameter) in enumerate(held[path])]
+        own = [
+            Node(
+                f"n{len(nodes) + place}",
+                PARAMETER,
+                "",
+                name,
+                tuple(parameter.shape),
+                parameter.dtype.name,
+                scope=scope,
+                thing=parameter,
+            )
+            for place, (name, parameter) in enumerate(held[path])
+        ]
         nodes += own
         if path and path not in containers:  # where a container uses its own parameters cannot be told
-            before = [Node(f"n{len(nodes)}", OPERATION, _kind(layers.get(path), path), "", scope=scope,
-                           operands=(*before, *own))]
+            before = [
+                Node(
+                    f"n{len(nodes)}",
+                    OPERATION,
+                    _kind(layers.get(path), path),
+                    "",
+                    scope=scope,
+                    operands=(*before, *own),
+                )
+            ]
             nodes += before
     total = sum(parameter.size for _, parameter in module.named_parameters())
-    return Diagram(f"Structure of {type(module).__name__}", nodes,
-                   notes=[f"{type(module).__name__}: {total:,} parameters", NOTE])
+    return Diagram(
+        f"Structure of {type(module).__name__}", nodes, notes=[f"{type(module).__name__}: {total:,} parameters", NOTE]
+    )
 
 
 def _scope(path: str) -> str:

@@ -1,4 +1,5 @@
 """What a picture says about an array: a number, or mean and standard deviation with a small drawing of the entries."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -8,9 +9,9 @@ import numpy as np
 
 from .theme import HEAT_STEPS
 
-MAX_BARS = 24      # of a vector's sparkline
-MAX_CELLS = 12     # along each side of a matrix's heat map
-MAX_NUMBERS = 12   # entries written out in full, at most MAX_COLUMNS in a row
+MAX_BARS = 24  # of a vector's sparkline
+MAX_CELLS = 12  # along each side of a matrix's heat map
+MAX_NUMBERS = 12  # entries written out in full, at most MAX_COLUMNS in a row
 MAX_COLUMNS = 4
 
 
@@ -94,8 +95,10 @@ def _steps(table: np.ndarray) -> tuple[tuple[int | None, ...], ...]:
     finite = np.isfinite(scaled)
     # Away from zero, so that only exact zeros get the neutral colour.
     steps = np.copysign(np.ceil(np.abs(np.where(finite, scaled, 0.0)) - 1e-9), scaled).astype(int)
-    return tuple(tuple(step if known else None for step, known in zip(row, which, strict=True))
-                 for row, which in zip(steps.tolist(), finite.tolist(), strict=True))
+    return tuple(
+        tuple(step if known else None for step, known in zip(row, which, strict=True))
+        for row, which in zip(steps.tolist(), finite.tolist(), strict=True)
+    )
 
 
 def _bars(real: np.ndarray) -> tuple[float | None, ...]:

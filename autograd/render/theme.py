@@ -8,6 +8,7 @@ only that no light colour stands for two different dark ones (asserted in the te
 
 Source: Okabe and Ito, "Color Universal Design", 2008.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -51,7 +52,7 @@ FLOW_STEPS = 4
 
 def mix(first: str, second: str, share: float) -> str:
     """The colour `share` of the way from `first` to `second`."""
-    pairs = ((int(first[i:i + 2], 16), int(second[i:i + 2], 16)) for i in (1, 3, 5))
+    pairs = ((int(first[i : i + 2], 16), int(second[i : i + 2], 16)) for i in (1, 3, 5))
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
@@ -63,8 +64,10 @@ def _scales() -> dict[str, tuple[str, str]]:
         scale[f"heat {step}"] = (mix(_HEAT_ENDS[0][0], end[0], share), mix(_HEAT_ENDS[0][1], end[1], share))
     for step in range(FLOW_STEPS + 1):
         share = step / FLOW_STEPS
-        scale[f"flow {step}"] = (mix(_FLOW_ENDS[0][0], _FLOW_ENDS[1][0], share),
-                                 mix(_FLOW_ENDS[0][1], _FLOW_ENDS[1][1], share))
+        scale[f"flow {step}"] = (
+            mix(_FLOW_ENDS[0][0], _FLOW_ENDS[1][0], share),
+            mix(_FLOW_ENDS[0][1], _FLOW_ENDS[1][1], share),
+        )
     return scale
 
 
@@ -85,8 +88,10 @@ def colours(theme: str) -> Colour:
 
 def dark_style(scope: str) -> str:
     """The style sheet that exchanges every light colour below `scope` for its dark partner on dark systems."""
-    rules = "".join(f'{scope} [fill="{light}"]{{fill:{dark}}}{scope} [stroke="{light}"]{{stroke:{dark}}}'
-                    for light, dark in sorted(set(PALETTE.values())))
-    text = f'{scope} text:not([fill]){{fill:{PALETTE["ink"][1]}}}'
+    rules = "".join(
+        f'{scope} [fill="{light}"]{{fill:{dark}}}{scope} [stroke="{light}"]{{stroke:{dark}}}'
+        for light, dark in sorted(set(PALETTE.values()))
+    )
+    text = f"{scope} text:not([fill]){{fill:{PALETTE['ink'][1]}}}"
     paper = f"{scope}{{background:{PALETTE['paper'][1]}}}"  # of the window, where the picture stands alone in it
     return f"@media (prefers-color-scheme:dark){{{paper}{text}{rules}}}"

@@ -2,6 +2,7 @@
 
 The page has no layout engine: every view is laid out here, and what the reader folds decides which one is shown.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -20,10 +21,10 @@ from .model import FOLDED, Diagram, Node, connect, describe
 from .numbers import edge_key, has_gradient
 from .pack import as_table
 
-MOST_SCOPES = 4    # all combinations of so many are laid out, 16 views; of more, one view for each depth
+MOST_SCOPES = 4  # all combinations of so many are laid out, 16 views; of more, one view for each depth
 LONGEST_TEXT = 400
 _NUMBER = (74, 17)
-_CELL = 9          # width and height of a cell of a heat map; narrower where there are many
+_CELL = 9  # width and height of a cell of a heat map; narrower where there are many
 _WIDE_CELL = (46, 15)
 _FONTS = "Arial, Helvetica, &quot;Liberation Sans&quot;, sans-serif"
 _DISPLAY = {"*": "×", "-": "−", "/": "÷"}
@@ -40,8 +41,9 @@ class View:
     slots: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
 
-def make_views(walk: Callable[[], Diagram], max_nodes: int | None, *, side: int, direction: str,
-               layout: Callable[[str], str]) -> list[View]:
+def make_views(
+    walk: Callable[[], Diagram], max_nodes: int | None, *, side: int, direction: str, layout: Callable[[str], str]
+) -> list[View]:
     """The views of a graph, everything open first.
 
     Args:
@@ -78,8 +80,7 @@ def _scopes(diagram: Diagram) -> list[str]:
     return sorted((path for path, size in sizes.items() if size > 1), key=lambda path: path.count("/"))
 
 
-def _foldings(diagram: Diagram, scopes: list[str],
-              max_nodes: int | None) -> list[tuple[tuple[str, ...], int | None]]:
+def _foldings(diagram: Diagram, scopes: list[str], max_nodes: int | None) -> list[tuple[tuple[str, ...], int | None]]:
     """What to fold in each view: scopes, or all below a depth."""
     if len(scopes) > MOST_SCOPES or (max_nodes is not None and len(diagram.nodes) > max_nodes):
         return [((), None), *(((), depth) for depth in sorted({path.count("/") for path in scopes}, reverse=True))]
@@ -143,7 +144,7 @@ def _size(node: Node, side: int) -> tuple[int, int]:
 
 def _tidy(svg: str) -> str:
     """Graphviz's SVG in pixels, in fonts that exist, without prologue, titles and tooltips, which the page has itself."""
-    svg = re.sub(r"<!--.*?-->\n?|<title>.*?</title>\n?", "", svg[svg.index("<svg"):], flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\n?|<title>.*?</title>\n?", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r' xlink:title="[^"]*"', "", svg)
     svg = svg.replace('font-family="Arial"', f'font-family="{_FONTS}"')
     return re.sub(r'width="([\d.]+)pt" height="([\d.]+)pt"', r'width="\1" height="\2" aria-hidden="true"', svg, count=1)
@@ -159,24 +160,48 @@ def view_json(view: View, *, sources: bool) -> dict[str, Any]:
         if group.path:
             groups.append({"id": group.id, "path": _short(group.path), "label": _short(group.label)})
     names = {node.name or node.alias for node in diagram.nodes}
-    edges = [{"id": edge.id, "tail": edge.tail.id, "head": edge.head.id, "key": edge_key(edge),
-              "derivative": edge.derivative, "carries": edge.position >= 0 and has_gradient(edge.tail),
-              "letters": letters(edge.head.thing, edge.position, edge.derivative, names) if edge.derivative else []}
-             for edge in diagram.edges]
+    edges = [
+        {
+            "id": edge.id,
+            "tail": edge.tail.id,
+            "head": edge.head.id,
+            "key": edge_key(edge),
+            "derivative": edge.derivative,
+            "carries": edge.position >= 0 and has_gradient(edge.tail),
+            "letters": letters(edge.head.thing, edge.position, edge.derivative, names) if edge.derivative else [],
+        }
+        for edge in diagram.edges
+    ]
     nodes = [_node_json(node, known) | ({} if sources else {"source": ""}) for node in diagram.nodes]
-    return {"nodes": nodes, "edges": edges, "groups": groups,
-            "folded": {id: _short(path) for id, path in view.folded.items()}, "slots": view.slots,
-            "notes": [_short(note) for note in view.notes]}
+    return {
+        "nodes": nodes,
+        "edges": edges,
+        "groups": groups,
+        "folded": {id: _short(path) for id, path in view.folded.items()},
+        "slots": view.slots,
+        "notes": [_short(note) for note in view.notes],
+    }
 
 
 def _node_json(node: Node, known: Collection[str]) -> dict[str, Any]:
     creator = getattr(node.thing, "creator", None)
     words: dict[str, Any] = {
-        "id": node.id, "kind": node.kind, "symbol": _short(_DISPLAY.get(node.symbol, node.symbol)),
-        "name": _short(node.name), "scope": _short(node.scope), "source": _short(node.source), "dtype": node.dtype,
-        "shape": None if node.shape is None else list(node.shape), "settings": node.settings, "notes": node.notes,
-        "operands": [{"id": operand.id} if isinstance(operand, Node) and operand.id in known else str(operand)
-                     for operand in node.operands], "output": node.output}
+        "id": node.id,
+        "kind": node.kind,
+        "symbol": _short(_DISPLAY.get(node.symbol, node.symbol)),
+        "name": _short(node.name),
+        "scope": _short(node.scope),
+        "source": _short(node.source),
+        "dtype": node.dtype,
+        "shape": None if node.shape is None else list(node.shape),
+        "settings": node.settings,
+        "notes": node.notes,
+        "operands": [
+            {"id": operand.id} if isinstance(operand, Node) and operand.id in known else str(operand)
+            for operand in node.operands
+        ],
+        "output": node.output,
+    }
     if creator is not None and node.kind != FOLDED:
         words |= {"op": creator.name, "rule": creator.kind, "infix": not creator.symbol.isidentifier()}
         if creator.name == "sum":
@@ -188,4 +213,4 @@ def _node_json(node: Node, known: Collection[str]) -> dict[str, Any]:
 
 def _short(words: str) -> str:
     words = printable(words)
-    return words if len(words) <= LONGEST_TEXT else words[:LONGEST_TEXT - 1] + "…"
+    return words if len(words) <= LONGEST_TEXT else words[: LONGEST_TEXT - 1] + "…"

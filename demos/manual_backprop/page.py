@@ -60,7 +60,9 @@ def page(checked: Checked, title: str, summary: str) -> str:
     notes = "\n".join(f"<p>{html.escape(note)}</p>" for note in checked.notes)
     picture = autograd.draw(checked.loss)
     graph = picture.svg if picture.engine is not None else f"<pre>{html.escape(picture.dot)}</pre>"
-    compared = f'<section class="report">\n<h2>Compared with the engine</h2>\n{checked.report._repr_html_()}\n</section>'
+    compared = (
+        f'<section class="report">\n<h2>Compared with the engine</h2>\n{checked.report._repr_html_()}\n</section>'
+    )
     report = compared if checked.report.rows else ""
     return _PAGE.format(
         title=html.escape(title), summary=html.escape(summary), rows=rows, notes=notes, report=report, graph=graph

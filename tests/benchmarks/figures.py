@@ -52,8 +52,11 @@ COMPILED = [
     Figure("xor", "ours numpy", "NumPy by hand", 0.9),
     Figure("xor", "ours numpy", "jax.jit", 2.0),
     Figure("xor", "ours numpy", "PyTorch eager", 0.12),
-    *(Figure(name, "ours numpy", peer, bound) for name in ("tanh64", "relu128", "relu256", "relu256-f32")
-      for peer, bound in (("NumPy by hand", 0.95), ("PyTorch eager", 1.0))),
+    *(
+        Figure(name, "ours numpy", peer, bound)
+        for name in ("tanh64", "relu128", "relu256", "relu256-f32")
+        for peer, bound in (("NumPy by hand", 0.95), ("PyTorch eager", 1.0))
+    ),
     Figure("chain-10000", "ours numpy", "", 2.0, quantity="first call seconds"),
     Figure("chain-100000", "ours numpy", "ours numpy", 1.25, other_workload="chain-100"),
     Figure("relu256", "ours numpy", "ours eager", 0.7, quantity="traced memory"),
@@ -62,8 +65,11 @@ NATIVE = [
     *(Figure("xor" + kind, "ours native repeat", "jax.lax.scan", 0.15) for kind in BOTH),
     *(Figure("xor" + kind, "ours native", "jax.jit", 0.25) for kind in BOTH),
     *(Figure("tanh16" + kind, "ours native repeat", "jax.lax.scan", 0.5) for kind in BOTH),
-    *(Figure(name + kind, "ours native repeat", BEST_PEER, bound) for name, bound in
-      (("tanh64", 0.5), ("relu128", 0.6), ("relu256", 0.85), ("deep", 0.3)) for kind in BOTH),
+    *(
+        Figure(name + kind, "ours native repeat", BEST_PEER, bound)
+        for name, bound in (("tanh64", 0.5), ("relu128", 0.6), ("relu256", 0.85), ("deep", 0.3))
+        for kind in BOTH
+    ),
     Figure("elementwise", "ours native", "torch.compile", 0.8),
     Figure("moons", "ours native", "micrograd", 0.001),
     Figure("moons", "ours native", "", 10.0, quantity="first call seconds"),

@@ -49,8 +49,13 @@ def table(name: str, rows: list[Row]) -> str:
             continue
         relative = row.median / best.median if best and best.median else None
         cells = [
-            _number(row.median * scale), _number(min(row.times) * scale), _number(row.spread, 100, "%"),
-            _number(relative), _number(row.first_seconds, 1e3), _number(row.peak), _number(row.traced_peak),
+            _number(row.median * scale),
+            _number(min(row.times) * scale),
+            _number(row.spread, 100, "%"),
+            _number(relative),
+            _number(row.first_seconds, 1e3),
+            _number(row.peak),
+            _number(row.traced_peak),
             str(row.threads or ""),
         ]
         lines.append(f"| {row.label} | {' | '.join(cells)} |")
@@ -99,7 +104,8 @@ def document(tables: Tables) -> str:
     facts = machine()
     libraries = ", ".join(f"{name} {version}" for name, version in all_versions(tables).items())
     head = [
-        "# Benchmarks", "",
+        "# Benchmarks",
+        "",
         f"Measured {facts['date']} on {facts['processor']}, {facts['cores']} cores, {facts['system']},",
         f"load average {facts['load']}; {libraries}.",
         "",

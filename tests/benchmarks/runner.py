@@ -68,7 +68,11 @@ class Process:
         chunked = "chunked" if contestant.chunked else "single"
         self.process = subprocess.Popen(
             [str(python), "-P", "-c", code, contestant.module, contestant.label, workload.name, chunked],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
         )
 
     def ask(self, do: str, **details: Any) -> dict[str, Any]:

@@ -123,7 +123,10 @@ def versions() -> dict[str, str]:
 def answer(worker: Worker, command: Answer) -> Answer:
     """Carry out one command; whatever goes wrong becomes a row of the table, not a crash."""
     actions: dict[str, Callable[..., Answer]] = {
-        "start": worker.start, "calibrate": worker.calibrate, "round": worker.round, "usage": worker.usage,
+        "start": worker.start,
+        "calibrate": worker.calibrate,
+        "round": worker.round,
+        "usage": worker.usage,
         "traced_peak": worker.traced_peak,
     }
     try:

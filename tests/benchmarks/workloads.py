@@ -116,23 +116,102 @@ def _both(workload: Network) -> list[Network]:
 
 
 NETWORKS = [
-    *_both(Network("xor", "XOR 2-3-1 sigmoid, 4 rows", "network", sizes=(2, 3, 1), activation="sigmoid", last="sigmoid",
-                   learning_rate=0.1, chunk=1000, check_steps=10)),
-    *_both(Network("tanh16", "2-16-16-1 tanh, 100 rows", "network", sizes=(2, 16, 16, 1), rows=100,
-                   learning_rate=0.01, chunk=100, check_steps=10)),
-    *_both(Network("tanh64", "2-64-64-1 tanh, 1000 rows", "network", sizes=(2, 64, 64, 1), rows=1000,
-                   learning_rate=0.01, chunk=20, check_steps=10)),
-    *_both(Network("relu128", "64-128-10 relu cross-entropy, 128 rows", "network", sizes=(64, 128, 10), rows=128,
-                   activation="relu", loss="cross_entropy", learning_rate=0.01, chunk=50, check_steps=10)),
-    *_both(Network("relu256", "784-256-128-10 relu cross-entropy, 128 rows", "network", sizes=(784, 256, 128, 10),
-                   rows=128, activation="relu", loss="cross_entropy", learning_rate=0.01, chunk=10, check_steps=10)),
-    *_both(Network("deep", "32 layers 8-8 tanh, 32 rows", "network", sizes=(8,) * 33, rows=32, learning_rate=0.01,
-                   chunk=50, check_steps=10)),
+    *_both(
+        Network(
+            "xor",
+            "XOR 2-3-1 sigmoid, 4 rows",
+            "network",
+            sizes=(2, 3, 1),
+            activation="sigmoid",
+            last="sigmoid",
+            learning_rate=0.1,
+            chunk=1000,
+            check_steps=10,
+        )
+    ),
+    *_both(
+        Network(
+            "tanh16",
+            "2-16-16-1 tanh, 100 rows",
+            "network",
+            sizes=(2, 16, 16, 1),
+            rows=100,
+            learning_rate=0.01,
+            chunk=100,
+            check_steps=10,
+        )
+    ),
+    *_both(
+        Network(
+            "tanh64",
+            "2-64-64-1 tanh, 1000 rows",
+            "network",
+            sizes=(2, 64, 64, 1),
+            rows=1000,
+            learning_rate=0.01,
+            chunk=20,
+            check_steps=10,
+        )
+    ),
+    *_both(
+        Network(
+            "relu128",
+            "64-128-10 relu cross-entropy, 128 rows",
+            "network",
+            sizes=(64, 128, 10),
+            rows=128,
+            activation="relu",
+            loss="cross_entropy",
+            learning_rate=0.01,
+            chunk=50,
+            check_steps=10,
+        )
+    ),
+    *_both(
+        Network(
+            "relu256",
+            "784-256-128-10 relu cross-entropy, 128 rows",
+            "network",
+            sizes=(784, 256, 128, 10),
+            rows=128,
+            activation="relu",
+            loss="cross_entropy",
+            learning_rate=0.01,
+            chunk=10,
+            check_steps=10,
+        )
+    ),
+    *_both(
+        Network(
+            "deep",
+            "32 layers 8-8 tanh, 32 rows",
+            "network",
+            sizes=(8,) * 33,
+            rows=32,
+            learning_rate=0.01,
+            chunk=50,
+            check_steps=10,
+        )
+    ),
 ]
-MOONS = Network("moons", "two moons in scalars, 2-16-16-1 relu, 100 rows", "scalars", sizes=(2, 16, 16, 1),
-                activation="relu", loss="hinge", rows=100, learning_rate=0.05, chunk=100, check_steps=3)
-CHAINS = [Function(f"chain-{size}", f"chain of {size:,} scalar operations, time per operation", "chain", size=size,
-                   per_step=size) for size in (10, 100, 1_000, 10_000, 100_000, 1_000_000)]
+MOONS = Network(
+    "moons",
+    "two moons in scalars, 2-16-16-1 relu, 100 rows",
+    "scalars",
+    sizes=(2, 16, 16, 1),
+    activation="relu",
+    loss="hinge",
+    rows=100,
+    learning_rate=0.05,
+    chunk=100,
+    check_steps=3,
+)
+CHAINS = [
+    Function(
+        f"chain-{size}", f"chain of {size:,} scalar operations, time per operation", "chain", size=size, per_step=size
+    )
+    for size in (10, 100, 1_000, 10_000, 100_000, 1_000_000)
+]
 FUNCTIONS = [
     Function("elementwise", "elementwise chain over 4,000,000 elements, with gradient", "elementwise", size=4_000_000),
     Function("vector", "value and gradient of ten operations on 1,000 elements", "vector", size=1_000),

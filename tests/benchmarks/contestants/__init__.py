@@ -49,15 +49,20 @@ CONTESTANTS = [
     _ours("ours native", EVERYTHING),
     _ours("ours native repeat", ("network", "scalars"), chunked=True),
     # For a chain of scalars NumPy by hand is a loop over Python floats and no peer of anybody.
-    Contestant("NumPy by hand", "numpy_by_hand", ("network", "scalars", "elementwise", "vector"),
-               own_environment=False, numpy_memory=True),
+    Contestant(
+        "NumPy by hand",
+        "numpy_by_hand",
+        ("network", "scalars", "elementwise", "vector"),
+        own_environment=False,
+        numpy_memory=True,
+    ),
     Contestant("PyTorch eager", "torch_", ("network", "chain", "elementwise", "vector"), longest=100_000),
     Contestant("torch.compile", "torch_", ("network", "elementwise", "vector")),
     Contestant("jax.jit", "jax_", ("network", "elementwise", "vector")),
     Contestant("jax.lax.scan", "jax_", ("network",), chunked=True),
-    Contestant("HIPS autograd", "hips", ("network", "chain", "elementwise", "vector"), longest=10_000,
-               numpy_memory=True),
-    Contestant("MyGrad", "mygrad_", ("network", "chain", "elementwise", "vector"), longest=10_000,
-               numpy_memory=True),
+    Contestant(
+        "HIPS autograd", "hips", ("network", "chain", "elementwise", "vector"), longest=10_000, numpy_memory=True
+    ),
+    Contestant("MyGrad", "mygrad_", ("network", "chain", "elementwise", "vector"), longest=10_000, numpy_memory=True),
     Contestant("micrograd", "micrograd_", ("scalars", "chain"), longest=1_000),  # its recursion ends there
 ]

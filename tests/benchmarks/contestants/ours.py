@@ -67,7 +67,10 @@ def _repeated(step: Any, arguments: tuple[Tensor, ...], chunk: int) -> Run:
 # ----- networks -----
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": autograd.tanh, "relu": autograd.relu, "sigmoid": autograd.sigmoid, "identity": lambda x: x,
+    "tanh": autograd.tanh,
+    "relu": autograd.relu,
+    "sigmoid": autograd.sigmoid,
+    "identity": lambda x: x,
 }
 
 
