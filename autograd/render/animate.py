@@ -107,10 +107,10 @@ def animate(
         derivatives=derivatives,
         collapse=collapse,
         max_nodes=max_nodes,
-        theme=theme,
+        theme=theme,  # type: ignore[arg-type]
         engine=engine,
         timeout=timeout,
-    )  # type: ignore[arg-type]
+    )
     return write_gif(
         _Painter(picture, direction),
         steps(picture.diagram),
