@@ -60,5 +60,9 @@ class UnsafeFileError(AutogradError, ValueError):
     """A file whose loading would run code; nothing was loaded."""
 
 
+class WriteError(AutogradError, OSError):
+    """A file that cannot be written (no space, no permission); what was there before is unchanged."""
+
+
 class MissingDependencyError(AutogradError, ImportError):
     """An optional dependency is not installed; the message names the command that installs it."""

@@ -116,8 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(jobs: Sequence[tuple[str, Options]]) -> int:
     """Run demos one after the other, print what each reports and write the page of all; returns the exit code."""
     from autograd.errors import AutogradError  # here, because `doctor` must run without it
+    from autograd.files import write
     from demos.page import page
-    from nn.files import write
 
     reports = []
     for module, options in jobs:

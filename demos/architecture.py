@@ -9,7 +9,7 @@ import graphviz
 
 import autograd
 import nn
-from nn.files import write
+from autograd.files import write
 
 # fill and stroke of each kind of box: told apart by their words too, so the colours only help
 _INPUT, _LAYER, _ACTIVATION = ("#e8f1fa", "#0072B2"), ("#fdf1e3", "#B8660B"), ("#e9f6f1", "#00805E")

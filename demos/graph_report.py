@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import autograd
+from autograd.files import write
 from demos import experiment, slides, surface
 from demos.options import Options
 from demos.report import Report, table
 from nn import plots
-from nn.files import write
 
 TITLE = "The graph beside the training plots"
 QUESTION = "Which operations does the loss consist of, what flowed through them, and what came back?"

@@ -13,10 +13,10 @@ import numpy as np
 
 import autograd
 import nn
+from autograd.files import write
 from demos.experiment import ACTIVATIONS
 from demos.options import Options
 from demos.report import Report, table
-from nn.files import write
 
 TITLE = "A training step, traced"
 QUESTION = "What does a training step of XOR compute, what is left of it after optimisation, and is it still the same?"

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 import autograd
 import nn
 from autograd import Tensor
+from autograd.files import write
 from demos import architecture, experiment, slides, surface
 from demos.options import Options
 from demos.report import Report, table
 from nn import plots
-from nn.files import write
 
 TITLE = "XOR in depth"
 QUESTION = "No straight line separates the two classes of XOR. How does a network with one small hidden layer do it?"

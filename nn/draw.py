@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from autograd.errors import ArgumentError
-from nn.files import write
+from autograd.files import write
 from nn.layers import Dense
 from nn.module import Module
 

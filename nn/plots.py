@@ -21,7 +21,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from nn.files import write
+from autograd.files import write
 
 Series = Sequence[float] | np.ndarray
 Show = Callable[[int], None]

@@ -34,7 +34,7 @@ def test_every_error_is_ours_and_a_built_in_one():
     assert len(classes) > 10
     for c in classes:
         assert issubclass(c, AutogradError) and c.__doc__
-        usual = (ValueError, TypeError, RuntimeError, ArithmeticError, ImportError, AssertionError)
+        usual = (ValueError, TypeError, RuntimeError, ArithmeticError, ImportError, AssertionError, OSError)
         assert any(issubclass(c, b) for b in usual)
 
 

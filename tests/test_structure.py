@@ -16,7 +16,7 @@ PACKAGES = ("autograd", "nn", "demos")
 
 # Imports inside autograd go from later rows to earlier ones; modules of one row may know each other.
 LAYERS = (
-    ("errors", "kernels"),
+    ("errors", "files", "kernels"),
     ("blame", "tree", "mode"),
     ("primitive",),
     ("ops",),
@@ -170,13 +170,13 @@ def test_autograd_imports_go_one_way():
 
 
 def is_public(found: Import, packages: tuple[str, ...]) -> bool:
-    """Whether it is a name of `__all__`, the module of errors, or, for nn, one of its modules."""
+    """Whether it is a name of `__all__`, the module of errors or of files, or, for nn, one of its modules."""
     package, *inner = found.module.split(".")
-    if package not in packages or (package == "autograd" and inner not in ([], ["errors"])) or len(inner) > 1:
+    if package not in packages or (package == "autograd" and inner not in ([], ["errors"], ["files"])) or inner[1:]:
         return False
     if inner or not found.name:
         return True
-    modules = {"errors"} if package == "autograd" else {path.stem for path in (ROOT / "nn").iterdir()}
+    modules = {"errors", "files"} if package == "autograd" else {path.stem for path in (ROOT / "nn").iterdir()}
     return found.name in modules | set(importlib.import_module(package).__all__)
 
 
@@ -221,7 +221,8 @@ def test_nothing_is_unpickled():
 
 
 def text_files() -> list[Path]:
-    top = [path for path in ROOT.iterdir() if path.is_file() and not path.name.startswith(".coverage")]
+    # A work tree beside the repository has a file .git, which says where that is.
+    top = [path for path in ROOT.iterdir() if path.is_file() and not re.match(r"\.coverage|\.git$", path.name)]
     inner = [path for folder in (*PACKAGES, "tests", ".ci") for path in (ROOT / folder).rglob("*") if path.is_file()]
     binary = {".pyc", ".png", ".gif", ".jpg", ".pdf", ".npy", ".npz", ".onnx", ".gz", ".so"}
     return sorted(path for path in top + inner if path.suffix not in binary)

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, RenderError
+from ..files import write
 from ..primitive import Box
 from .dot import printable
 from .engine import HOW_TO_INSTALL, find_engine, run_engine
-from .files import write
 from .fold import refuse
 from .model import connect, count, from_tape
 from .numbers import FACTOR, GRAD, Numbers, numbers, structure

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, RenderError
+from ..files import write
 from ..primitive import Box
 from .dot import CLASS, printable, to_dot
 from .drawing import Drawing, insert
 from .engine import HOW_TO_INSTALL, Engine, find_engine, run_engine
 from .export import to_json
-from .files import write
 from .fold import Collapse, fold, refuse
 from .model import Diagram, connect, count, describe, from_tape
 from .program import count_eqns, from_graph, from_stages, stages_of

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import textwrap
 
+from autograd.files import write
 from demos.manual_backprop.exercise import SOLUTION, TEXT, Checked, blank, check
 from demos.manual_backprop.page import page
 from demos.options import ExerciseOptions
 from demos.report import WIDTH, Report, table
-from nn.files import write
 
 TITLE = "Backpropagation by hand"
 QUESTION = "Can you derive every gradient of a small network yourself, and if one is wrong, what is the mistake?"
