@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from . import composite
 from .at import At
 from .blame import at, here
-from .errors import DTypeError
+from .errors import DTypeError, ShapeError
 from .mode import DEPTH, current
 from .ops import elementwise, linalg, reduce, shape
 from .primitive import Array, Box
@@ -152,10 +152,17 @@ class ArrayMethods(Box):
 
     def __float__(self) -> float:
         self._leaves_the_graph("a float", "x.item()")
-        return float(self._concrete("float()").item())
+        return float(self._only("float()"))
 
     def __int__(self) -> int:
-        return int(self._concrete("int()").item())
+        return int(self._only("int()"))
+
+    def _only(self, what: str) -> Any:
+        """The one element that there is."""
+        value = self._concrete(what)
+        if value.size != 1:
+            raise ShapeError(f"{what} needs a single element, got shape {self.shape}: use .numpy()")
+        return value.item()
 
     def __index__(self) -> int:
         return operator.index(self._concrete("an index or a range")[()])

@@ -96,6 +96,8 @@ def _check_rules(name: str, forward: Callable[..., Array], vjps: Sequence[Rule |
 
 def _positional(function: Callable[..., Any]) -> int | None:
     """How many positional arguments a function takes; None where that varies or cannot be told."""
+    if isinstance(function, np.ufunc):
+        return function.nin  # its signature has `out` too
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

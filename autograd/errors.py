@@ -3,6 +3,8 @@
 Messages say what was given (shapes, dtypes, names), where in the caller's code, and what to write instead.
 """
 
+import numpy as np
+
 
 class AutogradError(Exception):
     """Base of all errors of this package: ``except AutogradError`` catches them and nothing else."""
@@ -18,6 +20,14 @@ class DTypeError(AutogradError, TypeError):
 
 class ArgumentError(AutogradError, ValueError):
     """An option, label, name or value outside what the function accepts."""
+
+
+class AxisError(ArgumentError, np.exceptions.AxisError):
+    """An axis that the array does not have, or one named twice; also NumPy's error of that name."""
+
+
+class SignatureError(AutogradError, TypeError):
+    """A call with too many or too few arrays, or with a keyword that the function does not have."""
 
 
 class GraphError(AutogradError, RuntimeError):

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import SignatureError
+
 Array = Any  # an ndarray, a NumPy scalar, or a Box standing for one
 Rule = Callable[..., Array]  # rule(g, y, *arrays, **settings): cotangent of one input, given that of the output y
 Spec = tuple[tuple[int, ...], np.dtype[Any]]  # shape and dtype: all that is known of an array while tracing
@@ -66,17 +68,39 @@ class Primitive:
         self.__doc__ = doc or inspect.getdoc(forward)
         self.__name__ = name
         self.variadic = callable(vjps)
+        positional, self.settings = _signature(forward)
+        self.arity = None if callable(vjps) else len(vjps) or positional  # None: any number of arrays
         self.differentiable = callable(vjps) or any(rule is not None for rule in vjps)
         REGISTRY[name] = self
 
     def __call__(self, *arrays: Array, **settings: Any) -> Array:
+        if (len(arrays) != self.arity and not self.variadic) or (settings and not self.settings):
+            self.check(arrays, settings)
         box: Box | None = None
         for array in arrays:
             if isinstance(array, Box) and (box is None or array.level > box.level):
                 box = array
-        if box is None:
-            return self.forward(*arrays, **settings)
-        return box.apply_op(self, arrays, settings)
+        try:
+            if box is None:
+                return self.forward(*arrays, **settings)
+            return box.apply_op(self, arrays, settings)
+        except TypeError:
+            self.check(arrays, settings)  # Python itself refuses the settings that a function does not have
+            raise
+
+    def check(self, arrays: Sequence[Array], settings: dict[str, Any]) -> None:
+        """Refuse a wrong number of arrays, of which NumPy would write into the last one, and unknown settings.
+
+        Raises:
+            SignatureError: the call does not fit the record.
+        """
+        if self.arity not in (None, len(arrays)):
+            raise SignatureError(f"{self.name} takes {self.arity} array{'s' * (self.arity != 1)}, got {len(arrays)}")
+        if self.settings is not None and not settings.keys() <= self.settings:
+            unknown = ", ".join(f"{name}=" for name in settings if name not in self.settings)
+            raise SignatureError(
+                f"{self.name} takes {', '.join(sorted(self.settings)) or 'no settings'}, got {unknown}"
+            )
 
     def rule(self, index: int) -> Rule | None:
         """The vjp rule of argument number `index`."""
@@ -89,6 +113,18 @@ class Primitive:
 
 
 REGISTRY: dict[str, Primitive] = {}
+
+
+def _signature(forward: Callable[..., Array]) -> tuple[int, frozenset[str] | None]:
+    """How many arrays a function takes by position, and the names of its settings: None where it takes any.
+
+    NumPy's own functions take none: what `out=`, `where=` and their like would do, no gradient rule knows.
+    """
+    code = getattr(forward, "__code__", None) or getattr(forward.__call__, "__code__", None)  # type: ignore[operator]
+    if code is None:
+        return getattr(forward, "nin", 1), frozenset()
+    first, last = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
+    return first, None if code.co_flags & inspect.CO_VARKEYWORDS else frozenset(code.co_varnames[first:last])
 
 
 def reads(rule: Rule) -> frozenset[int] | None:

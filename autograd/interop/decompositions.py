@@ -90,7 +90,7 @@ _pinv_p = unlisted(
     "pinv",
     _pinv_forward,
     (_pinv_rule,),
-    shape=lambda spec, **settings: ((*spec[0][:-2], spec[0][-1], spec[0][-2]), spec[1]),
+    shape=lambda spec, *, rcond, hermitian: ((*spec[0][:-2], spec[0][-1], spec[0][-2]), spec[1]),
     doc="Moore-Penrose inverse",
 )
 

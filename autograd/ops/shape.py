@@ -460,7 +460,7 @@ diagonal_p = _movement(
 )
 make_diagonal_p: Primitive = _movement(
     "make_diagonal",
-    kernels.make_diagonal,
+    lambda x, *, offset, axes, shape: kernels.make_diagonal(x, offset, axes, shape),
     (lambda g, y, x, *, offset, axes, shape: diagonal_p(g, offset=offset, axes=axes),),
     lambda x, *, offset, axes, shape: shape,
 )
