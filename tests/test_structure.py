@@ -198,10 +198,13 @@ def test_every_exception_to_the_import_order_is_used_and_lazy():
     assert [row for row in LAZY if row not in seen or not seen[row].lazy] == []
 
 
+CORE = "primitive engine tensor array custom mode tree errors blame safety anomaly kernels"
+
+
 def test_the_core_is_small():
-    files = [ROOT / "autograd" / name for name in ("primitive.py", "engine.py", "tensor.py")]
+    files = [ROOT / "autograd" / f"{name}.py" for name in CORE.split()]
     sizes = {relative(path): code_lines(path.read_text()) for path in [*files, *python_files("autograd/ops")]}
-    assert sum(sizes.values()) < 1200, sizes
+    assert sum(sizes.values()) < 2000, sizes
 
 
 def test_no_file_is_long():
