@@ -12,6 +12,7 @@ import numpy as np
 
 from . import tree
 from .backends import native, numpy_source
+from .backends.locks import step_lock
 from .backends.program import MISS, Program, build, check_static, uncollected
 from .errors import ArgumentError, TraceError
 from .ir import guards
@@ -23,6 +24,7 @@ from .passes.memory import nbytes
 from .tensor import Tensor
 
 BACKENDS = ("numpy", "native")
+_tracing = step_lock()  # one trace at a time: it puts stand-ins into objects that other steps may read as well
 
 
 class CompiledFunction:
@@ -37,6 +39,8 @@ class CompiledFunction:
         self._static, self._check = static, check
         self._programs: list[Program] = []  # the one used last comes first
         self._history: list[Program] = []  # in the order of tracing
+        self._lock = step_lock()
+        self._held = self._lock._is_owned  # whether this very thread is in the step
         self._warned = False
         self._varying: frozenset[tuple[int, str]] = (
             frozenset()
@@ -50,15 +54,41 @@ class CompiledFunction:
         return self._run(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._held():
+            return self._from_within(args, kwargs)
+        result = self._by_program(args, kwargs)
+        if result is not MISS:
+            return result
+        if self._plain():
+            return self.function(*args, **kwargs)
+        with self._lock, _tracing:
+            result = self._by_program(args, kwargs)  # another thread may have traced it while this one waited
+            if result is MISS:
+                result = self._traced(args, kwargs)
+        return self.function(*args, **kwargs) if result is MISS else result
+
+    def _plain(self) -> bool:
+        """Whether calls run as the Python that they were made from; inside another trace they become part of it."""
+        mode = current()
+        return mode.trace is not None or mode.anomaly is not None or not mode.compiled
+
+    def _from_within(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call by a primitive of the user's, or by a signal handler, while this very thread traces or runs the step."""
+        if not self._plain() and any(program.changes for program in self._programs):
+            raise TraceError(
+                f"{name_of(self.function)} is called from within itself, by a primitive or a signal handler: what it changes "
+                "is half done. Call it before or after, or write the call so that it changes no tensor"
+            )
+        return self.function(*args, **kwargs)
+
+    def _by_program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of the trace that fits the call, or MISS."""
         for program in self._programs:
             result = program.enter(args, kwargs)
             if result is not MISS:
                 self._use(program)
                 return result
-        mode = current()
-        if mode.trace is not None or mode.anomaly is not None or not mode.compiled:
-            return self.function(*args, **kwargs)  # inside another trace it becomes part of that program
-        return self._traced(args, kwargs)
+        return MISS
 
     def _use(self, program: Program) -> None:
         """Let the program be tried first next time."""
@@ -66,6 +96,7 @@ class CompiledFunction:
             self._programs = [program, *(p for p in self._programs if p is not program)]
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of a new trace, or MISS where there have been too many."""
         reason = "first call"
         if self._programs:
             reason = (
@@ -81,11 +112,13 @@ class CompiledFunction:
                     "raise max_traces",
                     stacklevel=4,
                 )
-            return self.function(*args, **kwargs)
+            return MISS
         if self._programs:
             self._varying |= guards.varying_floats(self._programs[0].walk)
         with uncollected():
-            program = build(self.function, args, kwargs, self._static, reason, self._varying, backend=self.backend)
+            program = build(
+                self.function, args, kwargs, self._static, reason, self._varying, backend=self.backend, lock=self._lock
+            )
         self._programs.insert(0, program)
         self._history.append(program)
         result = program.enter(args, kwargs)
@@ -128,14 +161,14 @@ class CompiledFunction:
 
     def _in_machine_code(self, n: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None) -> Any:
         """n steps without Python in between, and their stacked results as `_joined` takes them; None where that cannot be."""
-        if self._check or current().trace is not None:
+        if self._check or self._held() or current().trace is not None:
             return None
         for program in self._programs:
             if program.loop is not None:
                 results = program.loop.run(n, args, kwargs, stacked, MISS)
                 if results is not MISS:
                     self._use(program)
-                    return program.returned, results
+                    return program.outcome.structure, results
         return None
 
     @property
@@ -376,6 +409,10 @@ def compile(
     functions in closures, globals and attributes, shapes and dtypes of the arguments - is guarded: a change traces anew.
     (A float that has changed becomes an input, so a schedule of learning rates traces twice.)  Float arguments may vary;
     integers, strings and other objects are part of the trace.  Results carry no graph.
+
+    Calls of one step from several threads run one after the other.  What it writes (values of tensors, their gradients) may
+    be seen half done by a thread that reads it meanwhile, or in a process forked meanwhile: only a call's result is its own.
+    A step that changes something is refused where it is called from within itself, by a primitive or a signal handler.
 
     Args:
         function: the step; left out where options are given (``@compile(backend="numpy")``).

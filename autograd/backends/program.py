@@ -9,7 +9,6 @@ import contextlib
 import contextvars
 import gc
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -46,12 +45,17 @@ class Program:
     leaves: list[tuple[str, str, Any]]  # per argument leaf: name, kind, what it must be
     structure: Any
     loop: Loop | None  # many steps within machine code
-    returned: Any  # structure of what the function returns
+    outcome: Outcome
 
     @property
     def graph(self) -> Graph:
         """The optimised graph."""
         return self.stages[-1][1]
+
+    @property
+    def changes(self) -> bool:
+        """Whether the step leaves anything behind besides its result."""
+        return bool(self.outcome.updates or self.outcome.gradients)
 
     def mismatches(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
         """Why the program does not fit this call."""
@@ -110,11 +114,13 @@ def build(
     varying: frozenset[tuple[int, str]] = frozenset(),
     first: bool = True,
     backend: str = "numpy",
+    *,
+    lock: Any,
 ) -> Program:
     """Trace a call, optimise and compile it; nothing is computed yet and no tensor changes.
 
     `varying` has the keys of floats in closures and attributes that have changed before: they become inputs, unless the
-    function needs their value.
+    function needs their value.  `lock` is held by every run of the program.
     """
     recorder = Trace(name_of(function))
     values, structure = tree.flatten((args, kwargs))
@@ -145,13 +151,13 @@ def build(
     except TraceError:
         if not lifted:
             raise
-        return build(function, args, kwargs, static, reason, first=first, backend=backend)
+        return build(function, args, kwargs, static, reason, first=first, backend=backend, lock=lock)
     walk = guards.collect(function, recorder.codes)
     changed = guards.failures(before, {walk.key(guard) for guard in walk.guards})
     known = {before.key(guard) for guard in before.guards}
     made = [guard for guard in walk.guards if "__dict__" in guard.path and walk.key(guard) not in known]
     if (changed or made) and first:  # a cache that it has filled, perhaps: then the second run leaves it alone
-        return build(function, args, kwargs, static, reason, varying, False, backend)
+        return build(function, args, kwargs, static, reason, varying, False, backend, lock=lock)
     if changed:
         raise TraceError(
             f"{name_of(function)} changes what it reads while it runs ({'; '.join(changed)}), and a compiled step would not "
@@ -176,7 +182,7 @@ def build(
     for guard in [g for g in walk.guards if walk.key(g) in lifted]:
         walk.guards.remove(guard)
         reach[inputs[walk.key(guard)].var] = guard.path
-    enter, gather, lock = _entry(recorder, graph, outcome, compiled, walk, values, kinds, structure, given, reach)
+    enter, gather = _entry(recorder, graph, outcome, compiled, walk, values, kinds, structure, given, reach, lock)
     leaves = [(n, k, w) for n, (k, w) in zip(names, kinds, strict=True)]
     loop = None
     if isinstance(compiled, native.NativeProgram):
@@ -192,7 +198,7 @@ def build(
             {t: i for i, t in reversed(list(enumerate(given))) if isinstance(t, Tensor)},
             numbers,
         )
-    return Program(reason, stages, compiled, enter, walk, leaves, structure, loop, outcome.structure)
+    return Program(reason, stages, compiled, enter, walk, leaves, structure, loop, outcome)
 
 
 def _entry(
@@ -206,16 +212,17 @@ def _entry(
     structure: Any,
     given: list[Any],
     reach: dict[Any, str],
-) -> tuple[Enter, Enter, Any]:
+    lock: Any,
+) -> tuple[Enter, Enter]:
     """Generate `enter(args, kwargs)`: check, run, assign, return; `reach` has the expressions of some inputs already.
 
-    Beside it `gather`, which checks and returns the values of the graph's inputs, and the lock that `enter` holds.
+    Beside it `gather`, which checks and returns the values of the graph's inputs.
     """
     mode = current()
     names: dict[str, Any] = {
         "MISS": MISS, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten, "unflatten": tree.unflatten,
-        "structure": structure, "same": guards.same, "current": current, "run": compiled.run, "quietly": _quiet_context().run,
-        "lock": threading.Lock(), "constant": constant, "clock": clock, "refs": sys.getrefcount, "sole": _sole_references(),
+        "structure": structure, "same": guards.same, "current": current, "run": compiled.run, "quiet": _quiet_context().copy,
+        "lock": lock, "constant": constant, "clock": clock, "refs": sys.getrefcount, "sole": _sole_references(),
         "wanted": mode.record, "keep": mode.keep, "usual": mode,
     }  # fmt: skip
     simple = (
@@ -319,7 +326,7 @@ def _entry(
     space: dict[str, Any] = {}
     exec(compile(text, f"<autograd entry of {recorder.name}>", "exec"), space)
     enter, gather = space["make"](*names.values())
-    return enter, gather, names["lock"]
+    return enter, gather
 
 
 def _numpy_body(compiled: numpy_source.Compiled, graph: Graph, inputs: list[str], reach: dict[Any, str]) -> list[str]:
@@ -331,7 +338,7 @@ def _numpy_body(compiled: numpy_source.Compiled, graph: Graph, inputs: list[str]
         inside.append(f"o{number} = {value} if refs({value}) == sole and {value}.base is None else None")
         inputs.append(f"o{number}")
     results = "".join(f"r{i}, " for i in range(len(graph.outputs)))
-    call = f"quietly({', '.join(['run', *inputs])})"
+    call = f"quiet().run({', '.join(['run', *inputs])})"
     return [*inside, f"{results.rstrip()} = {call}" if results else call]
 
 
@@ -359,7 +366,7 @@ def _sole_references() -> int:
 
 
 def _quiet_context() -> contextvars.Context:
-    """A context in which NumPy does not warn of overflow and the like; entering it costs less than np.errstate."""
+    """A context in which NumPy does not warn of overflow and the like; running in a copy costs less than np.errstate."""
     context = contextvars.copy_context()
     context.run(np.seterr, all="ignore")
     return context

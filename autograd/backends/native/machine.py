@@ -4,10 +4,35 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from typing import Any
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ...errors import ArgumentError
 from . import cache
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+# LLVM is used by one thread at a time and by none while a process forks: the child would find LLVM's own locks locked, and
+# nobody there to unlock them.
+_using_llvm = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_using_llvm.acquire, after_in_parent=_using_llvm.release, after_in_child=_using_llvm.release
+    )
+
+
+def _alone(function: Function) -> Function:
+    """The function as one that holds LLVM to itself while it runs."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with _using_llvm:
+            return function(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
 
 
 @functools.cache
@@ -37,6 +62,7 @@ def target(text: str = "") -> Any:
 
 
 @functools.cache
+@_alone
 def registers() -> tuple[int, int]:
     """How many vector registers there are, and how many bytes one holds."""
     features = _llvm().get_host_cpu_features() or {}
@@ -45,6 +71,7 @@ def registers() -> tuple[int, int]:
     return (16, 32) if features.get("avx") else (16, 16) if _llvm().get_process_triple().startswith("x86") else (32, 16)
 
 
+@_alone
 def clock() -> tuple[str, str]:
     """The instruction that reads a clock which runs evenly, and its declaration.
 
@@ -64,6 +91,7 @@ def clock() -> tuple[str, str]:
 class Machine:
     """Machine code of a text; keep the object alive as long as its functions may be called."""
 
+    @_alone
     def __init__(self, text: str) -> None:
         llvm, machine = _llvm(), target(text)
         self.text = text
@@ -91,16 +119,19 @@ class Machine:
         _optimise(llvm, module, machine)
         return module
 
+    @_alone
     def address(self, name: str) -> int:
         """Where a function begins."""
         return int(self._engine.get_function_address(name))
 
     @property
+    @_alone
     def llvm(self) -> str:
         """The optimised assembly of LLVM."""
         return str(self._optimised(target(self.text)))
 
     @property
+    @_alone
     def asm(self) -> str:
         """The assembly of the processor."""
         machine = target(self.text)
