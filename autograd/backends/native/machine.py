@@ -120,6 +120,10 @@ class Machine:
         return module
 
     @_alone
+    def __del__(self) -> None:
+        self.__dict__.pop("_engine", None)
+
+    @_alone
     def address(self, name: str) -> int:
         """Where a function begins."""
         return int(self._engine.get_function_address(name))
