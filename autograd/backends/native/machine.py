@@ -46,6 +46,14 @@ def _llvm() -> Any:
 
 _LONG = 10_000  # lines, from which on LLVM is told to think less: it takes half the time, and what it makes is hardly slower
 
+# The loops come vectorised already, so what is left for LLVM is local: registers, common terms, invariants.
+_SPEED = 2
+_TUNING = {"loop_vectorization": False, "slp_vectorization": False, "loop_unrolling": False}
+_PASSES = (
+    "sroa", "instruction_combine", "simplify_cfg", "new_gvn", "loop_rotate", "instruction_combine",
+    "dead_code_elimination",
+)  # fmt: skip
+
 
 def target(text: str = "") -> Any:
     """The processor at hand, as LLVM sees it, to make code of a text.
@@ -53,12 +61,27 @@ def target(text: str = "") -> Any:
     A new object each time, since the engine that uses it also frees it.
     """
     llvm = _llvm()
+    triple, cpu, features = _processor()
+    return llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, features=features, opt=_level(text))
+
+
+def _processor() -> tuple[str, str, str]:
+    """Triple, name and features of the processor at hand."""
+    llvm = _llvm()
     features = llvm.get_host_cpu_features()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=features.flatten() if features else "",
-        opt=1 if text.count("\n") > _LONG else 2,
-    )
+    return llvm.get_default_triple(), llvm.get_host_cpu_name(), features.flatten() if features else ""
+
+
+def _level(text: str) -> int:
+    return 1 if text.count("\n") > _LONG else 2
+
+
+def _key(text: str) -> str:
+    """The name of the code of a text: a digest of all that the code depends on."""
+    import llvmlite
+
+    compiler = (llvmlite.__version__, _llvm().llvm_version_info, _level(text), _SPEED, _TUNING, _PASSES)
+    return hashlib.sha256(repr((_processor(), compiler, text)).encode()).hexdigest()
 
 
 @functools.cache
@@ -95,13 +118,7 @@ class Machine:
     def __init__(self, text: str) -> None:
         llvm, machine = _llvm(), target(text)
         self.text = text
-        host = (
-            machine.triple,
-            llvm.get_host_cpu_name(),
-            llvm.get_host_cpu_features().flatten(),
-            llvm.llvm_version_info,
-        )
-        key = hashlib.sha256(f"{host}{text}".encode()).hexdigest()
+        key = _key(text)
         code = cache.load(key)
         self.cached = code is not None
         if code is None:
@@ -143,16 +160,11 @@ class Machine:
 
 
 def _optimise(llvm: Any, module: Any, machine: Any) -> None:
-    """The loops come vectorised already, so what is left for LLVM is local: registers, common terms, invariants."""
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+    options = llvm.create_pipeline_tuning_options(speed_level=_SPEED)
+    for name, value in _TUNING.items():
+        setattr(options, name, value)
     builder = llvm.create_pass_builder(machine, options)
     passes = llvm.create_new_module_pass_manager()
-    passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_simplify_cfg_pass()
-    passes.add_new_gvn_pass()
-    passes.add_loop_rotate_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_dead_code_elimination_pass()
+    for name in _PASSES:
+        getattr(passes, f"add_{name}_pass")()
     passes.run(module, builder)
