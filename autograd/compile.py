@@ -12,8 +12,9 @@ import numpy as np
 
 from . import tree
 from .backends import native, numpy_source
+from .backends.entry import MISS
 from .backends.locks import step_lock
-from .backends.program import MISS, Program, build, check_static, uncollected
+from .backends.program import Program, build, check_static, uncollected
 from .errors import ArgumentError, TraceError
 from .ir import guards
 from .ir.graph import Graph
