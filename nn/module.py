@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import reprlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -117,41 +118,59 @@ class Module:
         ['layers.0', 'layers.1']
         """
         found: list[tuple[str, Module | Tensor]] = []
+        above: dict[int, str] = {}  # the containers that the walk is in, and where it met them
         stack: list[tuple[str, object]] = list(reversed(vars(self).items()))
         while stack:
             path, value = stack.pop()
-            if isinstance(value, (Module, Tensor)):
+            if isinstance(value, _Left):
+                del above[value.key]
+            elif isinstance(value, (Module, Tensor)):
                 found.append((path, value))
-            elif isinstance(value, dict):
-                stack.extend(reversed([(f"{path}.{key}", item) for key, item in value.items()]))
-            elif isinstance(value, (list, tuple)):
-                stack.extend(reversed([(f"{path}.{index}", item) for index, item in enumerate(value)]))
+            elif isinstance(value, (dict, list, tuple)):
+                if id(value) in above:
+                    raise ArgumentError(
+                        f"the {type(value).__name__} {above[id(value)]} of {type(self).__name__} holds itself, as {path}: "
+                        "take it out, since its parts have no end of paths"
+                    )
+                above[id(value)] = path
+                stack.append((path, _Left(id(value))))
+                items = value.items() if isinstance(value, dict) else enumerate(value)
+                stack.extend(reversed([(f"{path}.{key}", item) for key, item in items]))
         return found
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """This module (path "") and every module below it, once each, parents first."""
+        """This module (path "") and every module below it, once each, parents first.
+
+        A module below may hold one above it, such as its parent.  Raises ArgumentError for a list, tuple or dict that
+        holds itself, and for two modules of one path.
+        """
+        found: dict[str, Module] = {}
         seen: set[int] = set()
         stack: list[tuple[str, Module]] = [("", self)]
         while stack:
             path, module = stack.pop()
             if id(module) not in seen:
                 seen.add(id(module))
-                yield path, module
+                _put(found, path, module)
                 below = [(_join(path, key), item) for key, item in module.members() if isinstance(item, Module)]
                 stack.extend(reversed(below))
+        return iter(found.items())
 
     def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        found: dict[str, Tensor] = {}
         seen: set[int] = set()
         for path, module in self.named_modules():
             for key, item in module.members():
                 if isinstance(item, Tensor) and id(item) not in seen:
                     seen.add(id(item))
-                    yield _join(path, key), item
+                    _put(found, _join(path, key), item)
+        return iter(found.items())
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Paths and parameters: every `Parameter`, and every leaf Tensor that requires a gradient, once each.
 
         A path is what one would type after the module: ``layers.0.weight`` is ``model.layers[0].weight``.
+        Raises ArgumentError for two of one path, and for a list, tuple or dict that holds itself.
 
         >>> import nn
         >>> [(path, p.shape) for path, p in nn.MLP([2, 3, 1]).named_parameters()][:2]
@@ -202,12 +221,16 @@ class Module:
         """Give every module below its scope, and every tensor without a name of the user's choice its own."""
         if not self._scope and not any(isinstance(item, Module) for _, item in self.members()):
             self.__dict__["_scope"] = type(self).__name__  # a layer used on its own
+        named = {id(self)}  # by whoever comes first, as paths are
         for _, module in self.named_modules():
             children = [(key, item) for key, item in module.members() if isinstance(item, Module)]
             siblings: list[Module] = []
             for key, child in children:
                 label = module._label(key, child, siblings)
                 siblings.append(child)
+                if id(child) in named:
+                    continue
+                named.add(id(child))
                 child.__dict__["_scope"] = label
                 child.__dict__["_prefix"] = f"{module._prefix}{_snake(label)}_"
             given = module.__dict__.setdefault("_given_names", {})
@@ -222,6 +245,7 @@ class Module:
         """The settings shown between the brackets of the repr."""
         return ""
 
+    @reprlib.recursive_repr()
     def __repr__(self) -> str:
         lines = [
             f"  {path}: " + repr(item).replace("\n", "\n  ")
@@ -281,7 +305,7 @@ class Module:
         return fit(self, X, y, **settings)
 
     def save(self, path: Any) -> None:
-        """Write parameters and buffers to a ``.npy`` file; see `nn.persist.save`."""
+        """Write parameters and buffers to a ``.npy`` or ``.safetensors`` file; see `nn.persist.save`."""
         from nn.persist import save
 
         save(self, path)
@@ -333,6 +357,22 @@ def class_label(child: Module, siblings: Sequence[Module]) -> str:
 
 def _is_parameter(tensor: Tensor) -> bool:
     return isinstance(tensor, Parameter) or (tensor.requires_grad and tensor.creator is None)
+
+
+class _Left(NamedTuple):
+    """Mark on the stack of a walk: all that the container of this identity holds has been seen."""
+
+    key: int
+
+
+def _put(found: dict[str, Any], path: str, item: object) -> None:
+    if path in found:
+        kinds = " and ".join(type(thing).__name__ for thing in (found[path], item))
+        raise ArgumentError(
+            f"two parts of the model have the path {path} (a {kinds}), and only one of them could be saved under it: "
+            "give them keys or attributes that differ as text"
+        )
+    found[path] = item
 
 
 def _join(path: str, key: str) -> str:

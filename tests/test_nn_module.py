@@ -240,3 +240,133 @@ def test_networks_leave_no_reference_cycles():
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+# -- what is no tree ---------------------------------------------------------------------------------------------------
+
+
+def line(change):
+    model = nn.Sequential(nn.Dense(2, 3, seed=0), nn.Tanh(), nn.Dense(3, 1, seed=1))
+    change(model)
+    return model
+
+
+def holds_itself(container, put):
+    def change(model):
+        put(container, container)
+        model.parts = container
+
+    return change
+
+
+def in_a_tuple(model):
+    inner = []
+    inner.append((inner,))
+    model.parts = {"a": inner}
+
+
+CIRCLES = {
+    "list": (holds_itself([], list.append), "the list parts of Sequential holds itself, as parts.0"),
+    "list of parameters": (holds_itself([nn.Parameter(1.0)], list.append), "holds itself, as parts.1"),
+    "dict": (holds_itself({}, lambda d, x: d.update(me=x)), "the dict parts of Sequential holds itself, as parts.me"),
+    "tuple in a list": (in_a_tuple, "the list parts.a of Sequential holds itself, as parts.a.0.0"),
+    "its attributes": (lambda model: setattr(model, "all", model.__dict__), "the dict all of Sequential holds itself"),
+    "in a layer": (lambda model: holds_itself([], list.append)(model[0]), "the list parts of Dense holds itself"),
+}  # fmt: skip
+
+USES = {
+    "call": lambda model, path: model(np.ones((1, 2))),
+    "named_parameters": lambda model, path: model.named_parameters(),
+    "named_modules": lambda model, path: model.named_modules(),
+    "state": lambda model, path: model.state(),
+    "train": lambda model, path: nn.Module.train(model, False),
+    "fit": lambda model, path: model.fit(np.ones((1, 2)), [[1.0]], loss=nn.MSE(), epochs=1),
+    "predict": lambda model, path: model.predict(np.ones((1, 2))),
+    "save": lambda model, path: model.save(path / "p.npy"),
+    "summary": lambda model, path: model.summary(np.ones((1, 2))),
+    "draw": lambda model, path: nn.draw_network(model),
+    "observe": lambda model, path: nn.observe(model).__enter__(),
+    "optimizer": lambda model, path: nn.SGD(model),
+    "a copy": lambda model, path: copy.deepcopy(model).state(),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("circle", CIRCLES)
+def test_what_holds_itself_is_refused_by_name(circle, use, tmp_path):
+    change, text = CIRCLES[circle]
+    model = line(change)
+    before = model[0].weight.numpy()
+    with pytest.raises(ArgumentError) as caught:
+        USES[use](model, tmp_path)
+    assert text in str(caught.value)
+    np.testing.assert_array_equal(model[0].weight.data, before)
+    assert model.training and list(tmp_path.iterdir()) == []
+
+
+MODULES = {
+    "itself": lambda model: setattr(model, "me", model),
+    "itself in a list": lambda model: setattr(model, "parts", [model]),
+    "its parent": lambda model: setattr(model[0], "parent", model),
+    "each other": lambda model: [setattr(model[0], "other", model[2]), setattr(model[2], "other", model[0])],
+    "a holder": lambda model: setattr(model[0], "twin", nn.Sequential(model[0])),
+}
+
+
+@pytest.mark.parametrize("case", MODULES)
+@pytest.mark.parametrize("use", USES)
+def test_modules_that_hold_each_other_end_and_count_once(case, use, tmp_path):
+    model, plain = line(MODULES[case]), line(lambda model: None)
+    USES[use](model, tmp_path)
+    USES[use](plain, tmp_path)
+    x = np.ones((1, 2))
+    np.testing.assert_array_equal(model.predict(x), plain.predict(x))
+    assert {id(p) for p in model.parameters()} == {id(model[i].weight) for i in (0, 2)} | {
+        id(model[i].bias) for i in (0, 2)
+    }
+    assert "Dense(2 -> 3" in repr(model)
+    assert model._scope == plain._scope and model[0].weight.name.endswith("dense_0_weight")
+
+
+def test_a_part_that_is_there_twice_is_no_circle():
+    shared, pair = nn.Dense(2, 2, seed=0), [nn.Parameter(1.0)]
+    model = line(lambda model: vars(model).update(a=[shared, [shared]], b=(pair, pair), c={"a": shared, "b": {}}))
+    paths = [path for path, _ in model.named_parameters()]
+    assert paths[0] == "b.0.0" and paths[-2:] == ["a.0.weight", "a.0.bias"] and len(paths) == 7
+
+
+def test_modules_nested_very_deeply():
+    model = nn.Dense(1, 1, seed=0)
+    for _ in range(2000):
+        model = nn.Sequential(model)
+    ((path, _), (bias, _)) = model.named_parameters()
+    assert path == "layers.0." * 2000 + "weight" and bias.endswith("bias")
+
+
+class Cell(nn.Module):
+    def __init__(self):
+        self.p = nn.Parameter(1.0)
+
+
+COLLIDING = {
+    "1 and '1'": lambda model: setattr(model, "d", {1: nn.Parameter(1.0), "1": nn.Parameter(2.0)}),
+    "True and 'True'": lambda model: setattr(model, "d", {True: nn.Parameter(1.0), "True": nn.Parameter(2.0)}),
+    "None and 'None'": lambda model: setattr(model, "d", {None: nn.Parameter(1.0), "None": nn.Parameter(2.0)}),
+    "a dot in a key": lambda model: setattr(model, "d", {"a.b": nn.Parameter(1.0), "a": {"b": nn.Parameter(2.0)}}),
+    "buffers": lambda model: setattr(model, "d", {1: nn.Buffer(1.0), "1": nn.Buffer(2.0)}),
+    "parameter and buffer": lambda model: setattr(model, "d", {1: nn.Parameter(1.0), "1": nn.Buffer(2.0)}),
+    "modules": lambda model: setattr(model, "d", {1: nn.Tanh(), "1": nn.ReLU()}),
+    "through a module": lambda model: setattr(model, "d", {"a.p": nn.Parameter(1.0), "a": Cell()}),
+    "attributes": lambda model: vars(model).update({"d": [nn.Parameter(1.0)], "d.0": nn.Parameter(2.0)}),
+}
+
+
+@pytest.mark.parametrize("case", COLLIDING)
+@pytest.mark.parametrize("use", ["save", "named_parameters", "state", "fit", "optimizer"])
+def test_two_parts_of_one_path_are_refused(case, use, tmp_path):
+    model = line(COLLIDING[case])
+    if (case, use) in {("buffers", "named_parameters"), ("buffers", "optimizer")}:
+        use = "state"
+    with pytest.raises(ArgumentError, match="two parts of the model have the path d"):
+        USES[use](model, tmp_path)
+    assert list(tmp_path.iterdir()) == []
