@@ -173,6 +173,7 @@ def test_stepping_backward_shows_gradient_times_local_derivative_on_every_edge(o
     page.evaluate("document.querySelector('#search').focus()")
     page.type("h")
     page.press("Enter")
+    page.painted()
     while page.text("#details h2 .name") != "h":
         page.press("Enter")
         page.painted()

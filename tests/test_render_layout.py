@@ -224,7 +224,13 @@ def test_drawings_put_in_afterwards_are_those_of_the_dot_text() -> None:
     short = groups(picture, "node")
     for name in ids:
         assert outline(full[name]) == outline(short[name])
-        assert painted(full[name]) == painted(short[name])
+        assert painted(full[name]).keys() == painted(short[name]).keys()
+        for colour, squares in painted(full[name]).items():
+            ours, theirs = np.array([*painted(short[name])[colour]]), np.array([*squares])
+            apart = np.abs(ours[:, None] - theirs[None]).max(axis=2)
+            assert (
+                max(apart.min(axis=0).max(), apart.min(axis=1).max()) <= 0.5
+            )  # Graphviz 2 rounds cells to whole points
 
 
 def painted(node: ElementTree.Element) -> dict[str, set[tuple[float, float]]]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import io
 import os
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from ..errors import ArgumentError
+from . import svg
 from .dot import printable, to_dot
 from .fold import Collapse
 from .gif import write_gif
@@ -24,7 +25,6 @@ from .model import Diagram, Node
 from .picture import Picture, draw
 from .theme import Colour, colours
 
-_SVG = "{http://www.w3.org/2000/svg}"
 _LONGEST = 1400  # pixels of the longer side
 _FINEST = 110  # dots per inch
 _STRIP = 44  # pixels of the words above
@@ -138,8 +138,8 @@ class _Painter:
         self.diagram = picture.diagram
         self.colour: Colour = colours(picture.theme)
         texts = [to_dot(self.diagram, theme=picture.theme, direction=direction, veil=veil) for veil in _VEILS]
-        root = ElementTree.fromstring(picture.run("svg", texts[-1]))
-        width, height = (float(root.get(name, "").removesuffix("pt")) for name in ("width", "height"))
+        root = svg.parse(picture.run("svg", texts[-1]))
+        width, height = svg.size(root)
         dpi = max(48, min(_FINEST, int(72 * _LONGEST / max(width, height))))
         self.drawn = _same_size([_pixels(picture.run("png", text, dpi=dpi)) for text in texts])
         self.scale = self.drawn[0].shape[1] / width
@@ -250,16 +250,15 @@ def _words(moment: Moment) -> tuple[str, str]:
     return f"Forward {moment.number} of {moment.total}", f"{made}: {value}" if value else made
 
 
-def _shapes(root: ElementTree.Element, scale: float) -> dict[str, Shape]:
+def _shapes(root: Element, scale: float) -> dict[str, Shape]:
     """Nodes and edges of Graphviz's SVG by their ids, in pixels."""
-    shift = re.search(r"translate\(([-\d.]+)[ ,]+([-\d.]+)\)", next(root.iter(f"{_SVG}g")).get("transform", ""))
-    move = np.array([float(shift[1]), float(shift[2])]) if shift else np.zeros(2)
+    move = np.array(svg.shift(root))
     found: dict[str, Shape] = {}
-    for group in root.iter(f"{_SVG}g"):
-        kind = group.get("class", "")
-        if kind not in ("node", "edge"):
+    for group in root.iter("g"):
+        kind = next((kind for kind in ("node", "edge") if svg.is_a(group, kind)), "")
+        if not kind:
             continue
-        parts = [part for part in group.iter() if part.tag in (f"{_SVG}polygon", f"{_SVG}path")]
+        parts = [part for part in group.iter() if part.tag in ("polygon", "path")]
         pieces = [
             (
                 np.array(re.findall(r"-?\d+(?:\.\d+)?", part.get("points") or part.get("d") or ""), float).reshape(

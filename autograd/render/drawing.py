@@ -9,9 +9,11 @@ colour.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement
 
+from . import svg
 from .summary import Summary
 from .theme import Colour
 
@@ -19,7 +21,7 @@ _BAR_WIDTH, _BAR_HEIGHT, _CELL = 6, 14, 8
 _MARK = "#fe"  # and four digits: no colour of the themes begins like this
 MOST_APART = 1 << 16
 _EMPTY = "<TR><TD></TD></TR></TABLE>"
-_PLACE = re.compile(rf'<polygon fill="{_MARK}([0-9a-f]{{4}})" [^>]*?points="([^"]*)"/>')
+_PLACE = re.compile(rf"{_MARK}([0-9a-f]{{4}})", re.IGNORECASE)
 TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="{space}" CELLPADDING="{pad}"{more}>'
 
 
@@ -59,14 +61,16 @@ class Drawing:
         mark = f' BGCOLOR="{_MARK}{number:04x}"{_fixed(self.width, self.height)}'
         return TABLE.format(space=0, pad=0, more=mark) + _EMPTY
 
-    def paths(self, x: float, y: float, colour: Colour) -> str:
+    def element(self, x: float, y: float, colour: Colour) -> Element:
         """As SVG with its upper left corner at (x, y)."""
         shapes: dict[str, list[str]] = {}
         for role, column, row, width, height in self._rectangles():
             shapes.setdefault(role, []).append(f"M{column} {row}h{width}v{height}h-{width}z")
-        parts = "".join(f'<path fill="{colour(role)}" d="{"".join(shape)}"/>' for role, shape in shapes.items())
         x += 0.5 * bool(self.summary.bars)  # Graphviz centres the bars, which are one narrower than their columns
-        return f'<g transform="translate({x:g} {y:g})" shape-rendering="crispEdges">{parts}</g>'
+        whole = Element("g", {"transform": f"translate({x:g} {y:g})", "shape-rendering": "crispEdges"})
+        for role, shape in shapes.items():
+            SubElement(whole, "path", {"fill": colour(role), "d": "".join(shape)})
+        return whole
 
     def _rectangles(self) -> list[tuple[str, int, int, int, int]]:
         if self.summary.cells:
@@ -108,15 +112,25 @@ def numbers_table(summary: Summary, colour: Colour, size: int = 9) -> str:
     return f"{TABLE.format(space=1, pad=0, more='')}{''.join(rows)}</TABLE>"
 
 
-def insert(svg: str, drawings: Sequence[Drawing], colour: Colour) -> str:
-    """The SVG with the drawings in the places that were kept for them."""
-    return _PLACE.sub(lambda found: drawings[int(found[1], 16)].paths(*_corner(found[2]), colour), svg)
+def insert(root: Element, drawings: Sequence[Drawing], colour: Colour) -> None:
+    """Put the drawings into the places of the SVG that were kept for them."""
+    for parent, place, number in _places(root):
+        svg.replace(parent, place, drawings[number].element(*_corner(place.get("points", "")), colour))
 
 
-def clear(svg: str) -> tuple[str, dict[int, tuple[float, float]]]:
-    """The SVG with nothing in the places that were kept, and the upper left corner of each."""
-    corners = {int(found[1], 16): _corner(found[2]) for found in _PLACE.finditer(svg)}
-    return _PLACE.sub("", svg), corners
+def clear(root: Element) -> dict[int, tuple[float, float]]:
+    """Take the places that were kept out of the SVG; returns the upper left corner of each."""
+    corners = {}
+    for parent, place, number in _places(root):
+        corners[number] = _corner(place.get("points", ""))
+        svg.replace(parent, place, None)
+    return corners
+
+
+def _places(root: Element) -> Iterator[tuple[Element, Element, int]]:
+    for parent, polygon in svg.children(root, "polygon"):
+        if found := _PLACE.fullmatch(polygon.get("fill", "")):
+            yield parent, polygon, int(found[1], 16)
 
 
 def _corner(polygon: str) -> tuple[float, float]:

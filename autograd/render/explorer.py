@@ -133,7 +133,7 @@ def explore(
         max_nodes,
         side=side,
         direction=direction,
-        layout=lambda dot: run_engine(program, dot, "svg", timeout=timeout).decode(),
+        layout=lambda dot: run_engine(program, dot, "svg", timeout=timeout),
     )
     shown = {node.id for view in views for node in view.diagram.nodes}
     series = [_only(series[0], shown)]

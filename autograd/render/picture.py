@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import html
 import os
-import re
 import tempfile
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from ..errors import ArgumentError, RenderError
 from ..files import write
 from ..primitive import Box
+from . import svg as svg_tree
 from .dot import CLASS, printable, to_dot
 from .drawing import Drawing, insert
 from .engine import HOW_TO_INSTALL, Engine, find_engine, run_engine
@@ -27,7 +28,6 @@ from .theme import PALETTE, ThemeName, colours, dark_style
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot", ".html", ".json")
 _DIRECTIONS = ("TB", "LR", "BT", "RL")
-_FONTS = "Arial, Helvetica, &quot;Liberation Sans&quot;, sans-serif"
 PNG_DPI = 144  # twice as sharp as a browser's 72 points to the inch
 
 
@@ -50,7 +50,7 @@ class Picture:
         self.diagram, self.theme, self.timeout = diagram, theme, timeout
         self._direction, self._engine = direction, engine
         self._dot = self._svg = ""
-        self._title = html.escape(printable(diagram.title))
+        self._title = printable(diagram.title)
 
     @property
     def engine(self) -> Engine | None:
@@ -70,8 +70,9 @@ class Picture:
         if not self._svg:
             drawings: list[Drawing] = []
             dot = to_dot(self.diagram, theme=self.theme, direction=self._direction, apart=drawings)
-            svg = insert(self.run("svg", dot).decode("utf-8"), drawings, colours(self.theme))
-            self._svg = _finish(svg, self._title, self.theme)
+            root = svg_tree.parse(self.run("svg", dot))
+            insert(root, drawings, colours(self.theme))
+            self._svg = _finish(root, self._title, self.theme)
         return self._svg
 
     @property
@@ -268,19 +269,26 @@ def _walk(thing: Any, limit: int | None) -> Diagram:
     return from_tape(outputs)
 
 
-def _finish(svg: str, title: str, theme: str) -> str:
-    """Graphviz's SVG made fit to stand in any page: no prologue, unique ids, fonts that exist, both themes."""
-    svg = re.sub(r"<!--.*?-->\n?", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    prefix = "t" + hashlib.sha256((theme + svg).encode("utf-8", "replace")).hexdigest()[:8]
-    svg = re.sub(r'<g id="', f'<g id="{prefix}_', svg)
-    svg = svg.replace('font-family="Arial"', f'font-family="{_FONTS}"')
-    svg = re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", svg, count=1, flags=re.DOTALL)
-    own = f'class="{CLASS} {prefix}" role="img" '
-    style = f"<style>{dark_style('.' + prefix)}</style>\n" if theme == "auto" else ""
+def _finish(root: Element, title: str, theme: str) -> str:
+    """Graphviz's SVG made fit to stand in any page: unique ids, a title that says something, both themes."""
+    prefix = "t" + hashlib.sha256((theme + svg_tree.text(root)).encode("utf-8", "replace")).hexdigest()[:8]
+    for group in root.iter("g"):
+        if "id" in group.attrib:
+            group.set("id", f"{prefix}_{group.get('id')}")
+    graph = svg_tree.graph(root)
+    for old in graph.findall("title"):
+        graph.remove(old)
+    heading = Element("title")
+    heading.text, heading.tail = title, "\n"
+    graph.insert(0, heading)
+    root.attrib = {"class": f"{CLASS} {prefix}", "role": "img"} | root.attrib
     if theme == "dark":
-        own += f'style="background:{colours(theme)("paper")}" '
-    head, inside = svg.split(">", 1)
-    return f"{head.replace('<svg ', '<svg ' + own, 1)}>\n{style}{inside.lstrip()}"
+        root.set("style", f"background:{colours(theme)('paper')}")
+    if theme == "auto":
+        style = Element("style")
+        style.text, style.tail = dark_style("." + prefix), "\n"
+        root.insert(0, style)
+    return svg_tree.text(root)
 
 
 def _page(svg: str, title: str, theme: str) -> str:
@@ -290,7 +298,7 @@ def _page(svg: str, title: str, theme: str) -> str:
     night = f"@media (prefers-color-scheme:dark){{body{{background:{dark}}}}}" if theme == "auto" else ""
     return (
         "<!doctype html>\n"
-        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>:root{{color-scheme:{scheme}}}body{{margin:0;padding:16px;background:{paper}}}{night}"
         "svg{display:block;margin:auto}</style></head>\n"

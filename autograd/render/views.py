@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
+from xml.etree.ElementTree import Element
 
+from . import svg
 from .derivative import letters
 from .dot import printable, to_dot
 from .drawing import Drawing, clear
@@ -26,7 +27,6 @@ LONGEST_TEXT = 400
 _NUMBER = (74, 17)
 _CELL = 9  # width and height of a cell of a heat map; narrower where there are many
 _WIDE_CELL = (46, 15)
-_FONTS = "Arial, Helvetica, &quot;Liberation Sans&quot;, sans-serif"
 _DISPLAY = {"*": "×", "-": "−", "/": "÷"}
 
 
@@ -42,7 +42,7 @@ class View:
 
 
 def make_views(
-    walk: Callable[[], Diagram], max_nodes: int | None, *, side: int, direction: str, layout: Callable[[str], str]
+    walk: Callable[[], Diagram], max_nodes: int | None, *, side: int, direction: str, layout: Callable[[str], bytes]
 ) -> list[View]:
     """The views of a graph, everything open first.
 
@@ -98,7 +98,7 @@ def _folded(diagram: Diagram, scopes: Collection[str]) -> dict[str, str]:
     return {id: path for id, path in paths.items() if path in scopes}
 
 
-def _lay_out(view: View, side: int, direction: str, layout: Callable[[str], str]) -> None:
+def _lay_out(view: View, side: int, direction: str, layout: Callable[[str], bytes]) -> None:
     kept: list[tuple[str, str, tuple[int, int]]] = []
     for node in view.diagram.nodes:
         sizes = {"value": _size(node, side)} if node.shape is not None else {}
@@ -106,17 +106,16 @@ def _lay_out(view: View, side: int, direction: str, layout: Callable[[str], str]
             sizes["grad"] = sizes["value"]
         node.room = tuple(sizes.values())
     drawings: list[Drawing] = []
-    svg = layout(to_dot(view.diagram, direction=direction, apart=drawings))
+    root = svg.parse(layout(to_dot(view.diagram, direction=direction, apart=drawings)))
     for node in _drawn_order(view.diagram):
         kept += [(node.id, what, size) for what, size in zip(("value", "grad"), node.room)]
-    svg, corners = clear(svg)
-    moved = re.search(r'class="graph[^"]*" transform="[^"]*translate\(([-\d.]+) ([-\d.]+)\)"', svg)
-    dx, dy = (float(moved[1]), float(moved[2])) if moved else (0.0, 0.0)
+    corners = clear(root)
+    dx, dy = svg.shift(root)
     for number, (id, what, (width, height)) in enumerate(kept):
         if number in corners:
             x, y = corners[number]
             view.slots.setdefault(id, {})[what] = [round(x + dx, 2), round(y + dy, 2), width, height]
-    view.svg = _tidy(svg)
+    view.svg = _tidy(root)
 
 
 def _drawn_order(diagram: Diagram) -> list[Node]:
@@ -142,12 +141,15 @@ def _size(node: Node, side: int) -> tuple[int, int]:
     return cell * columns if columns <= side else 4 * side, max(14, cell * rows)
 
 
-def _tidy(svg: str) -> str:
-    """Graphviz's SVG in pixels, in fonts that exist, without prologue, titles and tooltips, which the page has itself."""
-    svg = re.sub(r"<!--.*?-->\n?|<title>.*?</title>\n?", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r' xlink:title="[^"]*"', "", svg)
-    svg = svg.replace('font-family="Arial"', f'font-family="{_FONTS}"')
-    return re.sub(r'width="([\d.]+)pt" height="([\d.]+)pt"', r'width="\1" height="\2" aria-hidden="true"', svg, count=1)
+def _tidy(root: Element) -> str:
+    """Graphviz's SVG in pixels, without titles and tooltips, which the page has itself."""
+    for parent, title in svg.children(root, "title"):
+        svg.replace(parent, title, None)
+    for link in root.iter("a"):
+        link.attrib.pop(svg.TIP, None)
+    width, height = svg.size(root)
+    root.attrib |= {"width": f"{width:g}", "height": f"{height:g}", "aria-hidden": "true"}
+    return svg.text(root)
 
 
 def view_json(view: View, *, sources: bool) -> dict[str, Any]:
