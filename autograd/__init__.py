@@ -20,7 +20,6 @@ from .composite import (
     log_softmax,
     logsumexp,
     mean,
-    norm,
     outer,
     silu,
     softmax,
@@ -32,6 +31,7 @@ from .custom import primitive
 from .functional import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .ir.trace import trace
 from .mode import disable_compile, keep_grads, no_grad, scope
+from .norms import norm
 from .ops.elementwise import abs_p as abs
 from .ops.elementwise import (
     add,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import composite
+from . import composite, norms
 from .at import At
 from .blame import at, here
 from .errors import DTypeError, ShapeError
@@ -192,7 +192,8 @@ class ArrayMethods(Box):
 _METHODS = {
     elementwise: "exp log sqrt sin cos tanh sigmoid relu clip astype",
     reduce: "sum prod max min cumsum argmax argmin",
-    composite: "mean var std softmax log_softmax dot norm",
+    composite: "mean var std softmax log_softmax dot",
+    norms: "norm",
     shape: "reshape squeeze swapaxes diagonal",
 }
 for _family, _names in _METHODS.items():

@@ -264,7 +264,7 @@ class Tensor(ArrayMethods):
                     "forward" if any(a.requires_grad for a in arrays if isinstance(a, Box)) else trace.phase
                 ):
                     value = primitive(*values, **settings)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, IndexError) as error:
             raise explained(error, primitive, arrays) from error
         wrt: tuple[int, ...] = ()
         if mode.record and primitive.differentiable:

@@ -20,7 +20,7 @@ LAYERS = (
     ("blame", "tree", "mode"),
     ("primitive",),
     ("ops",),
-    ("anomaly", "at", "composite", "protocols", "safety"),
+    ("anomaly", "at", "composite", "norms", "protocols", "safety"),
     ("array",),
     ("batching",),
     ("engine",),
