@@ -6,9 +6,9 @@ alone frees it.  Cotangents live in a dict local to the pass and are dropped as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,15 +22,16 @@ from .safety import check_unchanged, freed_message
 _serial = attrgetter("serial")
 
 
-def toposort(roots: Sequence[Any]) -> list[Any]:
+def toposort(roots: Sequence[Any], since: int = 0) -> list[Any]:
     """Every recorded tensor the roots were computed from, in the order of recording (inputs before outputs).
 
-    A tensor's serial number is larger than those of its inputs, so sorting by it is a topological order.  No recursion.
+    A tensor's serial number is larger than those of its inputs, so sorting by it is a topological order, and nothing
+    recorded before `since` need be looked at by who asks for later ones only.  No recursion.
 
     Raises:
         GraphError: an earlier backward pass freed part of the graph.
     """
-    order = list(dict.fromkeys(root for root in roots if root.creator is not None))
+    order = list(dict.fromkeys(root for root in roots if root.creator is not None and root.serial >= since))
     seen = set(order)
     for tensor in order:  # the list grows while it is walked
         inputs = tensor.inputs
@@ -38,11 +39,38 @@ def toposort(roots: Sequence[Any]) -> list[Any]:
             raise GraphError(freed_message(tensor, roots))
         for index in tensor.wrt:
             parent = inputs[index]
-            if parent.creator is not None and parent not in seen:
+            if parent.creator is not None and parent not in seen and parent.serial >= since:
                 seen.add(parent)
                 order.append(parent)
     order.sort(key=_serial)
     return order
+
+
+class Span(NamedTuple):
+    """What lies between the sources of a pass and its roots; all that a transformation inside another may cost."""
+
+    order: list[Any]  # recorded tensors that depend on a source, in the order of recording
+    within: set[Any]  # these and the sources
+    outside: bool  # whether the roots also depend on something else that requires a gradient
+
+
+def between(roots: Sequence[Any], sources: Iterable[Any], since: int = 0) -> Span:
+    """The tensors through which the roots depend on the sources; none of them was recorded before `since`."""
+    within = set(sources)
+    order, outside = [], False
+    for tensor in toposort(roots, since):
+        if tensor in within:  # a source itself: what it was computed from is no matter
+            continue
+        inputs, depends = tensor.inputs, False
+        for index in tensor.wrt:
+            if inputs[index] in within:
+                depends = True
+            else:
+                outside = True
+        if depends:
+            within.add(tensor)
+            order.append(tensor)
+    return Span(order, within, outside or any(root.requires_grad and root not in within for root in roots))
 
 
 def fit(g: Array, owner: Array) -> Array:
@@ -59,22 +87,22 @@ def pull(
     graph: bool = False,
     freed: dict[str, Any] | None = None,
     visit: Callable[[Any, Array], None] | None = None,
-    targets: set[Any] | None = None,
+    span: Span | None = None,
 ) -> dict[Any, Array]:
-    """Cotangents of everything the roots were computed from that has no creator, or is among the targets.
+    """Cotangents of everything the roots were computed from that has no creator; of the sources, if a span is given.
 
     Args:
         roots, seeds: tensors, and the cotangent of each.
         graph: run the rules on tensors, so that the pass itself is recorded (higher order); else on plain values.
         freed: free the graph behind the pass, leaving this in the settings of every tensor.
         visit: called with each interior tensor and its cotangent.
-        targets: interior tensors whose cotangents are kept; their inputs are still visited.
+        span: what the pass is limited to.
     """
-    order = toposort(roots)
+    order = toposort(roots) if span is None else span.order[:]
+    within = None if span is None else span.within
     if order and clock.changed > order[0].serial:
         check_unchanged(order)
     cotangents: dict[Any, Array] = {}
-    kept: dict[Any, Array] = {}
     for root, seed in zip(roots, seeds, strict=True):
         cotangents[root] = cotangents[root] + seed if root in cotangents else seed
     trace = current().trace
@@ -83,22 +111,20 @@ def pull(
     if anomaly is not None:
         visit = anomaly.watching(visit)
     if trace is None:
-        _walk(order, cotangents, kept, value_of, freed, visit, targets)
+        _walk(order, cotangents, value_of, freed, visit, within)
     else:
         with trace.during("backward"):
-            _walk(order, cotangents, kept, value_of, freed, trace.watch_cotangents(visit), targets)
-    cotangents.update(kept)
+            _walk(order, cotangents, value_of, freed, trace.watch_cotangents(visit), within)
     return cotangents
 
 
 def _walk(
     order: list[Any],
     cotangents: dict[Any, Array],
-    kept: dict[Any, Array],
     value_of: Callable[[Any], Array] | None,
     freed: dict[str, Any] | None,
     visit: Callable[[Any, Array], None] | None,
-    targets: set[Any] | None,
+    within: set[Any] | None,
 ) -> None:
     """Take tensors off the end of `order`, run their rules, and add what they give to `cotangents`."""
     owned: set[Any] = set()  # tensors whose cotangent is an array this pass made itself, so it may add in place
@@ -110,19 +136,29 @@ def _walk(
             continue
         if visit is not None:
             visit(tensor, g)
-        if targets is not None and tensor in targets:
-            kept[tensor] = g
-        inputs, creator, settings = tensor.inputs, tensor.creator, tensor.settings
+        inputs, creator, settings, wrt = tensor.inputs, tensor.creator, tensor.settings, tensor.wrt
+        if within is not None:
+            wrt = [index for index in wrt if inputs[index] in within]
         if value_of is None:
             values = [a.value if isinstance(a, Box) else a for a in inputs]  # type: ignore[attr-defined]
             y = tensor.value
         else:
             values = [value_of(a) if isinstance(a, Box) else a for a in inputs]
             y = value_of(tensor)
-        vjps = creator.vjps
-        for index in tensor.wrt:
-            rule = vjps(index) if creator.variadic else vjps[index]
-            part = rule(g, y, *values, **settings) if settings else rule(g, y, *values)
+        vjps, parts = creator.vjps, None
+        if creator.variadic:
+            if creator.deposit is not None and value_of is None and wrt and inputs[0] in owned:
+                total = cotangents[inputs[0]]
+                if type(total) is np.ndarray and not isinstance(g, Box):
+                    creator.deposit(total, g, *values[1:], **settings)
+                    wrt = ()
+            parts = iter(creator.jointly(wrt, g, y, *values, **settings))
+        for index in wrt:
+            if parts is not None:
+                part = next(parts)
+            else:
+                rule = vjps[index]
+                part = rule(g, y, *values, **settings) if settings else rule(g, y, *values)
             value = values[index]
             if not (type(part) is float64 is type(value)) and (
                 part.shape != value.shape or part.dtype is not value.dtype

@@ -25,7 +25,7 @@ LAYERS = (
     ("batching",),
     ("engine",),
     ("tensor",),
-    ("functional", "custom", "forward", "vmap"),
+    ("argument", "functional", "checkpoint", "custom", "forward", "vmap"),
     ("interop",),
     ("numpy",),
     ("ir",),

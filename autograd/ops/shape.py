@@ -18,13 +18,15 @@ from .axes import axis_number, axis_numbers, lengths, whole
 Shape = tuple[int, ...]
 
 
-def _movement(name: str, forward: Callable[..., Array], vjps: Any, shape: Callable[..., Shape]) -> Primitive:
+def _movement(
+    name: str, forward: Callable[..., Array], vjps: Any, shape: Callable[..., Shape], **facts: Any
+) -> Primitive:
     """A primitive that only moves elements: the dtype stays."""
 
     def spec_rule(*specs: Spec, **settings: Any) -> Spec:
         return tuple(shape(*map(shape_of, specs), **settings)), np.result_type(*(s[1] for s in specs))
 
-    return Primitive(name, forward, vjps, kind="movement", shape=spec_rule)
+    return Primitive(name, forward, vjps, kind="movement", shape=spec_rule, **facts)
 
 
 def _arrays(arrays: Sequence[Array]) -> list[Array]:
@@ -260,13 +262,15 @@ def pad(x: Array, width: int | Sequence[Any], value: float = 0.0) -> Array:
     return pad_p(x, width=tuple((int(b), int(a)) for b, a in pairs), value=value)
 
 
-@functools.cache
-def _concatenate_rule(index: int) -> Rule:
-    def rule(g: Array, y: Array, *arrays: Array, axis: int) -> Array:
-        start = sum(a.shape[axis] for a in arrays[:index])
-        return getitem(g, (slice(None),) * axis + (slice(start, start + arrays[index].shape[axis]),))
+def _each(jointly: Callable[..., Sequence[Array]]) -> Callable[[int], Rule]:
+    """The rule of every single argument, from one that takes them together."""
+    return functools.cache(lambda index: lambda *given, **settings: jointly((index,), *given, **settings)[0])
 
-    return rule
+
+def _concatenate_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array, axis: int) -> list[Array]:
+    stops = list(itertools.accumulate([a.shape[axis] for a in arrays], initial=0))
+    head = (slice(None),) * axis
+    return [getitem(g, (*head, slice(stops[i], stops[i + 1]))) for i in which]
 
 
 def _concatenate_shape(*shapes: Shape, axis: int) -> Shape:
@@ -279,14 +283,15 @@ def _concatenate_shape(*shapes: Shape, axis: int) -> Shape:
 concatenate_p = _movement(
     "concatenate",
     lambda *arrays, axis: np.concatenate(arrays, axis),
-    _concatenate_rule,
+    _each(_concatenate_parts),
     _concatenate_shape,
+    jointly=_concatenate_parts,
 )
 
 
-@functools.cache
-def _stack_rule(index: int) -> Rule:
-    return lambda g, y, *arrays, axis: getitem(g, (slice(None),) * axis + (index,))
+def _stack_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array, axis: int) -> list[Array]:
+    head = (slice(None),) * axis
+    return [getitem(g, (*head, i)) for i in which]
 
 
 def _stack_shape(*shapes: Shape, axis: int) -> Shape:
@@ -298,8 +303,9 @@ def _stack_shape(*shapes: Shape, axis: int) -> Shape:
 stack_p = _movement(
     "stack",
     lambda *arrays, axis: np.stack(arrays, axis),
-    _stack_rule,
+    _each(_stack_parts),
     _stack_shape,
+    jointly=_stack_parts,
 )
 
 
@@ -367,6 +373,13 @@ def _getitem_shape(spec: Spec, *arrays: Spec, index: tuple[Any, ...]) -> Spec:
     return view[_index(index, indices)].shape, spec[1]
 
 
+def _getitem_deposit(total: np.ndarray[Any, Any], g: Array, *arrays: Array, index: tuple[Any, ...]) -> None:
+    if arrays:
+        np.add.at(total, _index(index, arrays), g)
+    else:
+        total[index] += g
+
+
 getitem_p = Primitive(
     "getitem",
     lambda x, *arrays, index: np.asarray(x)[_index(index, arrays)],
@@ -374,6 +387,7 @@ getitem_p = Primitive(
     kind="indexing",
     shape=_getitem_shape,
     symbol="[ ]",
+    deposit=_getitem_deposit,
 )
 scatter_add_p = Primitive(
     "scatter_add",
