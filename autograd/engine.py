@@ -6,7 +6,7 @@ alone frees it.  Cotangents live in a dict local to the pass and are dropped as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -22,16 +22,15 @@ from .safety import check_unchanged, freed_message
 _serial = attrgetter("serial")
 
 
-def toposort(roots: Sequence[Any], since: int = 0) -> list[Any]:
+def toposort(roots: Sequence[Any]) -> list[Any]:
     """Every recorded tensor the roots were computed from, in the order of recording (inputs before outputs).
 
-    A tensor's serial number is larger than those of its inputs, so sorting by it is a topological order, and nothing
-    recorded before `since` need be looked at by who asks for later ones only.  No recursion.
+    A tensor's serial number is larger than those of its inputs, so sorting by it is a topological order.  No recursion.
 
     Raises:
         GraphError: an earlier backward pass freed part of the graph.
     """
-    order = list(dict.fromkeys(root for root in roots if root.creator is not None and root.serial >= since))
+    order = list(dict.fromkeys(root for root in roots if root.creator is not None))
     seen = set(order)
     for tensor in order:  # the list grows while it is walked
         inputs = tensor.inputs
@@ -39,7 +38,7 @@ def toposort(roots: Sequence[Any], since: int = 0) -> list[Any]:
             raise GraphError(freed_message(tensor, roots))
         for index in tensor.wrt:
             parent = inputs[index]
-            if parent.creator is not None and parent not in seen and parent.serial >= since:
+            if parent.creator is not None and parent not in seen:
                 seen.add(parent)
                 order.append(parent)
     order.sort(key=_serial)
@@ -55,22 +54,42 @@ class Span(NamedTuple):
 
 
 def between(roots: Sequence[Any], sources: Iterable[Any], since: int = 0) -> Span:
-    """The tensors through which the roots depend on the sources; none of them was recorded before `since`."""
+    """The tensors through which the roots depend on the sources; none of them was recorded before `since`.
+
+    Raises:
+        GraphError: an earlier backward pass freed part of the graph.
+    """
     within = set(sources)
-    order, outside = [], False
-    for tensor in toposort(roots, since):
-        if tensor in within:  # a source itself: what it was computed from is no matter
-            continue
-        inputs, depends = tensor.inputs, False
-        for index in tensor.wrt:
-            if inputs[index] in within:
-                depends = True
-            else:
+    order: list[Any] = []
+    seen, outside = set(within), False  # what a source itself was computed from is no matter
+    for root in roots:
+        if root not in seen:
+            seen.add(root)
+            if root.creator is not None and root.serial >= since:
+                order.append(root)
+            elif root.requires_grad:
                 outside = True
-        if depends:
+    for tensor in order:  # the list grows while it is walked
+        inputs = tensor.inputs
+        if inputs is None:
+            raise GraphError(freed_message(tensor, roots))
+        for index in tensor.wrt:
+            parent = inputs[index]
+            if parent not in seen:
+                seen.add(parent)
+                if parent.creator is not None and parent.serial >= since:
+                    order.append(parent)
+                else:
+                    outside = True
+    order.sort(key=_serial)
+    if not outside:
+        return Span(order, seen, False)
+    depending = []
+    for tensor in order:
+        if not within.isdisjoint([tensor.inputs[index] for index in tensor.wrt]):
             within.add(tensor)
-            order.append(tensor)
-    return Span(order, within, outside or any(root.requires_grad and root not in within for root in roots))
+            depending.append(tensor)
+    return Span(depending, within, True)
 
 
 def fit(g: Array, owner: Array) -> Array:
@@ -99,7 +118,7 @@ def pull(
         span: what the pass is limited to.
     """
     order = toposort(roots) if span is None else span.order[:]
-    within = None if span is None else span.within
+    within = span.within if span is not None and span.outside else None
     if order and clock.changed > order[0].serial:
         check_unchanged(order)
     cotangents: dict[Any, Array] = {}
@@ -136,25 +155,21 @@ def _walk(
             continue
         if visit is not None:
             visit(tensor, g)
-        inputs, creator, settings, wrt = tensor.inputs, tensor.creator, tensor.settings, tensor.wrt
-        if within is not None:
-            wrt = [index for index in wrt if inputs[index] in within]
+        inputs, creator, settings = tensor.inputs, tensor.creator, tensor.settings
         if value_of is None:
             values = [a.value if isinstance(a, Box) else a for a in inputs]  # type: ignore[attr-defined]
             y = tensor.value
         else:
             values = [value_of(a) if isinstance(a, Box) else a for a in inputs]
             y = value_of(tensor)
-        vjps, parts = creator.vjps, None
+        wrt = tensor.wrt
+        if within is not None:
+            wrt = [index for index in wrt if inputs[index] in within]
         if creator.variadic:
-            if creator.deposit is not None and value_of is None and wrt and inputs[0] in owned:
-                total = cotangents[inputs[0]]
-                if type(total) is np.ndarray and not isinstance(g, Box):
-                    creator.deposit(total, g, *values[1:], **settings)
-                    wrt = ()
-            parts = iter(creator.jointly(wrt, g, y, *values, **settings))
+            wrt, parts = _jointly(tensor, wrt, g, y, values, cotangents, owned if value_of is None else ())
+        vjps = creator.vjps
         for index in wrt:
-            if parts is not None:
+            if creator.variadic:
                 part = next(parts)
             else:
                 rule = vjps[index]
@@ -174,3 +189,22 @@ def _walk(
                 owned.add(parent)
         if freed is not None:
             tensor.inputs, tensor.settings = None, freed
+
+
+def _jointly(
+    tensor: Any,
+    wrt: Sequence[int],
+    g: Array,
+    y: Array,
+    values: list[Array],
+    cotangents: dict[Any, Array],
+    owned: Container[Any],
+) -> tuple[Sequence[int], Iterator[Array]]:
+    """Which arguments of a variadic operation get a cotangent, and these; what is added in place needs none."""
+    creator, settings, first = tensor.creator, tensor.settings, tensor.inputs[0]
+    if creator.deposit is not None and wrt and first in owned and not isinstance(g, Box):
+        total = cotangents[first]
+        if type(total) is np.ndarray:
+            creator.deposit(total, g, *values[1:], **settings)
+            return (), iter(())
+    return wrt, iter(creator.jointly(wrt, g, y, *values, **settings))

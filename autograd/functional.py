@@ -202,18 +202,27 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
             in place of integers and other things that have no gradient.
 
     Returns:
-        A function of the same arguments.  Arrays give arrays, Tensors give Tensors, which can be differentiated further
-        if something that they depend on requires a gradient.  What the result does not depend on has gradient zero.
+        A function of the same arguments.  Arrays give arrays, Tensors give Tensors.  Where something that the function
+        uses requires a gradient (an argument, or the parameters of a network that it closes over) and recording is on,
+        value and gradient are Tensors that can be differentiated further, whatever the arguments are: a penalty on the
+        gradient reaches the parameters.  Such results hold the graph they were made by as long as they live; for plain
+        arrays, as an optimizer of scipy wants them, call the function inside `no_grad`.  What the result does not depend
+        on has gradient zero.
 
     Raises:
         ShapeError: the function returned more than a number.
-        DTypeError: the argument holds no floats.
+        DTypeError: the argument holds no floats, or the function returned an integer or a bool.
         ArgumentError: `argnums` names no argument, or one of them twice.
 
     >>> import numpy as np, autograd as ag
     >>> value, gradient = ag.value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
     >>> float(value), gradient
     (5.0, array([2., 4.]))
+    >>> w = ag.Tensor(3.0, requires_grad=True)
+    >>> slope = ag.grad(lambda x: w * x**2)(1.0)  # 2 w x
+    >>> (slope**2).backward()
+    >>> float(w.grad)
+    24.0
     """
 
     @functools.wraps(function)
@@ -248,16 +257,18 @@ def _by_array(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any],
         MODE.reset(running)
         DEPTH.reset(depth)
     y = _scalar("grad", function, result)
-    g = None
+    g, outside = None, False
     if y is not None:
         span = between([y], [leaf], start)
-        g = silently_pulled([y], [_one(y)], span.outside, span).get(leaf)
-        if span.outside:
-            return y, g if g is None or g.requires_grad else g.data
+        outside = span.outside
+        g = silently_pulled([y], [_one(y)], outside, span).get(leaf)
     if g is None:
         g = np.zeros(leaf.shape, leaf.dtype)
-    value = result.numpy()[()] if isinstance(result, Tensor) else result
-    return value, g.copy() if g.base is not None or not g.flags.writeable else g
+    elif outside and not g.requires_grad:
+        g = g.data
+    if type(g) is np.ndarray and (g.base is not None or not g.flags.writeable):
+        g = g.copy()
+    return y if outside else result.numpy()[()] if isinstance(result, Tensor) else result, g
 
 
 def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -282,6 +293,7 @@ def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
 def _outputs(run: _Run) -> tuple[list[Any], Any, list[int]]:
     """Leaves of what the function returned, their structure, and which of them depend on the arguments."""
     leaves, structure = tree.flatten(run.result)
+    floats_only(run.what, run.function, leaves)
     return leaves, structure, [i for i, y in enumerate(leaves) if isinstance(y, Tensor) and y.requires_grad]
 
 
@@ -311,8 +323,10 @@ def vjp(function: Function, *args: Any) -> tuple[Any, Function]:
 
     Returns:
         ``f(*args)`` and a function ``pullback(u) -> tuple`` with one entry per argument; it may be called repeatedly.
+        Arrays or Tensors, as for `value_and_grad`.
 
     Raises:
+        DTypeError: no argument holds any floats, or all results are integers or bools.
         ShapeError, ArgumentError: u is not shaped like the value.
 
     >>> import numpy as np, autograd as ag
@@ -347,11 +361,11 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
         tangents: the direction, a tuple like it (None in place of what is no float).
 
     Returns:
-        ``(f(*primals), derivative)``, two containers of one form.
+        ``(f(*primals), derivative)``, two containers of one form; arrays or Tensors, as for `value_and_grad`.
 
     Raises:
         ShapeError, ArgumentError: the direction is not shaped like the arguments.
-        DTypeError: no argument holds any floats.
+        DTypeError: no argument holds any floats, or all results are integers or bools.
 
     >>> import numpy as np, autograd as ag
     >>> y, dy = ag.jvp(lambda x: x * x, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
@@ -396,7 +410,8 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
         argnums: as for `grad`.
 
     Returns:
-        A function of the same arguments; for each output a container like the argument, of arrays ``y.shape + x.shape``.
+        A function of the same arguments; for each output a container like the argument, of arrays ``y.shape + x.shape``
+        (or Tensors, as for `value_and_grad`).
 
     Raises:
         DTypeError, ArgumentError: as for `value_and_grad`.
