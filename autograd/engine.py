@@ -6,7 +6,8 @@ alone frees it.  Cotangents live in a dict local to the pass and are dropped as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -129,11 +130,10 @@ def pull(
     anomaly = current().anomaly
     if anomaly is not None:
         visit = anomaly.watching(visit)
-    if trace is None:
+    if trace is not None:
+        visit = trace.watch_cotangents(visit)
+    with nullcontext() if trace is None else trace.during("backward"):
         _walk(order, cotangents, value_of, freed, visit, within)
-    else:
-        with trace.during("backward"):
-            _walk(order, cotangents, value_of, freed, trace.watch_cotangents(visit), within)
     return cotangents
 
 
@@ -166,7 +166,16 @@ def _walk(
         if within is not None:
             wrt = [index for index in wrt if inputs[index] in within]
         if creator.variadic:
-            wrt, parts = _jointly(tensor, wrt, g, y, values, cotangents, owned if value_of is None else ())
+            if (
+                creator.deposit is not None
+                and value_of is None
+                and wrt
+                and inputs[0] in owned
+                and not isinstance(g, Box)
+            ):
+                creator.deposit(cotangents[inputs[0]], g, *values[1:], **settings)
+                wrt = ()
+            parts = iter(creator.jointly(wrt, g, y, *values, **settings))
         vjps = creator.vjps
         for index in wrt:
             if creator.variadic:
@@ -185,26 +194,8 @@ def _walk(
             elif parent in owned and type(part) is np.ndarray:
                 cotangents[parent] += part
             else:
-                cotangents[parent] = cotangents[parent] + part
-                owned.add(parent)
+                total = cotangents[parent] = cotangents[parent] + part
+                if type(total) is np.ndarray:
+                    owned.add(parent)
         if freed is not None:
             tensor.inputs, tensor.settings = None, freed
-
-
-def _jointly(
-    tensor: Any,
-    wrt: Sequence[int],
-    g: Array,
-    y: Array,
-    values: list[Array],
-    cotangents: dict[Any, Array],
-    owned: Container[Any],
-) -> tuple[Sequence[int], Iterator[Array]]:
-    """Which arguments of a variadic operation get a cotangent, and these; what is added in place needs none."""
-    creator, settings, first = tensor.creator, tensor.settings, tensor.inputs[0]
-    if creator.deposit is not None and wrt and first in owned and not isinstance(g, Box):
-        total = cotangents[first]
-        if type(total) is np.ndarray:
-            creator.deposit(total, g, *values[1:], **settings)
-            return (), iter(())
-    return wrt, iter(creator.jointly(wrt, g, y, *values, **settings))
