@@ -7,7 +7,6 @@ alone frees it.  Cotangents live in a dict local to the pass and are dropped as 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -26,24 +25,41 @@ _serial = attrgetter("serial")
 def toposort(roots: Sequence[Any]) -> list[Any]:
     """Every recorded tensor the roots were computed from, in the order of recording (inputs before outputs).
 
-    A tensor's serial number is larger than those of its inputs, so sorting by it is a topological order.  No recursion.
-
     Raises:
         GraphError: an earlier backward pass freed part of the graph.
     """
-    order = list(dict.fromkeys(root for root in roots if root.creator is not None))
-    seen = set(order)
+    return _reached(roots, set(), 0)[0]
+
+
+def _reached(roots: Sequence[Any], seen: set[Any], since: int) -> tuple[list[Any], bool]:
+    """The same without what is seen already and what lies behind it, and without what was recorded before `since`;
+    also whether anything else that requires a gradient was met.
+
+    A tensor's serial number is larger than those of its inputs, so sorting by it is a topological order.  No recursion.
+    """
+    order: list[Any] = []
+    outside = False
+    for root in roots:
+        if root not in seen:
+            if root.creator is not None and root.serial >= since:
+                seen.add(root)
+                order.append(root)
+            else:
+                outside = outside or root.requires_grad
     for tensor in order:  # the list grows while it is walked
         inputs = tensor.inputs
         if inputs is None:
             raise GraphError(freed_message(tensor, roots))
         for index in tensor.wrt:
             parent = inputs[index]
-            if parent.creator is not None and parent not in seen:
-                seen.add(parent)
-                order.append(parent)
+            if parent not in seen:
+                if parent.creator is not None and parent.serial >= since:
+                    seen.add(parent)
+                    order.append(parent)
+                else:
+                    outside = True
     order.sort(key=_serial)
-    return order
+    return order, outside
 
 
 class Span(NamedTuple):
@@ -61,28 +77,8 @@ def between(roots: Sequence[Any], sources: Iterable[Any], since: int = 0) -> Spa
         GraphError: an earlier backward pass freed part of the graph.
     """
     within = set(sources)
-    order: list[Any] = []
-    seen, outside = set(within), False  # what a source itself was computed from is no matter
-    for root in roots:
-        if root not in seen:
-            seen.add(root)
-            if root.creator is not None and root.serial >= since:
-                order.append(root)
-            elif root.requires_grad:
-                outside = True
-    for tensor in order:  # the list grows while it is walked
-        inputs = tensor.inputs
-        if inputs is None:
-            raise GraphError(freed_message(tensor, roots))
-        for index in tensor.wrt:
-            parent = inputs[index]
-            if parent not in seen:
-                seen.add(parent)
-                if parent.creator is not None and parent.serial >= since:
-                    order.append(parent)
-                else:
-                    outside = True
-    order.sort(key=_serial)
+    seen = set(within)  # what a source itself was computed from is no matter
+    order, outside = _reached(roots, seen, since)
     if not outside:
         return Span(order, seen, False)
     depending = []
@@ -130,10 +126,11 @@ def pull(
     anomaly = current().anomaly
     if anomaly is not None:
         visit = anomaly.watching(visit)
-    if trace is not None:
-        visit = trace.watch_cotangents(visit)
-    with nullcontext() if trace is None else trace.during("backward"):
+    if trace is None:
         _walk(order, cotangents, value_of, freed, visit, within)
+    else:
+        with trace.during("backward"):
+            _walk(order, cotangents, value_of, freed, trace.watch_cotangents(visit), within)
     return cotangents
 
 

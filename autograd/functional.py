@@ -152,8 +152,10 @@ def _scalar(what: str, function: Function, y: Any) -> Tensor | None:
     """The result of the function, which must be a single number; None if it does not depend on the arguments."""
     size = y.size if hasattr(y, "shape") else 1 if isinstance(y, int | float) else None
     if size == 1:
+        if isinstance(y, Tensor) and y.requires_grad:
+            return y
         floats_only(what, function, [y])
-        return y if isinstance(y, Tensor) and y.requires_grad else None
+        return None
     got = f"shape {y.shape}" if size is not None else f"a {type(y).__name__}"
     raise ShapeError(
         f"{what} at {at(here())} needs a function that returns a single number, "
