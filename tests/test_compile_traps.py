@@ -1324,3 +1324,58 @@ def test_an_index_outside_raises_and_leaves_everything_as_it_was():
     with pytest.raises(IndexError):
         step(np.array([0, 6]))
     assert equal(table.data, before)
+
+
+class _Zero:
+    """Something with a zero in it, wherever a step may read one; `put` makes it another."""
+
+    shared = 0.0
+
+    def __init__(self) -> None:
+        self.number, self.table, self.row, self.pair = 0.0, {"key": 0.0}, [1.0, 0.0], (0.0, 1.0)
+        self.inner = types.SimpleNamespace(deep=[{"zero": 0.0}])
+        self.scalar, self.array, self.point, self.complex = np.float64(0.0), np.zeros(2), np.zeros(()), 0j
+
+
+ZEROS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, float], Any]]] = {
+    "an attribute": (lambda h: h.number, lambda h, z: setattr(h, "number", z)),
+    "an attribute of the class": (lambda h: h.shared, lambda h, z: setattr(type(h), "shared", z)),
+    "a dict": (lambda h: h.table["key"], lambda h, z: h.table.update(key=z)),
+    "a list": (lambda h: h.row[1], lambda h, z: h.row.__setitem__(1, z)),
+    "a tuple": (lambda h: h.pair[0], lambda h, z: setattr(h, "pair", (z, 1.0))),
+    "far inside": (lambda h: h.inner.deep[0]["zero"], lambda h, z: h.inner.deep[0].update(zero=z)),
+    "a NumPy scalar": (lambda h: h.scalar, lambda h, z: setattr(h, "scalar", np.float64(z))),
+    "an array written into": (lambda h: h.array, lambda h, z: h.array.fill(z)),
+    "another array": (lambda h: h.array, lambda h, z: setattr(h, "array", np.full(2, z))),
+    "an array that NumPy reads": (lambda h: np.copysign(1.0, h.array.copy()) * 0.0, lambda h, z: h.array.fill(z)),
+    "an array of shape ()": (lambda h: h.point, lambda h, z: h.point.fill(z)),
+    "the part of a complex number": (lambda h: h.complex.imag, lambda h, z: setattr(h, "complex", complex(0.0, z))),
+}
+
+
+@pytest.mark.parametrize("passed", [False], ids=["closed over"])
+@pytest.mark.parametrize("where", ZEROS)
+def test_a_zero_that_becomes_minus_zero_is_seen(where, passed):
+    """0.0 == -0.0, and 1 / x tells them apart."""
+    read, put = ZEROS[where]
+
+    class Holder(_Zero):
+        shared = 0.0
+
+    holder = Holder()
+    step = ag.compile(lambda x, h: x / read(h)) if passed else ag.compile(lambda x: x / read(holder))
+    arguments = (Tensor(np.ones(2)), holder) if passed else (Tensor(np.ones(2)),)
+    with np.errstate(all="ignore"):
+        for zero in (0.0, -0.0, -0.0, 0.0, -0.0):
+            put(holder, zero)
+            assert value(step(*arguments)).tolist() == [math.copysign(math.inf, zero)] * 2
+
+
+def test_a_closed_over_zero_that_becomes_minus_zero_is_seen():
+    zero, default = 0.0, lambda x, by=0.0: x / by
+    by_closure, by_default = ag.compile(lambda x: x / zero), ag.compile(lambda x: default(x))
+    with np.errstate(all="ignore"):
+        for zero in (0.0, -0.0, -0.0, 0.0):
+            default.__defaults__ = (zero,)
+            for step in (by_closure, by_default):
+                assert value(step(Tensor(np.ones(1)))).tolist() == [math.copysign(math.inf, zero)]

@@ -295,3 +295,39 @@ def test_a_very_large_step_is_left_to_numpy_unless_machine_code_is_asked_for(mon
     np.testing.assert_allclose(left(x).data, asked(x).data, rtol=1e-15)
     assert "backend numpy" in left.explain()
     assert "backend native" in asked.explain()
+
+
+@pytest.mark.parametrize(("walk", "passed"), [("repeat", False), ("repeat", True), ("scan", False)])
+@pytest.mark.parametrize("reset", [False, True], ids=["going on", "set to None by the caller"])
+def test_gradients_that_add_up_over_steps_are_carried_from_step_to_step(walk, passed, reset):
+    w = ag.Tensor(np.ones(3), requires_grad=True)
+
+    def closed(x):
+        loss = (w * x).sum()
+        loss.backward()
+        w.data = w.data - 0.125 * w.grad
+        return loss
+
+    def given(w, x):
+        loss = (w * x).sum()
+        loss.backward()
+        w.data = w.data - 0.125 * w.grad
+        return loss
+
+    step = ag.compile(given if passed else closed, backend="native")
+    value, grad = 1.0, 0.0
+    for _ in range(3):
+        if reset:
+            w.grad, grad = None, 0.0
+        if walk == "scan":
+            losses = step.scan(np.full(4, 2.0))
+        else:
+            losses = step.repeat(4, w, 2.0) if passed else step.repeat(4, 2.0)
+        expected = []
+        for _ in range(4):
+            expected.append(6 * value)
+            grad += 2.0
+            value -= 0.125 * grad
+        assert losses.tolist() == expected
+        assert w.grad.tolist() == [grad] * 3
+        assert w.data.tolist() == [value] * 3

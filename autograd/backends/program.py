@@ -189,6 +189,7 @@ def build(
             lock,
             {t: i for i, t in reversed(list(enumerate(given))) if isinstance(t, Tensor)},
             numbers,
+            accumulates=not recorder.captured_gradients.keys().isdisjoint(outcome.gradients),
         )
     return Program(reason, stages, compiled, enter, walk, leaves, structure, loop, outcome)
 

@@ -67,6 +67,7 @@ class Loop:
     lock: Any  # held while the program runs: its memory is its own
     arguments: dict[Tensor, int]  # tensors that were arguments when it was traced -> argument leaf
     leaf_inputs: list[int | None]  # argument leaf -> input number
+    accumulates: bool  # whether a step begins with gradients that the one before it left: then each is a call
 
     stacks: bool = field(init=False)  # whether the whole step is machine code whose results can be stacked
     walks: bool = field(init=False)  # the same along stacked arguments: no step changes its own
@@ -77,7 +78,8 @@ class Loop:
     def __post_init__(self) -> None:
         program, outcome = self.program, self.outcome
         complete = set(outcome.updates.values()) <= set(program.in_place)
-        self.stacks = program.native and complete and all(k in ("tensor", "array") for k, _ in outcome.leaves)
+        returns = all(kind in ("tensor", "array") for kind, _ in outcome.leaves)
+        self.stacks = program.native and complete and returns and not self.accumulates
         self.walks = self.stacks and not any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
         place = program.in_place
         self._held = [(place[output], tensor) for tensor, output in outcome.updates.items() if output in place]

@@ -1,8 +1,8 @@
-"""Random programs, run eagerly and compiled: a seed gives the text of a step, its arguments and its parameters.
+"""Small random programs of two dtypes and no objects: a seed gives the text of a step, its arguments and its parameters.
 
-Whatever compiles a step can be held to this: ``mismatches(seed, backend="native")`` lists what differs from eager.
+For tests of single passes and backends: ``mismatches(seed, backend="native")`` lists what differs from eager.
 
->>> from tests.fuzz import mismatches, program
+>>> from tests.fuzz.plain import mismatches, program
 >>> print(program(3).text.splitlines()[0])
 def step(x0, rows):
 >>> mismatches(3)
@@ -11,7 +11,6 @@ def step(x0, rows):
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ import numpy as np
 
 import autograd as ag
 from autograd import Tensor
+from tests.fuzz.compare import same_bits
 
 Rng = np.random.Generator
 
@@ -293,29 +293,6 @@ def program(seed: int) -> Program:
         return Writer(seed).write()
 
 
-def same_bits(a: Any, b: Any) -> bool:
-    """Equal in every bit, except that any nan equals any nan."""
-    a, b = np.asarray(a), np.asarray(b)
-    return (
-        a.shape == b.shape
-        and a.dtype == b.dtype
-        and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-        and (a.dtype.kind != "f" or np.array_equal(np.signbit(a[~np.isnan(a)]), np.signbit(b[~np.isnan(b)])))
-    )
-
-
-def close(a: Any, b: Any) -> bool:
-    """Equal within rounding: for backends that sum in another order."""
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    if a.dtype.kind != "f":
-        return bool(np.array_equal(a, b))
-    eps = float(np.finfo(a.dtype).eps)
-    scale = np.max(np.abs(b[np.isfinite(b)]), initial=0.0)
-    return bool(np.allclose(a, b, rtol=1e4 * eps, atol=1e3 * eps * float(scale), equal_nan=True))
-
-
 def mismatches(
     seed: int, backend: str = "numpy", steps: int = 3, equal: Callable[[Any, Any], bool] = same_bits
 ) -> list[str]:
@@ -340,23 +317,3 @@ def mismatches(
                 if not equal(a, b):
                     found.append(f"step {number}: {name}: eager {a!r}, compiled {b!r}")
     return found
-
-
-def main() -> None:
-    """``python -m tests.fuzz FIRST COUNT [BACKEND]``: print every program that differs."""
-    first, count = int(sys.argv[1]), int(sys.argv[2])
-    backend = sys.argv[3] if len(sys.argv) > 3 else "numpy"
-    bad = 0
-    for seed in range(first, first + count):
-        try:
-            found = mismatches(seed, backend)
-        except Exception as error:
-            found = [f"{type(error).__name__}: {error}"]
-        if found:
-            bad += 1
-            print(f"----- seed {seed}\n{program(seed).text}", *found[:3], sep="\n")
-    print(f"{count} programs, {bad} with differences")
-
-
-if __name__ == "__main__":
-    main()
