@@ -1,0 +1,95 @@
+"""Which names code can have read: the attributes and globals that a walk through what is in reach has to look at."""
+
+from __future__ import annotations
+
+import dis
+import functools
+from collections.abc import Iterable, Iterator
+from types import CodeType
+
+# Whoever calls one of these may read any attribute, under a name that stands nowhere in the code.
+_ANY = frozenset({"vars", "__dict__", "dir", "attrgetter", "getmembers", "asdict", "astuple"})
+_BY_NAME = frozenset({"getattr", "hasattr", "methodcaller"})
+
+
+class Reads:
+    """The names that some code objects can have read, together.
+
+    Attributes:
+        names: of attributes and globals.
+        asked: attributes that need not exist (`getattr` with a default, `hasattr`, ``except AttributeError``).
+        anything: whether attributes may also have been read under names that were put together.
+    """
+
+    def __init__(self, codes: Iterable[CodeType]) -> None:
+        self.asked: set[str] = set()
+        self.names: set[str] = set()
+        self.anything = False
+        for code in codes:
+            asked, anything = _asked_for(code)
+            self.names.update(code.co_names)
+            self.asked |= asked
+            self.anything |= anything
+        self.names |= self.asked
+
+
+@functools.lru_cache(4096)
+def _asked_for(code: CodeType) -> tuple[frozenset[str], bool]:
+    """Attributes that the code may look for although they need not exist; whether it may look for any at all."""
+    names = set(code.co_names)
+    texts = [text for text in _texts(code.co_consts) if text.isidentifier()]
+    asked: set[str] = set()
+    anything = bool(_ANY & names)
+    if _BY_NAME & names:
+        asked.update(texts)
+        anything |= _puts_names_together(code)
+    if code.co_exceptiontable and any(i.opname == "CHECK_EXC_MATCH" for i in dis.get_instructions(code)):
+        asked.update(names)
+    if "suppress" in names:
+        asked.update(names)
+    if any(isinstance(constant, tuple) for constant in code.co_consts) and any(
+        i.opname == "MATCH_CLASS" for i in dis.get_instructions(code)
+    ):
+        asked.update(texts)
+    return frozenset(asked), anything
+
+
+def _texts(constants: Iterable[object]) -> list[str]:
+    """Strings among constants, and in tuples among them."""
+    found = []
+    for constant in constants:
+        parts = constant if isinstance(constant, tuple) else (constant,)
+        found += [part for part in parts if isinstance(part, str)]
+    return found
+
+
+def _puts_names_together(code: CodeType) -> bool:
+    """Whether `getattr` and its like are ever given anything but an object that is simply loaded and a constant name."""
+    found = list(dis.get_instructions(code))
+    for start, instruction in enumerate(found):
+        if instruction.argval in _BY_NAME and instruction.opname.startswith("LOAD_"):
+            at, depth = start + 1, 0
+            while depth != 1 or found[at].opname != "LOAD_CONST":
+                depth += dis.stack_effect(found[at].opcode, found[at].arg, jump=False)
+                if depth > 1 or not found[at].opname.startswith(("LOAD_", "PUSH_NULL")):
+                    return True
+                at += 1
+            default = found[at + 1].opname.startswith("LOAD_")
+            if "CALL" not in found[at + 1 + default].opname or not isinstance(found[at].argval, str):
+                return True
+    return False
+
+
+@functools.lru_cache(4096)
+def globals_of(code: CodeType) -> tuple[str, ...]:
+    """Global names that the code, or code nested in it, can read."""
+    return tuple(dict.fromkeys(_globals(code)))
+
+
+def _globals(code: CodeType) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals(constant)
