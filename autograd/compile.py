@@ -14,7 +14,7 @@ from . import tree
 from .backends import native, numpy_source
 from .backends.entry import MISS
 from .backends.locks import step_lock
-from .backends.program import Program, build, check_static, uncollected
+from .backends.program import Program, build, check_static, static_arguments, uncollected, variables
 from .errors import ArgumentError, TraceError
 from .ir import guards
 from .ir.graph import Graph
@@ -115,7 +115,7 @@ class CompiledFunction:
                 )
             return MISS
         if self._programs:
-            self._varying |= guards.varying_floats(self._programs[0].walk)
+            self._varying |= guards.varying_floats(self._programs[0].walk, variables(tree.flatten((args, kwargs))[0]))
         with uncollected():
             program = build(
                 self.function, args, kwargs, self._static, reason, self._varying, backend=self.backend, lock=self._lock
@@ -218,8 +218,9 @@ class CompiledFunction:
 
     def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run compiled, put everything back, run eagerly, compare."""
+        walk = guards.collect(self.function, None, static_arguments(self.function, args, kwargs, self._static))
         held = self._reachable_tensors(args, kwargs)
-        generators = self.generators
+        generators = [g for g, _ in walk.generators]
         before = [(t, t.value, t.stored_grad, t.changed) for t in held]
         states = [copy.deepcopy(g.bit_generator.state) for g in generators]
         kept = [np.array(t.value) for t in held]
@@ -249,7 +250,8 @@ class CompiledFunction:
 
     def _reachable_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
         given = [x for x in tree.flatten((args, kwargs))[0] if isinstance(x, Tensor)]
-        return list(dict.fromkeys([*given, *guards.collect(self.function, None).tensors]))
+        watched = static_arguments(self.function, args, kwargs, self._static)
+        return list(dict.fromkeys([*given, *guards.collect(self.function, None, watched).tensors]))
 
     @property
     def generators(self) -> list[np.random.Generator]:

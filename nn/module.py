@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from autograd import Tensor, no_grad, scope
+from autograd import Tensor, disable_compile, no_grad, scope
 from autograd.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -321,6 +321,8 @@ class Module:
 def observe(model: Module) -> Iterator[dict[str, Any]]:
     """Collect, by path, what every module of a model returns during the forward passes inside (the last one counts).
 
+    Compiled steps run as plain Python inside, so that there is something to see.
+
     >>> import nn, numpy as np
     >>> model = nn.MLP([2, 3, 1])
     >>> with observe(model) as outputs:
@@ -343,7 +345,8 @@ def observe(model: Module) -> Iterator[dict[str, Any]]:
     for path, module in watched:
         watch(path, module)
     try:
-        yield outputs
+        with disable_compile():
+            yield outputs
     finally:
         for _, module in watched:
             module.__dict__.pop("forward", None)

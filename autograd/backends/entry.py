@@ -16,6 +16,7 @@ from .. import tree
 from ..ir import guards
 from ..ir.graph import Graph
 from ..ir.trace import Outcome, Trace
+from ..ir.walk import Walk
 from ..mode import clock, current
 from ..tensor import Tensor, constant
 from . import native, numpy_source
@@ -30,7 +31,7 @@ def generate(
     graph: Graph,
     outcome: Outcome,
     compiled: numpy_source.Compiled | native.NativeProgram,
-    walk: guards.Walk,
+    walk: Walk,
     values: list[Any],
     kinds: list[tuple[str, Any]],
     structure: Any,
@@ -45,7 +46,7 @@ def generate(
     mode = current()
     names: dict[str, Any] = {
         "MISS": MISS, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten, "unflatten": tree.unflatten,
-        "structure": structure, "same": guards.same, "current": current, "run": compiled.run, "quiet": _quiet_context().copy,
+        "structure": structure, "current": current, "run": compiled.run, "quiet": _quiet_context().copy,
         "lock": lock, "constant": constant, "clock": clock, "refs": sys.getrefcount, "sole": _sole_references(),
         "wanted": mode.record, "keep": mode.keep, "usual": mode,
     }  # fmt: skip
@@ -54,7 +55,7 @@ def generate(
         and not structure[2][1][1]
         and all(p == tree.LEAF for p in structure[2][0][2])
     )
-    fails = [f"type({path}) is not float" for path in reach.values()]
+    fails: list[str] = []
     lines = [
         "mode = current()",
         "if mode is not usual and (mode.record is not wanted or mode.keep is not keep or mode.trace is not None"
@@ -70,10 +71,9 @@ def generate(
         lines += [f"{', '.join(f'a{i}' for i in range(len(values)))}, = leaves"] if values else []
     first: dict[int, int] = {}  # id of a tensor argument -> its first position
     for i, (value, (kind, what)) in enumerate(zip(values, kinds, strict=True)):
-        if kind == "static":
-            names[f"s{i}"] = value
-            fails.append(f"a{i} is not s{i} and not same(a{i}, s{i})")
-        elif kind == "float":
+        if kind == "static":  # (the walk looks at these)
+            continue
+        if kind == "float":
             fails.append(f"type(a{i}) is not float")
             reach[recorder.arguments[given[i]]] = f"a{i}"
         else:
@@ -118,7 +118,7 @@ def generate(
     fails += conditions
     lines.append("try:")
     lines += [f"    if {condition}: return MISS" for condition in fails]
-    lines.append("except (LookupError, AttributeError, ValueError): return MISS")
+    lines.append("except (LookupError, AttributeError, ValueError, TypeError, ReferenceError): return MISS")
     inputs = [reach[var] for var in graph.inputs]
     gathering = [*lines, *loads, f"return [{', '.join(inputs)}]"]
     lines.append("with lock:")

@@ -16,6 +16,7 @@ from ..ir import guards
 from ..ir.graph import Graph, Literal
 from ..ir.randomness import TracedGenerator, Watch
 from ..ir.trace import Outcome, Trace, argument_names, collect, name_of, stand_in
+from ..ir.walk import Walk
 from ..passes import optimise
 from ..tensor import Tensor
 from . import native, numpy_source
@@ -33,7 +34,7 @@ class Program:
     stages: list[tuple[str, Graph]]
     compiled: numpy_source.Compiled | native.NativeProgram
     enter: Callable[[tuple[Any, ...], dict[str, Any]], Any]
-    walk: guards.Walk
+    walk: Walk
     leaves: list[tuple[str, str, Any]]  # per argument leaf: name, kind, what it must be
     structure: Any
     loop: Loop | None  # many steps within machine code
@@ -57,13 +58,24 @@ class Program:
         found = []
         for leaf, (name, kind, expected) in zip(leaves, self.leaves, strict=True):
             now = leaf_kind(leaf, kind == "static")
-            if (
-                now[0] != kind
-                or (kind != "static" and now[1] != expected)
-                or (kind == "static" and not guards.same(now[1], expected))
-            ):
+            if now[0] != kind or (kind != "static" and now[1] != expected):
                 found.append(f"{name}: {_leaf_text(kind, expected)} -> {_leaf_text(*now)}")
-        return found + guards.failures(self.walk)
+        return found + guards.failures(self.walk, arguments=variables(leaves))
+
+
+def variables(leaves: list[Any]) -> dict[str, Any]:
+    """The leaves of the arguments under the names that they have in the entry."""
+    return {f"a{i}": leaf for i, leaf in enumerate(leaves)}
+
+
+def static_arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[str]
+) -> dict[str, tuple[str, Any]]:
+    """Leaves of the arguments that are no inputs, and so have to be watched: by variable of the entry, name and value."""
+    leaves = tree.flatten((args, kwargs))[0]
+    named = zip(leaves, *argument_names(function, args, kwargs), strict=True)
+    kinds = [(name, leaf, leaf_kind(leaf, parameter in static)[0]) for leaf, parameter, name in named]
+    return {f"a{i}": (name, leaf) for i, (name, leaf, kind) in enumerate(kinds) if kind == "static"}
 
 
 def leaf_kind(leaf: Any, static: bool) -> tuple[str, Any]:
@@ -118,7 +130,8 @@ def build(
     values, structure = tree.flatten((args, kwargs))
     parameters, names = argument_names(function, args, kwargs)
     kinds = [leaf_kind(v, parameter in static) for v, parameter in zip(values, parameters, strict=True)]
-    before = guards.collect(function, None)
+    watched = static_arguments(function, args, kwargs, static)
+    before = guards.collect(function, None, watched)
     given: list[Any] = []
     for value, name, (kind, _) in zip(values, names, kinds, strict=True):
         if isinstance(value, np.random.Generator):
@@ -126,9 +139,15 @@ def build(
         else:
             given.append(value if kind == "static" else stand_in(recorder, value, name))
     call_args, call_kwargs = tree.unflatten(structure, given)
-    lifted = {before.key(guard): guard for guard in before.guards if before.key(guard) in varying}
+    lifted = {
+        before.key(guard): guard
+        for guard in before.guards
+        if before.key(guard) in varying and isinstance(guard.expected, guards.FLOATS)
+    }
     inputs = {
-        key: recorder.input((), np.dtype(float), guard.label.rpartition(".")[2], weak=True)
+        key: recorder.input(
+            (), np.dtype(type(guard.expected)), guard.label.rpartition(".")[2], weak=type(guard.expected) is float
+        )
         for key, guard in lifted.items()
     }
     try:
@@ -140,12 +159,13 @@ def build(
             finally:
                 for guard in lifted.values():
                     guard.put(guard.expected)  # type: ignore[misc]
-    except TraceError:
+    except Exception:  # whatever it says to a tensor where there was a float
         if not lifted:
             raise
         return build(function, args, kwargs, static, reason, first=first, backend=backend, lock=lock)
-    walk = guards.collect(function, recorder.codes)
-    changed = guards.failures(before, {walk.key(guard) for guard in walk.guards})
+    walk = guards.collect(function, recorder.codes, watched)
+    keys = {walk.key(guard) for guard in walk.guards}
+    changed = guards.failures(before, keys, variables(values))
     known = {before.key(guard) for guard in before.guards}
     made = [guard for guard in walk.guards if "__dict__" in guard.path and walk.key(guard) not in known]
     if (changed or made) and first:  # a cache that it has filled, perhaps: then the second run leaves it alone
@@ -157,7 +177,7 @@ def build(
         )
     read = {a for eqn in recorder.eqns if eqn.phase != "backward" for a in eqn.inputs}
     computed = any(isinstance(a, Literal) and not a.weak for a in read)
-    walk.guard_contents([array for var, array in recorder.constants.values() if var in read], computed)
+    guards.guard_contents(walk, [array for var, array in recorder.constants.values() if var in read], computed)
     for tensor, var in recorder.captured.items():
         var.name = var.name or walk.tensors.get(tensor, "")
     outcome = collect(recorder, result)
@@ -173,6 +193,7 @@ def build(
     reach = {tracer.var: "0.0" for tracer in inputs.values()}  # (what the function did not read is any number)
     for guard in [g for g in walk.guards if walk.key(g) in lifted]:
         walk.guards.remove(guard)
+        walk.must_be(f"type of {guard.label}", f"type({guard.path})", type(guard.expected), by_value=False)
         reach[inputs[walk.key(guard)].var] = guard.path
     enter, gather = generate(recorder, graph, outcome, compiled, walk, values, kinds, structure, given, reach, lock)
     leaves = [(n, k, w) for n, (k, w) in zip(names, kinds, strict=True)]

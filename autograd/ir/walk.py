@@ -1,0 +1,473 @@
+"""The walk from a traced function and its arguments through everything that the code which ran can have read.
+
+What it meets is noted as guards: numbers, strings and other immutable values and plain contents by value, everything else
+by identity.  Objects, containers and functions are then gone into, along the names that the code can have read, however
+deep.  What an argument is given anew at every call (a lambda, a namespace, a list) is told by its shape and contents
+instead, so that it need not be the same object.
+"""
+
+from __future__ import annotations
+
+import array
+import builtins
+import collections.abc
+import contextvars
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import operator
+import os
+import random
+import re
+import sys
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)  # fmt: skip
+from typing import Any
+
+import numpy as np
+
+from ..blame import CORE_FILES, OWN_FILES
+from ..primitive import Primitive
+from ..tensor import Tensor
+from .reading import Reads, globals_of
+from .trace import is_library
+
+Put = Callable[[Any], None]
+Part = tuple[Any, str, str, Put | None]  # a value, what a person would call it, how code reaches it, what replaces it
+
+IMMUTABLE = (
+    bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, enum.Enum, slice, range, PurePath,
+    decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.timedelta,
+)  # fmt: skip
+_TEXT = (str, bytes, type(None))
+_BYTES = (bytearray, memoryview, array.array)
+# Given as arguments, these are told by what they hold; other objects are the same only if they are identical.
+_BY_SHAPE = (
+    FunctionType, MethodType, functools.partial, SimpleNamespace, list, tuple, dict, set, frozenset, collections.deque,
+    collections.OrderedDict, collections.Counter, *_BYTES,
+)  # fmt: skip
+_VIEWS = (collections.abc.KeysView, collections.abc.ValuesView, collections.abc.ItemsView)
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class of an object that can be given another one
+_MISSING = object()
+MANY = 32  # items; a longer list of plain values is compared in one piece
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One checked value: how a person would write it, how code reaches it, what it must be."""
+
+    label: str
+    path: str
+    expected: Any
+    by_value: bool
+    put: Put | None = None  # replaces the value where it is held
+
+
+class Walk:
+    """Collects guards, and the tensors, arrays and generators in reach; `codes` is the code that ran, None for any."""
+
+    def __init__(self, codes: Mapping[CodeType, Any] | None) -> None:
+        self.codes = codes
+        self.reads = None if codes is None else Reads(codes)
+        self.roots: dict[str, Any] = {"g_static": static}
+        self.guards: list[Guard] = []
+        self.generators: list[tuple[np.random.Generator, Put]] = []
+        self.tensors: dict[Tensor, str] = {}
+        self.arrays: list[tuple[np.ndarray[Any, Any], str, str]] = []  # with label and path
+        self._seen: dict[int, str] = {}  # objects gone into, with their path
+        self._seen_classes: set[int] = set()
+        self._kept: list[Any] = []  # so that no id is used twice
+        self._by_shape: list[str] = []  # paths of what may be another object at the next call
+
+    # ----- guards -----
+    def root(self, value: Any) -> str:
+        """A name under which the generated code finds the object."""
+        name = f"g_r{len(self.roots)}"
+        self.roots[name] = value
+        return name
+
+    def key(self, guard: Guard) -> tuple[Any, str]:
+        """What a guard looks at, whichever way the walk came there: the object or argument, and the access to it."""
+        found = re.search(r"(?<!['\"\w])(g_r|a)\d+\b", guard.path)
+        assert found is not None
+        return id(self.roots[found[0]]) if found[0] in self.roots else found[0], guard.path.replace(found[0], "")
+
+    def must_be(self, label: str, path: str, expected: Any, by_value: bool = True, put: Put | None = None) -> None:
+        """Add a guard."""
+        self.guards.append(Guard(label, path, expected, by_value, put))
+
+    # ----- the walk -----
+    def go(self, *parts: Part) -> None:
+        """Guard the values, and what is in reach of them."""
+        stack = [iter(parts)]
+        while stack:
+            part = next(stack[-1], None)
+            if part is None:
+                stack.pop()
+            elif (below := self._visit(*part)) is not None:
+                stack.append(below)
+
+    def arguments(self, given: Mapping[str, tuple[str, Any]]) -> None:
+        """Walk from arguments, by variable of the entry: name and value."""
+        self.go(*((value, label, variable, None) for variable, (label, value) in given.items()))
+        if len(self._by_shape) > 1:  # objects that were different ones are to stay so
+            paths = ", ".join(self._by_shape)
+            self.must_be("objects that are one", f"len({{*map(id, ({paths}))}})", len(self._by_shape))
+
+    def start(self, function: Callable[..., Any]) -> None:
+        """Walk from the traced function itself, which needs no guard."""
+        root = self.root(function)
+        if isinstance(function, FunctionType):
+            self.go(*self._function(function, function.__name__, root))
+        else:
+            self.go((function, getattr(function, "__name__", type(function).__name__), root, None))
+        self._of_the_process()
+
+    def _visit(self, value: Any, label: str, path: str, put: Put | None) -> Iterator[Part] | None:
+        """Guard one value; what it holds is to be visited next."""
+        if isinstance(value, IMMUTABLE):
+            self.must_be(label, path, value, put=put)
+            return None
+        met = self._seen.get(id(value), "")
+        by_shape = path[0] == "a" and not met and self._has_shape(value)
+        if by_shape:
+            self.must_be(f"type of {label}", f"type({path})", type(value), by_value=False)
+            self._by_shape.append(path)
+        elif met[:1] == "a":  # an argument that is met twice, and was told by its shape the first time
+            self.must_be(label, f"({path} is {met})", True)
+        else:
+            self.must_be(label, path, value, by_value=isinstance(value, (MethodType, BuiltinFunctionType)))
+        if met:
+            return None
+        name = self._seen[id(value)] = path if by_shape else self.root(value)
+        self._kept.append(value)
+        if type(value) in weakref.ProxyTypes:  # (which pass themselves off as what they stand for)
+            return iter([(value.__repr__.__self__, label, f"{name}.__repr__.__self__", None)])
+        if isinstance(value, np.random.Generator):
+            if put is not None:
+                self.generators.append((value, put))
+            return None
+        if isinstance(value, np.ndarray):
+            if by_shape:
+                self.must_be(label, f"({name}.shape, {name}.dtype)", (value.shape, value.dtype))
+            self.arrays.append((value, label, name))
+            return None
+        if isinstance(value, Tensor):
+            self.tensors[value] = label
+        return self._parts(value, label, name)
+
+    def _has_shape(self, value: Any) -> bool:
+        """Whether an argument is told by what it holds rather than by its identity."""
+        if isinstance(value, FunctionType):
+            return self.codes is None or value.__code__ in self.codes
+        return type(value) in _BY_SHAPE or (type(value) is np.ndarray and not value.dtype.hasobject)
+
+    def _parts(self, value: Any, label: str, name: str) -> Iterator[Part]:
+        """What a value holds."""
+        if isinstance(value, ModuleType):
+            yield from self._module(value, label)
+        elif isinstance(value, FunctionType):
+            yield from self._function(value, label, name)
+        elif isinstance(value, (MethodType, BuiltinFunctionType)):
+            if not isinstance(value.__self__, (ModuleType, type(None))):
+                yield value.__self__, label, f"{name}.__self__", None
+            if isinstance(value, MethodType):
+                yield value.__func__, f"{label}.__func__", f"{name}.__func__", None
+        elif isinstance(value, functools.partial):
+            for part in ("func", "args", "keywords"):
+                yield getattr(value, part), f"{label}.{part}", f"{name}.{part}", None
+        elif isinstance(value, _BYTES):
+            self.must_be(f"contents of {label}", f"bytes({name})", bytes(value))
+        elif isinstance(value, contextvars.ContextVar):
+            yield value.get(_MISSING), label, f"{name}.get({self.root(_MISSING)})", _variable_setter(value)
+        elif isinstance(value, weakref.ref):
+            yield value(), label, f"{name}()", None
+        elif isinstance(value, _VIEWS):
+            of = "mapping" if hasattr(value, "mapping") else "_mapping"
+            yield from self._contents(getattr(value, of), label, f"{name}.{of}")
+        elif isinstance(value, Primitive):
+            self._rules(value, name)
+        else:
+            if _is_container(value):
+                yield from self._contents(value, label, name)
+            yield from self._object(value, label, name)
+
+    def _rules(self, primitive: Primitive, name: str) -> None:
+        """Rules of the user's work on plain values, so that no float in them may become a tensor."""
+        if primitive.kind == "user":
+            before = len(self.guards)
+            self.go((primitive.vjps, f"rules of {primitive.name}", f"{name}.vjps", None))
+            self.guards[before:] = [replace(guard, put=None) for guard in self.guards[before:]]
+
+    def _contents(self, value: Any, label: str, name: str) -> Iterator[Part]:
+        """Items of a sequence, mapping or set."""
+        if isinstance(value, os._Environ):
+            yield value._data, label, f"{name}._data", None  # type: ignore[attr-defined]
+        elif isinstance(value, Mapping):
+            items = dict(value)
+            if items and all(isinstance(x, _TEXT) for pair in items.items() for x in pair):
+                self.must_be(label, f"[*{name}.items()]", list(items.items()))
+                return
+            self.must_be(f"keys of {label}", f"[*{name}]", list(items))
+            for i, (key, part) in enumerate(items.items()):
+                place = f"{name}[{key!r}]" if type(key) in (str, int) else f"[*{name}.values()][{i}]"
+                yield part, f"{label}[{key!r}]", place, _setter(value, key)
+        elif isinstance(value, Set):
+            others = [item for item in value if not isinstance(item, IMMUTABLE)]
+            plain = {item for item in value if isinstance(item, IMMUTABLE)}
+            self.must_be(label, f"set({name})" if not others else f"{{*map(id, {name})}}",
+                         plain if not others else {id(item) for item in value})  # fmt: skip
+            yield from ((item, f"an item of {label}", self.root(item), None) for item in others)
+        elif len(value) > MANY and all(isinstance(item, IMMUTABLE) for item in value):
+            self.must_be(label, f"[*{name}]", list(value))
+        else:
+            if not isinstance(value, tuple) or name[0] == "a":
+                self.must_be(f"len({label})", f"len({name})", len(value))
+            for i, part in enumerate(value):
+                yield part, f"{label}[{i}]", f"{name}[{i}]", _setter(value, i)
+
+    def _function(self, function: FunctionType, label: str, name: str) -> Iterator[Part]:
+        """What a function reads besides its arguments: cells, globals, defaults, and attributes of its own."""
+        code = function.__code__
+        if self.reads is None or function.__dict__ or self.reads.asked:
+            yield from self._attributes(function, function.__dict__, label, name)
+        ran = self.codes is None or code in self.codes
+        if code.co_filename in OWN_FILES or is_library(code.co_filename) or not ran:
+            return
+        self.must_be(f"code of {label}", f"{name}.__code__", code, by_value=False)
+        if name[0] == "a":
+            self.must_be(f"globals of {label}", f"{name}.__globals__", function.__globals__, by_value=False)
+        for i, cell in enumerate(function.__closure__ or ()):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            held = f"{name}.__closure__[{i}]" if name[0] == "a" else self.root(cell)
+            yield value, code.co_freevars[i], f"{held}.cell_contents", _attribute_setter(cell, "cell_contents")
+        space = function.__globals__
+        held = self.root(space)
+        for global_name in globals_of(code):
+            if global_name in space:
+                yield space[global_name], global_name, f"{held}[{global_name!r}]", _setter(space, global_name)
+            else:
+                self.must_be(f"{global_name} is a global", f"({global_name!r} in {held})", False)
+                if hasattr(builtins, global_name):
+                    found = getattr(builtins, global_name)
+                    self.must_be(global_name, f"{self.root(builtins)}.{global_name}", found, by_value=False)
+        yield from self._defaults(function, label, name)
+
+    def _defaults(self, function: FunctionType, label: str, name: str) -> Iterator[Part]:
+        defaults, named = function.__defaults__, function.__kwdefaults__
+        if defaults is None:
+            self.must_be(f"defaults of {label}", f"{name}.__defaults__", None)
+        else:
+            self.must_be(f"number of defaults of {label}", f"len({name}.__defaults__)", len(defaults))
+            for i, value in enumerate(defaults):
+                put = functools.partial(_replace_default, function, defaults, i)
+                yield value, f"{label} default {i}", f"{name}.__defaults__[{i}]", put
+        if named is None:
+            self.must_be(f"keyword defaults of {label}", f"{name}.__kwdefaults__", None)
+        else:
+            self.must_be(f"keyword defaults of {label}", f"[*{name}.__kwdefaults__]", list(named))
+            for key, value in named.items():
+                yield value, f"{label} default {key}", f"{name}.__kwdefaults__[{key!r}]", _setter(named, key)
+
+    def _module(self, module: ModuleType, label: str) -> Iterator[Part]:
+        """Globals of a module; of a library's only data, since its code stays as it is."""
+        if self.reads is None or getattr(module, "__file__", None) in OWN_FILES:
+            return
+        library = is_library(getattr(module, "__file__", None) or "") or module.__name__ in sys.builtin_module_names
+        space = vars(module)
+        held = self.root(space)
+        for name in sorted(self.reads.names & space.keys()):
+            value = space[name]
+            if not library:
+                yield value, f"{label}.{name}", f"{held}[{name!r}]", _setter(space, name)
+            elif not callable(value) and not isinstance(value, ModuleType):
+                yield value, f"{label}.{name}", f"{held}[{name!r}]", None
+        for name in sorted(self.reads.asked - space.keys()) if not library else ():
+            self.must_be(f"{label} has {name}", f"({name!r} in {held})", False)
+
+    def _object(self, value: Any, label: str, name: str) -> Iterator[Part]:
+        """Attributes of an object and of its class, or of a class."""
+        if isinstance(value, type):
+            yield from self._class(value)
+            return
+        kind = type(value)
+        own = getattr(value, "__dict__", None)
+        if isinstance(own, dict):
+            if name[0] != "a" and kind.__flags__ & _HEAP_TYPE:
+                self.must_be(f"class of {label}", f"type({name})", kind, by_value=False)
+            yield from self._attributes(value, own, label, name)
+        for slot in _slots(kind):
+            if self._wanted(slot):
+                part = getattr(value, slot, _MISSING)
+                if part is _MISSING:
+                    self.must_be(f"{label} has {slot}", f"hasattr({name}, {slot!r})", False)
+                else:
+                    yield part, f"{label}.{slot}", f"{name}.{slot}", _attribute_setter(value, slot)
+        yield from self._class(kind)
+
+    def _attributes(self, value: Any, own: dict[str, Any], label: str, name: str) -> Iterator[Part]:
+        """What the object's own dict holds, and that it hides nothing of its class."""
+        everything = isinstance(value, SimpleNamespace)
+        library = _of_library(type(value)) and not everything and not isinstance(value, FunctionType)
+        held = f"{name}.__dict__"
+        if name[0] != "a" and own is value.__dict__:
+            held = self.root(own)
+            self.must_be(f"attributes of {label}", f"{name}.__dict__", own, by_value=False)
+        if everything:
+            self.must_be(f"attributes of {label}", f"[*{held}]", list(own))
+        elif self.reads is not None and not library:
+            absent = frozenset(self.reads.names - own.keys())
+            self.must_be(f"{label} has attributes of its own", f"{self.root(absent)}.isdisjoint({held})", True)
+        for attribute, part in list(own.items()):
+            if library:  # whose code is not looked at: what it computes with, not what it notes
+                wanted = attribute == "__wrapped__" or isinstance(part, np.ndarray)
+            else:
+                wanted = everything or self._wanted(attribute)
+            if wanted:
+                yield part, f"{label}.{attribute}", f"{held}[{attribute!r}]", _setter(own, attribute)
+
+    def _wanted(self, attribute: str) -> bool:
+        reads = self.reads
+        return reads is None or reads.anything or attribute in reads.names or attribute == "__wrapped__"
+
+    def _class(self, kind: type) -> Iterator[Part]:
+        """What the code found in a class and its bases: the methods that ran, properties, shared values."""
+        reads = self.reads
+        if reads is None or id(kind) in self._seen_classes:
+            return
+        self._seen_classes.add(id(kind))
+        self._kept.append(kind)
+        name = ""
+        done: set[str] = set()
+        for base in kind.__mro__:
+            if _of_library(base):
+                continue
+            for attribute, part in list(vars(base).items()):
+                if attribute in done or not self._found(attribute, part):
+                    continue
+                done.add(attribute)
+                name = name or self.root(kind)
+                yield from self._class_attribute(kind, base, attribute, part, name)
+        for attribute in sorted(reads.asked - done) if not _of_library(kind) else ():
+            if not hasattr(kind, attribute):
+                name = name or self.root(kind)
+                self.must_be(f"{kind.__name__} has {attribute}", f"hasattr({name}, {attribute!r})", False)
+
+    def _found(self, attribute: str, part: Any) -> bool:
+        """Whether the code can have found this in a class: it ran, or it is named and no function that did not run."""
+        assert self.reads is not None
+        assert self.codes is not None
+        if isinstance(part, (GetSetDescriptorType, MemberDescriptorType)):
+            return False
+        function = _function_of(part)
+        if isinstance(function, FunctionType):
+            if function.__code__ in self.codes:
+                return True
+            file = function.__code__.co_filename
+            if not is_library(file) and file not in CORE_FILES:
+                return False
+        return attribute in self.reads.names or (self.reads.anything and attribute[:2] != "__" and not callable(part))
+
+    def _class_attribute(self, kind: type, base: type, attribute: str, part: Any, name: str) -> Iterator[Part]:
+        label, path = f"{kind.__name__}.{attribute}", f"{name}.{attribute}"
+        plain = not hasattr(part, "__get__")
+        if not plain and getattr(kind, attribute, None) is not part:  # bound anew at every access
+            path = f"g_static({name}, {attribute!r})"
+        if plain:
+            yield part, label, path, _attribute_setter(base, attribute)
+            return
+        self.must_be(label, path, part, by_value=False)
+        function = _function_of(part)
+        if isinstance(function, FunctionType):
+            if id(function) not in self._seen:
+                self._seen[id(function)] = root = self.root(function)
+                yield from self._function(function, label, root)
+        elif function is not part:  # a static method that is no Python function
+            yield function, label, self.root(function), None
+        else:
+            yield part, label, self.root(part), None
+
+    def _of_the_process(self) -> None:
+        """State of the process that the code can have asked a library for."""
+        if self.reads is None:
+            return
+        names = self.reads.names
+        if names & {"environ", "environb", "getenv", "getenvb", "expandvars", "expanduser"}:
+            self.go((os.environ, "os.environ", self.root(os.environ), None))
+        if "getstate" in names:
+            self.must_be("random.getstate()", f"{self.root(random)}.getstate()", random.getstate())
+        if "getcwd" in names:
+            self.must_be("os.getcwd()", f"{self.root(os)}.getcwd()", os.getcwd())
+
+
+def static(kind: type, attribute: str) -> Any:
+    """What stands in a class or its bases under a name, not bound to anything."""
+    return next((vars(base)[attribute] for base in kind.__mro__ if attribute in vars(base)), _MISSING)
+
+
+def _of_library(kind: type) -> bool:
+    """Whether a class belongs to Python, an installed package or the engine, whose code is not looked at."""
+    module = sys.modules.get(kind.__module__)
+    file = getattr(module, "__file__", None) or ""
+    return kind.__module__ in sys.builtin_module_names or is_library(file) or file in CORE_FILES
+
+
+def _is_container(value: Any) -> bool:
+    if isinstance(value, (list, tuple, dict, collections.deque, set, frozenset)):
+        return True
+    return isinstance(value, (Mapping, Sequence, Set)) and _of_library(type(value))
+
+
+def _slots(kind: type) -> Iterator[str]:
+    """Names of the slots that a class of the user's has."""
+    for base in kind.__mro__:
+        if not _of_library(base):
+            yield from (name for name, part in vars(base).items() if isinstance(part, MemberDescriptorType))
+
+
+def _function_of(part: Any) -> Any:
+    """The Python function behind a method, property, class method and the like; anything else as it is."""
+    for attribute in ("fget", "__func__", "func", "__wrapped__"):
+        part = getattr(part, attribute, part)
+    return part
+
+
+def _setter(container: Any, key: Any) -> Put | None:
+    if not isinstance(container, (list, dict, collections.deque, collections.abc.MutableMapping)):
+        return None
+    return lambda new: container.__setitem__(key, new)
+
+
+def _attribute_setter(holder: Any, name: str) -> Put:
+    return lambda new: setattr(holder, name, new)
+
+
+def _variable_setter(variable: contextvars.ContextVar[Any]) -> Put:
+    def put(new: Any) -> None:
+        variable.set(new)
+
+    return put
+
+
+def _replace_default(function: FunctionType, defaults: tuple[Any, ...], i: int, new: Any) -> None:
+    """Put another value in place of one default; the tuple itself comes back with its last value."""
+    now = function.__defaults__ or ()
+    changed = (*now[:i], new, *now[i + 1 :])
+    function.__defaults__ = defaults if all(map(operator.is_, changed, defaults)) else changed
