@@ -282,23 +282,10 @@ def fold(value: Value, how: str) -> Value:
         if high.lanes < half:
             done = combine(how, value.shuffle(range(high.lanes)), high)
             rest = value.shuffle(range(high.lanes, half))
-            value = _joined(done, rest)
+            value = value.code.joined(done, rest)
         else:
             value = combine(how, low, high)
     return value
-
-
-def _joined(a: Value, b: Value) -> Value:
-    """The lanes of a, then those of b."""
-    code, size = a.code, a.lanes + b.lanes
-    wide = max(a.lanes, b.lanes)
-    a_wide = a.shuffle([min(i, a.lanes - 1) for i in range(wide)]) if a.lanes != wide else a
-    b_wide = b.shuffle([min(i, b.lanes - 1) for i in range(wide)]) if b.lanes != wide else b
-    if wide == 1:
-        return code.gathered([a_wide, b_wide])
-    mask = ", ".join(f"i32 {i}" for i in [*range(a.lanes), *range(wide, wide + b.lanes)])
-    text = f"shufflevector {a_wide.type} {a_wide.name}, {b_wide.type} {b_wide.name}, <{size} x i32> <{mask}>"
-    return code.add(text, a.kind, size)
 
 
 def copy(code: Code, source: Place, target: Place) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .text import Value
+from .text import Value, width_of
 
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
@@ -229,7 +229,11 @@ def _else_library(good: Value, result: Value, name: str, x: Value) -> Value:
     if x.lanes == 1:
         every = good
     else:
-        whole = f"i{x.lanes}"
+        lanes = width_of(x.lanes)
+        good = good.shuffle(
+            [min(lane, x.lanes - 1) for lane in range(lanes)]
+        )  # (a vector may be longer than its lanes)
+        whole = f"i{lanes}"
         packed = code.add(f"bitcast {good.type} {good.name} to {whole}", whole)
         every = code.add(f"icmp eq {whole} {packed.name}, -1", "i1")
     before, slow, after = code.block, code.fresh("slow"), code.fresh("after")

@@ -3,12 +3,16 @@
 A `Value` is a scalar or a short vector in registers.  Python operators on it append instructions, so that code
 generators read like the formulas they emit.  Products and sums may be contracted to fused operations; nothing else of
 "fast math" is used, except that sums over many elements may be re-associated.
+
+A vector in the text is a power of two long, the only lengths that LLVM translates well (and always rightly): of 24 lanes
+it has 32, of which the last 8 hold anything, and memory is read and written 16 and then 8 at a time.
 """
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,9 +30,30 @@ _ORDERED = {"==": "oeq", "<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "!=":
 _SIGNED = {"==": "eq", "<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "!=": "ne"}
 
 
+def width_of(lanes: int) -> int:
+    """How long the vector is that holds so many lanes."""
+    return 1 << (lanes - 1).bit_length()
+
+
 def type_text(kind: str, lanes: int) -> str:
     """The LLVM type of `lanes` elements; one element is a scalar."""
-    return kind if lanes == 1 else f"<{lanes} x {kind}>"
+    return kind if lanes == 1 else f"<{width_of(lanes)} x {kind}>"
+
+
+def mask_text(order: Sequence[int]) -> str:
+    """The last operand of a shufflevector that puts these lanes in order."""
+    width = width_of(len(order))
+    picked = [*(f"i32 {lane}" for lane in order), *["i32 poison"] * (width - len(order))]
+    return f"<{width} x i32> <{', '.join(picked)}>"
+
+
+def powers(lanes: int) -> Iterator[tuple[int, int]]:
+    """A number of lanes as powers of two: the first lane of each part, and how many they are."""
+    start = 0
+    for bit in range(lanes.bit_length() - 1, -1, -1):
+        if lanes >> bit & 1:
+            yield start, 1 << bit
+            start += 1 << bit
 
 
 def number_text(kind: str, number: Any) -> str:
@@ -184,8 +209,7 @@ class Value:
             return one.shuffle(order)
         if len(order) == 1:
             return code.add(f"extractelement {self.type} {self.name}, i32 {order[0]}", self.kind, 1)
-        mask = ", ".join(f"i32 {i}" for i in order)
-        text = f"shufflevector {self.type} {self.name}, {self.type} poison, <{len(order)} x i32> <{mask}>"
+        text = f"shufflevector {self.type} {self.name}, {self.type} poison, {mask_text(order)}"
         return code.add(text, self.kind, len(order))
 
     def splat(self, lanes: int) -> Value:
@@ -227,7 +251,9 @@ class Code:
         """One number per lane."""
         if len(numbers) == 1:
             return self.constant(numbers[0], kind)
-        return Value(self, f"<{', '.join(f'{kind} {number_text(kind, x)}' for x in numbers)}>", kind, len(numbers))
+        lanes = [number_text(kind, x) for x in numbers]
+        lanes += ["poison"] * (width_of(len(lanes)) - len(lanes))
+        return Value(self, f"<{', '.join(f'{kind} {lane}' for lane in lanes)}>", kind, len(numbers))
 
     def select(self, condition: Value, yes: Value, no: Any) -> Value:
         """`yes` where the condition holds, else `no`."""
@@ -235,20 +261,14 @@ class Code:
         text = f"select {condition.type} {condition.name}, {yes.type} {yes.name}, {yes.type} {other.name}"
         return self.add(text, yes.kind, yes.lanes)
 
-    def call(self, name: str, *args: Value, flags: str = "", scalar: bool = False) -> Value:
-        """An intrinsic of LLVM on the type of the first argument; `scalar`: one that reduces a vector."""
+    def call(self, name: str, *args: Value) -> Value:
+        """An intrinsic of LLVM on the type of the first argument."""
         first = args[0]
         suffix = _SUFFIX.get(first.kind, first.kind)
-        mangled = f"@{name}.{suffix}" if first.lanes == 1 else f"@{name}.v{first.lanes}{suffix}"
-        lanes = 1 if scalar else first.lanes
-        result = type_text(first.kind, lanes)
-        vectors = [a for a in args if a.lanes > 1] if scalar else list(args)
-        before = [type_text(a.kind, a.lanes) for a in args]
-        if scalar:
-            mangled = f"@{name}.v{vectors[0].lanes}{_SUFFIX.get(vectors[0].kind, vectors[0].kind)}"
-        self.declarations[mangled] = f"declare {result} {mangled}({', '.join(before)})"
+        mangled = f"@{name}.{suffix}" if first.lanes == 1 else f"@{name}.v{width_of(first.lanes)}{suffix}"
+        self.declarations[mangled] = f"declare {first.type} {mangled}({', '.join(a.type for a in args)})"
         shown = ", ".join(f"{a.type} {a.name}" for a in args)
-        return self.add(f"call {flags}{result} {mangled}({shown})", first.kind, lanes)
+        return self.add(f"call {first.type} {mangled}({shown})", first.kind, first.lanes)
 
     def library(self, name: str, *args: Value) -> Value:
         """A function of the C library, called lane by lane."""
@@ -272,6 +292,19 @@ class Code:
             whole = self.add(f"insertelement {whole.type} {whole.name}, {kind} {one.name}, i32 {i}", kind, lanes)
         return whole
 
+    def picked(self, a: Value, b: Value, order: Sequence[int]) -> Value:
+        """Lanes of two vectors of one length; those of the second are counted on from those of the first."""
+        text = f"shufflevector {a.type} {a.name}, {b.type} {b.name}, {mask_text(order)}"
+        return self.add(text, a.kind, len(order))
+
+    def joined(self, a: Value, b: Value) -> Value:
+        """The lanes of a, then those of b."""
+        if a.lanes == b.lanes == 1:
+            return self.gathered([a, b])
+        width = width_of(max(a.lanes, b.lanes))
+        first, second = (x.shuffle([min(i, x.lanes - 1) for i in range(width)]) for x in (a, b))
+        return self.picked(first, second, [*range(a.lanes), *range(width, width + b.lanes)])
+
     # ----- memory -----
     def offset(self, pointer: str, elements: int | str, kind: str) -> str:
         """A pointer moved by a number of elements (known, or in a register)."""
@@ -285,7 +318,12 @@ class Code:
     def load(self, pointer: str, kind: str, lanes: int = 1) -> Value:
         """Neighbouring elements from memory; bools take a byte there."""
         storage = "i8" if kind == "i1" else kind
-        loaded = self.add(f"load {type_text(storage, lanes)}, ptr {pointer}, align {BYTES[kind]}", storage, lanes)
+        parts = []
+        for start, count in powers(lanes):
+            where = self.offset(pointer, start, kind)
+            text = f"load {type_text(storage, count)}, ptr {where}, align {BYTES[kind]}"
+            parts.append(self.add(text, storage, count))
+        loaded = functools.reduce(self.joined, parts)
         return loaded.compare("!=", 0) if kind == "i1" else loaded
 
     def store(self, value: Value, pointer: str) -> None:
@@ -293,7 +331,9 @@ class Code:
         if value.kind == "i1":
             text = type_text("i8", value.lanes)
             value = self.add(f"zext {value.type} {value.name} to {text}", "i8", value.lanes)
-        self.lines.append(f"  store {value.type} {value.name}, ptr {pointer}, align {BYTES[value.kind]}")
+        for start, count in powers(value.lanes):
+            part, where = value.shuffle(range(start, start + count)), self.offset(pointer, start, value.kind)
+            self.lines.append(f"  store {part.type} {part.name}, ptr {where}, align {BYTES[value.kind]}")
 
     def room(self, kind: str, lanes: int = 1) -> str:
         """A place on the stack for a value that changes; LLVM turns it into a register."""

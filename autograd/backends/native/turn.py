@@ -50,14 +50,6 @@ def _transpose(code: Code, lines: list[Value]) -> list[Value]:
                 a, b = lines[i], lines[i + half]
                 low = [lane if not lane & half else side + lane - half for lane in range(side)]
                 high = [lane + half if not lane & half else side + lane for lane in range(side)]
-                lines[i], lines[i + half] = _picked(code, a, b, low), _picked(code, a, b, high)
+                lines[i], lines[i + half] = code.picked(a, b, low), code.picked(a, b, high)
         half //= 2
     return lines
-
-
-def _picked(code: Code, a: Value, b: Value, lanes: list[int]) -> Value:
-    """These lanes of the two vectors, one after the other."""
-    mask = ", ".join(f"i32 {lane}" for lane in lanes)
-    return code.add(
-        f"shufflevector {a.type} {a.name}, {b.type} {b.name}, <{len(lanes)} x i32> <{mask}>", a.kind, len(lanes)
-    )
