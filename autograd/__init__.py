@@ -12,6 +12,7 @@ from . import errors, numpy, tree
 from .anomaly import detect_anomaly
 from .backends.native.pool import get_num_threads, set_num_threads
 from .checking import compare, gradcheck
+from .checkpoint import checkpoint
 from .compile import compile
 from .composite import (
     dot,
@@ -20,7 +21,6 @@ from .composite import (
     log_softmax,
     logsumexp,
     mean,
-    norm,
     outer,
     silu,
     softmax,
@@ -29,9 +29,10 @@ from .composite import (
     var,
 )
 from .custom import primitive
-from .functional import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .ir.trace import trace
 from .mode import disable_compile, keep_grads, no_grad, scope
+from .norms import norm
 from .ops.elementwise import abs_p as abs
 from .ops.elementwise import (
     add,

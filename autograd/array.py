@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import composite
+from . import composite, norms
 from .at import At
 from .blame import at, here
 from .errors import DTypeError, ShapeError
@@ -103,13 +103,37 @@ class ArrayMethods(Box):
         return elementwise.greater_equal(self, other)
 
     def __and__(self, other: Array) -> Array:
-        return elementwise.logical_and(self, other)
+        return elementwise.bitwise_and(self, other)
+
+    def __rand__(self, other: Array) -> Array:
+        return elementwise.bitwise_and(other, self)
 
     def __or__(self, other: Array) -> Array:
-        return elementwise.logical_or(self, other)
+        return elementwise.bitwise_or(self, other)
+
+    def __ror__(self, other: Array) -> Array:
+        return elementwise.bitwise_or(other, self)
+
+    def __xor__(self, other: Array) -> Array:
+        return elementwise.bitwise_xor(self, other)
+
+    def __rxor__(self, other: Array) -> Array:
+        return elementwise.bitwise_xor(other, self)
+
+    def __lshift__(self, other: Array) -> Array:
+        return elementwise.left_shift(self, other)
+
+    def __rlshift__(self, other: Array) -> Array:
+        return elementwise.left_shift(other, self)
+
+    def __rshift__(self, other: Array) -> Array:
+        return elementwise.right_shift(self, other)
+
+    def __rrshift__(self, other: Array) -> Array:
+        return elementwise.right_shift(other, self)
 
     def __invert__(self) -> Array:
-        return elementwise.logical_not(self)
+        return elementwise.invert(self)
 
     __hash__ = object.__hash__  # by identity: == compares elements
 
@@ -192,7 +216,8 @@ class ArrayMethods(Box):
 _METHODS = {
     elementwise: "exp log sqrt sin cos tanh sigmoid relu clip astype",
     reduce: "sum prod max min cumsum argmax argmin",
-    composite: "mean var std softmax log_softmax dot norm",
+    composite: "mean var std softmax log_softmax dot",
+    norms: "norm",
     shape: "reshape squeeze swapaxes diagonal",
 }
 for _family, _names in _METHODS.items():

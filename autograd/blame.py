@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, DTypeError, ShapeError
+from .errors import ArgumentError, DTypeError, OutOfBoundsError, ShapeError
 
 Site = tuple[str, int]
 
@@ -56,6 +56,8 @@ def explained(error: Exception, primitive: Any, arrays: Sequence[Any]) -> Except
     """NumPy's complaint about an operation as our error, with the operands and the caller's line."""
     if isinstance(error, np.linalg.LinAlgError):
         kind: type[Exception] = ArgumentError  # a singular matrix has a fine shape
+    elif isinstance(error, IndexError):
+        kind = OutOfBoundsError
     else:
         kind = ShapeError if isinstance(error, ValueError) else DTypeError
     operands = ", ".join(map(_operand, arrays))

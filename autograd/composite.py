@@ -3,44 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from .ops.elementwise import erf, exp, isfinite, log, sigmoid, sqrt, stop_gradient, where
+from .errors import ShapeError
+from .ops.axes import Axis, axis_numbers, normal_axis, whole
+from .ops.elementwise import astype, erf, exp, isfinite, log, sigmoid, sqrt, stop_gradient, where
 from .ops.linalg import matmul
-from .ops.reduce import Axis, max, sum
+from .ops.reduce import max, sum
 from .ops.shape import reshape, transpose
 from .primitive import Array, Box
 
 
+def _array(x: Array) -> Array:
+    """x itself where it stands for an array, else an array of it."""
+    return x if isinstance(x, Box) else np.asarray(x)
+
+
+_WIDER = dict.fromkeys("bhilqBHILQ", np.dtype(np.float64)) | {"e": np.dtype(np.float32)}
+
+
+def widened(x: Array) -> Array:
+    """x in the dtype in which NumPy averages it: float32 for float16, float64 for integers."""
+    wider = _WIDER.get(x.dtype.char)
+    return x if wider is None else astype(x, wider)
+
+
+def narrowed(y: Array, x: Array) -> Array:
+    """A result of `widened(x)` in the dtype that it has for x."""
+    return astype(y, x.dtype) if x.dtype.char == "e" else y
+
+
+def count(shape: tuple[int, ...], axis: tuple[int, ...] | None) -> int:
+    """How many elements go into each result of a reduction."""
+    return math.prod(shape if axis is None else [shape[i] for i in axis])
+
+
 def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Sum over the axes divided by the number of elements.
+    """Sum over the axes divided by the number of elements; float16 is summed in float32.
 
     >>> import autograd as ag
     >>> float(ag.mean(ag.Tensor([1.0, 2.0, 6.0])))
     3.0
     """
-    total = sum(x, axis, keepdims)
-    return total / _ratio(x, total)
-
-
-def _ratio(x: Array, total: Array) -> int:
-    """How many elements of x went into each of `total`."""
-    size: int = x.size if hasattr(x, "size") else np.size(x)
-    return size // (total.size or 1)
+    x = _array(x)
+    axes = normal_axis(axis, x.ndim)
+    return narrowed(sum(widened(x), axes, keepdims) / count(x.shape, axes), x)
 
 
 def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> Array:
-    """Σ (x - mean)² / (n - ddof) over the axes.
+    """Σ (x - mean)² / (n - ddof) over the axes; inf or nan where n is not above ddof.
 
     >>> import autograd as ag
     >>> float(ag.var(ag.Tensor([1.0, 3.0])))
     1.0
     """
-    centred = x - mean(x, axis, keepdims=True)
-    total = sum(centred * centred, axis, keepdims)
-    return total / (_ratio(x, total) - ddof)
+    x = _array(x)
+    return narrowed(_spread(widened(x), axis, keepdims, ddof), x)
 
 
 def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> Array:
@@ -50,7 +70,19 @@ def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) ->
     >>> float(ag.std(ag.Tensor([1.0, 3.0])))
     1.0
     """
-    return sqrt(var(x, axis, keepdims, ddof))
+    x = _array(x)
+    return narrowed(sqrt(_spread(widened(x), axis, keepdims, ddof)), x)
+
+
+def _spread(x: Array, axis: Axis, keepdims: bool, ddof: float) -> Array:
+    axes = normal_axis(axis, x.ndim)
+    centred = x - mean(x, axes, keepdims=True)
+    return sum(centred * centred, axes, keepdims) / free(count(x.shape, axes), ddof)
+
+
+def free(n: int, ddof: float) -> float:
+    """Degrees of freedom, of which there are none below 0."""
+    return n - ddof if n > ddof else 0
 
 
 def _top(x: Array, axis: Axis) -> Array:
@@ -72,8 +104,8 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 def _dropped(x: Array, axis: Axis) -> tuple[int, ...]:
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)]
-    return tuple(n for i, n in enumerate(x.shape) if i not in axes)
+    axes = normal_axis(axis, x.ndim)
+    return tuple(n for i, n in enumerate(x.shape) if axes is not None and i not in axes)
 
 
 def softmax(x: Array, axis: Axis = -1) -> Array:
@@ -128,17 +160,6 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     return where(x > 0, x, slope * x)
 
 
-def norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Euclidean length √Σ x² over the axes; its gradient at 0 is 0.
-
-    >>> import autograd as ag
-    >>> float(ag.norm(ag.Tensor([3.0, 4.0])))
-    5.0
-    """
-    square = sum(x * x, axis, keepdims)
-    return where(square == 0, 0.0, sqrt(where(square == 0, 1.0, square)))
-
-
 def dot(a: Array, b: Array) -> Array:
     """NumPy's dot: product with a number, inner product of vectors, last axis of a with second to last of b.
 
@@ -173,18 +194,15 @@ def tensordot(a: Array, b: Array, axes: int | Sequence[Sequence[int]] = 2) -> Ar
     array([11.])
     """
     a, b = _array(a), _array(b)
-    if isinstance(axes, int):
-        axes = (range(a.ndim - axes, a.ndim), range(axes))
-    left, right = (
-        [int(i) % x.ndim for i in np.atleast_1d(np.asarray(part, int))] for x, part in zip((a, b), axes, strict=True)
-    )
+    if not isinstance(axes, Iterable) or getattr(axes, "ndim", 1) == 0:
+        n = whole(axes)
+        axes = (range(a.ndim - n, a.ndim), range(n))
+    left, right = (axis_numbers(part, x.ndim) for x, part in zip((a, b), axes, strict=True))
+    if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
+        raise ShapeError(f"tensordot of {a.shape} and {b.shape} over axes {left} and {right}: their lengths differ")
     free_a, free_b = ([i for i in range(x.ndim) if i not in used] for x, used in ((a, left), (b, right)))
     rows, inner = [a.shape[i] for i in free_a], math.prod(a.shape[i] for i in left)
     columns = [b.shape[i] for i in free_b]
-    flat_a = reshape(transpose(a, free_a + left), (math.prod(rows), inner))
-    flat_b = reshape(transpose(b, right + free_b), (inner, math.prod(columns)))
+    flat_a = reshape(transpose(a, (*free_a, *left)), (math.prod(rows), inner))
+    flat_b = reshape(transpose(b, (*right, *free_b)), (inner, math.prod(columns)))
     return reshape(matmul(flat_a, flat_b), (*rows, *columns))
-
-
-def _array(x: Array) -> Array:
-    return x if isinstance(x, Box) else np.asarray(x)

@@ -26,6 +26,10 @@ class AxisError(ArgumentError, np.exceptions.AxisError):
     """An axis that the array does not have, or one named twice; also NumPy's error of that name."""
 
 
+class OutOfBoundsError(ArgumentError, IndexError):
+    """An index beyond the end of an axis, or more indices than there are axes."""
+
+
 class SignatureError(AutogradError, TypeError):
     """A call with too many or too few arrays, or with a keyword that the function does not have."""
 

@@ -13,30 +13,32 @@ from typing import Any
 
 import numpy as np
 
-from .engine import fit, pull, toposort
+from .argument import tie, variable
+from .engine import between, fit, pull
 from .mode import clock, current, switch
-from .ops.elementwise import astype, astype_p
+from .ops.elementwise import astype
 from .ops.shape import broadcast_to
 from .primitive import Array, Box, Primitive
 from .safety import check_unchanged
-from .tensor import Tensor, constant
+from .tensor import Tensor
 
 _JOINTLY_LINEAR = {"movement"}  # kinds linear in all arguments at once
 _LINEAR = {"indexing", "contraction", "crossing", "sum", "cumsum"}  # kinds and names linear in each argument
 
 
-def push(roots: Sequence[Any], tangents: Mapping[Any, Array], graph: bool) -> dict[Any, Array]:
+def push(roots: Sequence[Any], tangents: Mapping[Any, Array], graph: bool, since: int = 0) -> dict[Any, Array]:
     """Tangents of the roots, from those of the leaves that they were computed from.
 
     Args:
         roots: tensors.
         tangents: of leaves, each of its leaf's shape and dtype.
         graph: run the rules on tensors, so that the pass itself is recorded; else on plain values.
+        since: a serial number before which nothing depends on the leaves.
 
     Returns:
         The tangents of the roots that have one.
     """
-    order = toposort(roots)
+    order = between(roots, tangents, since).order
     if order and clock.changed > order[0].serial:
         check_unchanged(order)
     found = dict(tangents)
@@ -109,7 +111,7 @@ def _transposed(
     op: Primitive, moving: dict[int, Array], y: Array, values: list[Array], settings: dict[str, Any]
 ) -> Array:
     """The same by transposing the vjp rules: recorded as functions of the cotangent, then pulled back."""
-    value_of = _value_of()
+    value_of, since = _value_of(), clock.tick()
     leaves: list[tuple[Tensor, Tensor]] = []
 
     def cut(x: Array) -> Array:
@@ -126,21 +128,8 @@ def _transposed(
     with switch("record", True):
         parts = {i: fit(op.rule(i)(u, y, *values, **settings), values[i]) for i in moving}  # type: ignore[misc]
         roots = {i: part for i, part in parts.items() if isinstance(part, Tensor) and part.requires_grad}
-        found = pull(list(roots.values()), [moving[i] for i in roots], graph=graph, targets={u})
+        ends = list(roots.values())
+        found = pull(ends, [moving[i] for i in roots], graph=graph, span=between(ends, [u], since))
     for leaf, source in leaves:
         tie(leaf, source)
     return found[u] if u in found else np.zeros(y.shape, y.dtype)[()]
-
-
-def variable(value: Array, name: str | None = None) -> Tensor:
-    """A leaf that requires a gradient, around a value."""
-    leaf = constant(value)
-    leaf.requires_grad, leaf.name = True, name
-    return leaf
-
-
-def tie(leaf: Tensor, source: Any) -> None:
-    """Make a leaf the (identical) result of what it stood for, so that derivatives flow on to it."""
-    if isinstance(source, Tensor) and source.requires_grad:
-        leaf.creator, leaf.inputs, leaf.wrt = astype_p, (source,), (0,)
-        leaf.settings = {"dtype": source.dtype}

@@ -1,9 +1,10 @@
-"""Derivatives of functions as functions: grad, vjp, jvp, jacobian, hessian, hvp, and checkpoint.
+"""Derivatives of functions as functions: grad, vjp, jvp, jacobian, hessian, hvp.
 
 Every transformation runs the function once on fresh leaf tensors and pulls cotangents back through what it recorded.
 Afterwards the leaves are tied to the tensors they stood for, so that an outer transformation differentiates the whole;
-nodes of one tape cannot be confused, so nesting needs no levels.  The pass itself is recorded only where something
-outside may differentiate it: first order runs at the speed of `backward`.
+nodes of one tape cannot be confused, so nesting needs no levels.  A pass visits nothing but what lies between the leaves
+and the result.  It is recorded itself only where something outside may differentiate it, the arguments or what the
+function closes over: else first order runs at the speed of `backward`.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from typing import Any
 import numpy as np
 
 from . import tree
+from .argument import Argument, locked, tie, variable
 from .batching import Batched, Frame
 from .blame import at, here
-from .custom import unlisted
-from .engine import pull, toposort
-from .errors import ArgumentError, DTypeError, GraphError, ShapeError
-from .forward import push, tie, variable
+from .engine import Span, between, pull
+from .errors import ArgumentError, DTypeError, ShapeError
+from .forward import push
 from .mode import DEPTH, MODE, clock, current, switch
 from .ops.elementwise import astype
 from .ops.shape import concatenate, expand_dims, reshape
 from .primitive import Array, Box
-from .tensor import Tensor, constant, record
+from .tensor import Tensor, constant
 from .vmap import leave
 
 Function = Callable[..., Any]
@@ -33,7 +34,8 @@ Function = Callable[..., Any]
 AT_ONCE = 2**21  # elements of the largest array that the rows of a Jacobian worked out together may take
 
 
-def _called(function: Function) -> str:
+def name_of(function: Function) -> str:
+    """What messages call a function."""
     return getattr(function, "__name__", type(function).__name__).replace("<lambda>", "the function")
 
 
@@ -46,19 +48,19 @@ class _Run:
         mode = current()
         self.what, self.function = what, function
         self.recording = mode.record
-        self.nested = DEPTH.get() > 0
         self.given, self.structure = tree.flatten(tuple([args[i] for i in chosen]))
         if mode.batch is not None:  # inside vmap every row has derivatives of its own, also by what all rows share
             self.given = [mode.batch.shared(x) if isinstance(x, Tensor) else x for x in self.given]
         self.boxed = any(isinstance(x, Tensor) for x in self.given)
         self.leaves = [self._leaf(x) for x in self.given]
-        self.variables: set[Any] = {leaf for leaf in self.leaves if leaf is not None}
+        self.variables = [leaf for leaf in self.leaves if leaf is not None]
         if not self.variables:
-            raise DTypeError(f"{what} of {_called(function)}: no argument to differentiate holds any floats")
+            raise DTypeError(f"{what} of {name_of(function)}: no argument to differentiate holds any floats")
         call = list(args)
         passed = [x if leaf is None else leaf for x, leaf in zip(self.given, self.leaves, strict=True)]
         for i, argument in zip(chosen, tree.unflatten(self.structure, passed), strict=True):
             call[i] = argument
+        self.start = clock.tick()
         depth = DEPTH.set(DEPTH.get() + 1)
         running = MODE.set(mode.replace("record", True).replace("compiled", False))  # programs keep no tape
         try:
@@ -70,12 +72,12 @@ class _Run:
     def _leaf(self, x: Any) -> Tensor | None:
         """A fresh leaf for a float; None for what is left out of a container (integers, strings, ...)."""
         if isinstance(x, float) and not isinstance(x, np.generic):
-            return Tensor(x, requires_grad=True)
+            return Argument(x, requires_grad=True)
         dtype = getattr(x, "dtype", None)
         if isinstance(dtype, np.dtype) and dtype.kind == "f":
             if isinstance(x, Tensor):
                 return variable(x.data, x.name)
-            return Tensor(x, requires_grad=True)
+            return locked(Argument(x, requires_grad=True))
         bare = len(self.given) == self.structure[2].count(tree.LEAF)  # no container: somebody meant this very argument
         if bare and (len(self.given) == 1 or self.what not in ("vjp", "jvp")):
             kind = f"an array of {dtype}" if dtype is not None else f"{x!r} ({type(x).__name__})"
@@ -89,18 +91,17 @@ class _Run:
         """The result, which must be a single number; None if it does not depend on the arguments."""
         return _scalar(self.what, self.function, self.result)
 
-    def outer(self, roots: Sequence[Tensor]) -> bool:
-        """Whether a derivative of the derivative may be asked for: something outside requires a gradient."""
-        if not self.recording or not (self.boxed or self.nested):
-            return False
-        if any(isinstance(x, Tensor) and x.requires_grad for x in self.given):
-            return True
-        inputs = (tensor.inputs[i] for tensor in toposort(roots) for i in tensor.wrt)
-        return any(x.creator is None and x not in self.variables for x in inputs)
+    def between(self, roots: Sequence[Tensor]) -> Span:
+        """The part of the tape from the leaves to these results."""
+        return between(roots, self.variables, self.start)
 
-    def pull(self, roots: Sequence[Tensor], seeds: Sequence[Array], graph: bool) -> list[Any]:
+    def outer(self, span: Span) -> bool:
+        """Whether a derivative of the derivative may be asked for: something outside requires a gradient."""
+        return self.recording and (span.outside or any(isinstance(x, Tensor) and x.requires_grad for x in self.given))
+
+    def pull(self, roots: Sequence[Tensor], seeds: Sequence[Array], graph: bool, span: Span) -> list[Any]:
         """Cotangents of the leaves, None where nothing arrives."""
-        found = _pull(roots, seeds, graph, self.variables)
+        found = silently_pulled(roots, seeds, graph, span)
         return [None if leaf is None else found.get(leaf) for leaf in self.leaves]
 
     def tie(self) -> None:
@@ -123,7 +124,7 @@ class _Run:
             g = np.zeros(like.shape, like.dtype)[()]
         if isinstance(g, Tensor):
             return g if boxed or g.requires_grad else g.data
-        if isinstance(g, np.ndarray) and (g.base is not None or id(g) in taken):
+        if isinstance(g, np.ndarray) and (g.base is not None or id(g) in taken or not g.flags.writeable):
             g = g.copy()
         taken.add(id(g))
         return constant(g) if boxed else g
@@ -138,25 +139,43 @@ class _Run:
         return constant(value) if self.boxed else value
 
 
-def _pull(roots: Sequence[Tensor], seeds: Sequence[Array], graph: bool, targets: set[Any] | None) -> dict[Any, Array]:
+def silently_pulled(roots: Sequence[Any], seeds: Sequence[Array], graph: bool, span: Span) -> dict[Any, Array]:
+    """Cotangents of the sources of a span; NumPy warns of nothing, and a pass to be differentiated is recorded."""
     with np.errstate(all="ignore"):
         if graph and not current().record:
             with switch("record", True):
-                return pull(roots, seeds, graph=True, targets=targets)
-        return pull(roots, seeds, graph=graph, targets=targets)
+                return pull(roots, seeds, graph=True, span=span)
+        return pull(roots, seeds, graph=graph, span=span)
 
 
 def _scalar(what: str, function: Function, y: Any) -> Tensor | None:
     """The result of the function, which must be a single number; None if it does not depend on the arguments."""
     size = y.size if hasattr(y, "shape") else 1 if isinstance(y, int | float) else None
     if size == 1:
-        return y if isinstance(y, Tensor) and y.requires_grad else None
+        if isinstance(y, Tensor) and y.requires_grad:
+            return y
+        floats_only(what, function, [y])
+        return None
     got = f"shape {y.shape}" if size is not None else f"a {type(y).__name__}"
     raise ShapeError(
         f"{what} at {at(here())} needs a function that returns a single number, "
-        f"{_called(function)} returned {got}: return y.sum() or y.mean(), or use jacobian(f) for all "
+        f"{name_of(function)} returned {got}: return y.sum() or y.mean(), or use jacobian(f) for all "
         "derivatives, vjp(f, x) for those along a cotangent"
     )
+
+
+def floats_only(what: str, function: Function, results: Sequence[Any]) -> None:
+    """Refuse a function none of whose results can change smoothly: a derivative of zero would tell nothing.
+
+    Raises:
+        DTypeError: all of them are integers or bools.
+    """
+    if results and all(isinstance(y, int) or getattr(getattr(y, "dtype", None), "kind", "f") in "biu" for y in results):
+        y = results[0]
+        raise DTypeError(
+            f"{what} at {at(here())}: {name_of(function)} returned {getattr(y, 'dtype', type(y).__name__)} ({y!r}), which "
+            "has no derivative: return a float (comparisons, argmax, rounding to int and allclose give none)"
+        )
 
 
 def _one(y: Tensor) -> Array:
@@ -185,18 +204,27 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
             in place of integers and other things that have no gradient.
 
     Returns:
-        A function of the same arguments.  Arrays give arrays, Tensors give Tensors, which can be differentiated further
-        if something that they depend on requires a gradient.  What the result does not depend on has gradient zero.
+        A function of the same arguments.  Arrays give arrays, Tensors give Tensors.  Where something that the function
+        uses requires a gradient (an argument, or the parameters of a network that it closes over) and recording is on,
+        value and gradient are Tensors that can be differentiated further, whatever the arguments are: a penalty on the
+        gradient reaches the parameters.  Such results hold the graph they were made by as long as they live; for plain
+        arrays, as an optimizer of scipy wants them, call the function inside `no_grad`.  What the result does not depend
+        on has gradient zero.
 
     Raises:
         ShapeError: the function returned more than a number.
-        DTypeError: the argument holds no floats.
+        DTypeError: the argument holds no floats, or the function returned an integer or a bool.
         ArgumentError: `argnums` names no argument, or one of them twice.
 
     >>> import numpy as np, autograd as ag
     >>> value, gradient = ag.value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
     >>> float(value), gradient
     (5.0, array([2., 4.]))
+    >>> w = ag.Tensor(3.0, requires_grad=True)
+    >>> slope = ag.grad(lambda x: w * x**2)(1.0)  # 2 w x
+    >>> (slope**2).backward()
+    >>> float(w.grad)
+    24.0
     """
 
     @functools.wraps(function)
@@ -209,8 +237,9 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
         y = run.scalar()
         roots = [y] if y is not None else []
         seeds = [_one(y)] if y is not None else []
-        graph = run.outer(roots)
-        gs = run.pull(roots, seeds, graph)
+        span = run.between(roots)
+        graph = run.outer(span)
+        gs = run.pull(roots, seeds, graph, span)
         if graph:
             run.tie()
         gradients = run.hand_out(gs, seeds)
@@ -220,8 +249,8 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
 
 
 def _by_array(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], place: int) -> tuple[Any, Any]:
-    """Value and gradient by one plain array, with nothing around that may ask for more: `_Run` at a third of its cost."""
-    leaf, call = Tensor(args[place], requires_grad=True), list(args)
+    """Value and gradient by one plain array, outside of all else: `_Run` at a third of its cost."""
+    leaf, call, start = locked(Argument(args[place], requires_grad=True)), list(args), clock.tick()
     call[place] = leaf
     depth, running = DEPTH.set(1), MODE.set(current().replace("compiled", False))
     try:
@@ -230,11 +259,18 @@ def _by_array(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any],
         MODE.reset(running)
         DEPTH.reset(depth)
     y = _scalar("grad", function, result)
-    g = None if y is None else _pull([y], [_one(y)], False, None).get(leaf)
+    g, outside = None, False
+    if y is not None:
+        span = between([y], [leaf], start)
+        outside = span.outside
+        g = silently_pulled([y], [_one(y)], outside, span).get(leaf)
     if g is None:
         g = np.zeros(leaf.shape, leaf.dtype)
-    value = result.numpy()[()] if isinstance(result, Tensor) else result
-    return value, g.copy() if g.base is not None else g
+    elif outside and not g.requires_grad:
+        g = g.data
+    if type(g) is np.ndarray and (g.base is not None or not g.flags.writeable):
+        g = g.copy()
+    return y if outside else result.numpy()[()] if isinstance(result, Tensor) else result, g
 
 
 def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -259,6 +295,7 @@ def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
 def _outputs(run: _Run) -> tuple[list[Any], Any, list[int]]:
     """Leaves of what the function returned, their structure, and which of them depend on the arguments."""
     leaves, structure = tree.flatten(run.result)
+    floats_only(run.what, run.function, leaves)
     return leaves, structure, [i for i, y in enumerate(leaves) if isinstance(y, Tensor) and y.requires_grad]
 
 
@@ -288,8 +325,10 @@ def vjp(function: Function, *args: Any) -> tuple[Any, Function]:
 
     Returns:
         ``f(*args)`` and a function ``pullback(u) -> tuple`` with one entry per argument; it may be called repeatedly.
+        Arrays or Tensors, as for `value_and_grad`.
 
     Raises:
+        DTypeError: no argument holds any floats, or all results are integers or bools.
         ShapeError, ArgumentError: u is not shaped like the value.
 
     >>> import numpy as np, autograd as ag
@@ -300,13 +339,13 @@ def vjp(function: Function, *args: Any) -> tuple[Any, Function]:
     run = _Run("vjp", function, args, {}, range(len(args)))
     leaves, structure, live = _outputs(run)
     roots = [leaves[i] for i in live]
-    outer = run.outer(roots)
+    outer = run.outer(run.between(roots))
     run.tie()
 
     def pullback(cotangent: Any) -> Any:
         seeds = _matching("the cotangent given to a pullback", cotangent, leaves, structure)
         graph = outer and current().record
-        return run.hand_out(run.pull(roots, [seeds[i] for i in live], graph), seeds)
+        return run.hand_out(run.pull(roots, [seeds[i] for i in live], graph, run.between(roots)), seeds)
 
     return tree.unflatten(structure, [run.value(y, outer) for y in leaves]), pullback
 
@@ -324,11 +363,11 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
         tangents: the direction, a tuple like it (None in place of what is no float).
 
     Returns:
-        ``(f(*primals), derivative)``, two containers of one form.
+        ``(f(*primals), derivative)``, two containers of one form; arrays or Tensors, as for `value_and_grad`.
 
     Raises:
         ShapeError, ArgumentError: the direction is not shaped like the arguments.
-        DTypeError: no argument holds any floats.
+        DTypeError: no argument holds any floats, or all results are integers or bools.
 
     >>> import numpy as np, autograd as ag
     >>> y, dy = ag.jvp(lambda x: x * x, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
@@ -339,9 +378,9 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     leaves, structure, live = _outputs(run)
     roots = [leaves[i] for i in live]
     directions = _directions(run, tuple(tangents))
-    outer = run.outer(roots)
+    outer = run.outer(run.between(roots))
     pairs = zip(run.leaves, directions, strict=True)
-    found = push(roots, {leaf: d for leaf, d in pairs if leaf is not None}, outer)
+    found = push(roots, {leaf: d for leaf, d in pairs if leaf is not None}, outer, run.start)
     run.tie()
     parts, taken = [None] * len(leaves), {id(d) for d in directions}
     for i, y in enumerate(leaves):
@@ -373,7 +412,8 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
         argnums: as for `grad`.
 
     Returns:
-        A function of the same arguments; for each output a container like the argument, of arrays ``y.shape + x.shape``.
+        A function of the same arguments; for each output a container like the argument, of arrays ``y.shape + x.shape``
+        (or Tensors, as for `value_and_grad`).
 
     Raises:
         DTypeError, ArgumentError: as for `value_and_grad`.
@@ -388,7 +428,7 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     def derived(*args: Any, **kwargs: Any) -> Any:
         run = _Run("jacobian", function, args, kwargs, _chosen("jacobian", argnums, args))
         leaves, structure, live = _outputs(run)
-        graph = run.outer([leaves[i] for i in live])
+        graph = run.outer(run.between([leaves[i] for i in live]))
         blocks = []
         for y in leaves:
             taken: set[int] = set()
@@ -409,15 +449,15 @@ def _blocks(run: _Run, y: Any, graph: bool) -> list[Any]:
     """The Jacobian of one output by every leaf, None for what is no leaf."""
     parts: list[Any] = [None] * len(run.leaves)
     if isinstance(y, Tensor) and y.requires_grad and y.size:
-        order = toposort([y])
-        most = max(1, AT_ONCE // max([1, *(tensor.size for tensor in order)]))
+        span = run.between([y])
+        most = max(1, AT_ONCE // max([1, *(tensor.size for tensor in span.order)]))
         # Rules of the user's own need not be made for batches; passes to be differentiated are recorded one by one.
-        if graph or any(tensor.creator.kind == "user" for tensor in order):
+        if graph or any(tensor.creator.kind == "user" for tensor in span.order):
             most = 1
-        if most > 1 and sum(leaf.size for leaf in run.leaves if leaf is not None) < y.size:
-            parts = [None if leaf is None else _columns(y, leaf, most) for leaf in run.leaves]
+        if most > 1 and sum(leaf.size for leaf in run.variables) < y.size:
+            parts = [None if leaf is None else _columns(y, leaf, most, run.start) for leaf in run.leaves]
         else:
-            parts = _rows(run, y, graph, most)
+            parts = _rows(run, y, graph, most, span)
     return [None if leaf is None else _block(y, leaf, part) for leaf, part in zip(run.leaves, parts, strict=True)]
 
 
@@ -436,26 +476,26 @@ def _units(size: int, most: int, like: Tensor) -> Iterator[Any]:
         yield units.reshape(count, *like.shape)
 
 
-def _rows(run: _Run, y: Tensor, graph: bool, most: int) -> list[Any]:
+def _rows(run: _Run, y: Tensor, graph: bool, most: int, span: Span) -> list[Any]:
     """One cotangent of every leaf per element of an output, along axis 0; None where all are zero."""
     chunks = []
     for units in _units(y.size, most, y):
         if most == 1:
-            gs = run.pull([y], [units[0]], graph)
+            gs = run.pull([y], [units[0]], graph, span)
             chunks.append([None if g is None else expand_dims(g, 0) for g in gs])
         else:
             frame = Frame(len(units), run.what)
-            gs = run.pull([y], [Batched(frame, units)], graph)
+            gs = run.pull([y], [Batched(frame, units)], graph, span)
             chunks.append([None if g is None else leave(g, frame=frame, axis=0) for g in gs])
     return [None if rows[0] is None else concatenate(rows) for rows in zip(*chunks, strict=True)]
 
 
-def _columns(y: Tensor, leaf: Tensor, most: int) -> Array:
+def _columns(y: Tensor, leaf: Tensor, most: int, since: int) -> Array:
     """One tangent of an output per element of a leaf, along the last axis; None where all are zero."""
     chunks = []
     for units in _units(leaf.size, most, leaf):
         frame = Frame(len(units), "jacobian")
-        tangent = push([y], {leaf: Batched(frame, units)}, False).get(y)
+        tangent = push([y], {leaf: Batched(frame, units)}, False, since).get(y)
         if tangent is None:
             return None
         chunks.append(leave(tangent, frame=frame, axis=y.ndim))
@@ -509,134 +549,12 @@ def hvp(function: Function, x: Any, v: Any) -> Any:
     gs: list[Any] = [None] * len(run.leaves)
     graph = False
     if y is not None:
-        graph = run.outer([y])
-        first = run.pull([y], [_one(y)], True)
+        span = run.between([y])
+        graph = run.outer(span)
+        first = run.pull([y], [_one(y)], True, span)
         live = [i for i, g in enumerate(first) if isinstance(g, Tensor) and g.requires_grad]
-        gs = run.pull([first[i] for i in live], [directions[i] for i in live], graph)
+        roots = [first[i] for i in live]
+        gs = run.pull(roots, [directions[i] for i in live], graph, run.between(roots))
     if graph:
         run.tie()
     return run.hand_out(gs, [d for d in directions if d is not None])[0]
-
-
-# ----- checkpoint -----
-class _Segment:
-    """A call whose tape is not kept: recorded once to see what it depends on, and again when its gradient is needed."""
-
-    def __init__(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.function = function
-        self.given, self.structure = tree.flatten((args, kwargs))
-        self.slots = [i for i, x in enumerate(self.given) if isinstance(x, Tensor) and x.requires_grad]
-        self.sources = [self.given[i] for i in self.slots]
-        self.batch = current().batch  # the rows of a vmap around the call
-        self._last: tuple[Array, list[Any]] | None = None
-
-    def run(self, values: Sequence[Array]) -> tuple[Any, list[Tensor]]:
-        """The result, with fresh leaves around these values in place of the arguments that require a gradient."""
-        leaves = [variable(value, source.name) for value, source in zip(values, self.sources)]
-        passed = list(self.given)
-        for i, leaf in zip(self.slots, leaves, strict=True):
-            passed[i] = leaf
-        args, kwargs = tree.unflatten(self.structure, passed)
-        with switch("record", True), switch("batch", self.batch):
-            return self.function(*args, **kwargs), leaves
-
-    def captured(self, y: Tensor, start: int) -> list[Tensor]:
-        """Tensors that the function used without being given them (parameters of a layer): older than the call."""
-        walk: list[Tensor] = [y]
-        found: dict[Tensor, None] = {}
-        seen: set[Any] = set(walk)
-        for tensor in walk:  # the list grows while it is walked
-            for index in tensor.wrt:
-                source = tensor.inputs[index]  # type: ignore[index]
-                if source not in seen:
-                    seen.add(source)
-                    if source.serial < start:
-                        found[source] = None
-                    else:
-                        walk.append(source)
-        return list(found)
-
-    def rule(self, index: int, g: Array, y: Array, inputs: Sequence[Array]) -> Array:
-        """The cotangent of one input; all are worked out at the first one asked for."""
-        if self._last is None or self._last[0] is not g:
-            self._last = (g, self._pull(g, y, inputs))
-        part = self._last[1][index]
-        if index == len(inputs) - 1:
-            self._last = None
-        return part
-
-    def _pull(self, g: Array, y: Array, inputs: Sequence[Array]) -> list[Array]:
-        graph = any(isinstance(x, Tensor) for x in inputs)
-        own = inputs[: len(self.slots)]
-        again, leaves = self.run([x.data if isinstance(x, Tensor) else x for x in own])
-        old = y.value if isinstance(y, Tensor) else y
-        if not isinstance(old, Box) and not np.array_equal(old, again.value, equal_nan=True):
-            raise GraphError(
-                f"checkpoint: {_called(self.function)} gave another result when it ran again: it draws random "
-                "numbers, or something it reads has changed. Pass them in as an argument, or leave checkpoint out"
-            )
-        targets = [*leaves, *self.sources[len(self.slots) :]]
-        found = _pull([again], [g], graph, set(targets))
-        if graph:
-            for leaf, source in zip(leaves, own, strict=True):
-                tie(leaf, source)
-        return [np.zeros(t.shape, t.dtype)[()] if found.get(t) is None else found[t] for t in targets]
-
-
-def _segment_rule(index: int) -> Any:
-    return lambda g, y, *inputs, segment: segment.rule(index, g, y, inputs)
-
-
-def _never(*inputs: Array, segment: _Segment) -> Array:
-    return segment.function(*inputs)
-
-
-_checkpoint_p = unlisted("checkpoint", _never, _segment_rule, shape=lambda *specs, segment: specs[0])
-
-
-def checkpoint(function: Function) -> Function:
-    """The same function with a smaller tape: nothing in it is kept for backward, which runs the function again.
-
-    Memory of a chain of n layers in √n checkpointed segments falls from n to about 2√n, for one more forward pass
-    (T. Chen et al., "Training deep nets with sublinear memory cost", 2016).  Gradients also reach tensors that the
-    function uses without being given them, such as the parameters of a layer.
-
-    Args:
-        function: returns one array, the same one every time it runs (no random draws).
-
-    Returns:
-        A function of the same arguments.  Arrays alone give arrays: then there is nothing to record.
-
-    Raises:
-        ArgumentError: it returned something else than one array.
-        GraphError: at backward, if the second run gave another result.
-
-    >>> import autograd as ag
-    >>> x = ag.Tensor(2.0, requires_grad=True)
-    >>> y = ag.checkpoint(lambda x: (x * x).exp())(x)
-    >>> [t.creator.name for t in ag.tape(y)]
-    ['checkpoint']
-    """
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        mode = current()
-        if not mode.record:
-            return function(*args, **kwargs)
-        start = clock.tick()
-        segment = _Segment(function, args, kwargs)
-        y, leaves = segment.run([source.data for source in segment.sources])
-        if isinstance(y, np.ndarray | np.generic | float | int):
-            return y
-        if not isinstance(y, Tensor):
-            raise ArgumentError(
-                f"checkpoint needs a function that returns one Tensor, {_called(function)} returned {y!r}"
-            )
-        if not y.requires_grad:
-            return y
-        own = set(leaves)
-        segment.sources += [source for source in segment.captured(y, start) if source not in own]
-        inputs = tuple(segment.sources)
-        return record(mode, _checkpoint_p, inputs, tuple(range(len(inputs))), {"segment": segment}, y.value)
-
-    return wrapped

@@ -42,6 +42,10 @@ class Primitive:
 
     `vjps` holds one rule per array argument (None: no gradient flows), or a function from the argument's index to its
     rule where the number of arguments varies.  A rule gets the output's cotangent g, the output y, then the arguments.
+
+    Where that number may be large, `jointly(which, g, y, *arrays, **settings)` works out the cotangents of several
+    arguments at once.  `deposit(total, g, *arrays, **settings)` adds the first argument's cotangent, which is zero nearly
+    everywhere, to a sum of such: `arrays` are the other arguments.
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class Primitive:
         symbol: str = "",
         doc: str = "",
         ufunc: Callable[..., Any] | None = None,
+        jointly: Callable[..., Sequence[Array]] | None = None,
+        deposit: Callable[..., None] | None = None,
     ) -> None:
         if name in REGISTRY:
             raise KeyError(f"a primitive named {name!r} exists already")
@@ -70,6 +76,8 @@ class Primitive:
         self.variadic = callable(vjps)
         positional, self.settings = _signature(forward)
         self.arity = None if callable(vjps) else len(vjps) or positional  # None: any number of arrays
+        self.jointly = jointly or self._one_by_one
+        self.deposit = deposit
         self.differentiable = callable(vjps) or any(rule is not None for rule in vjps)
         REGISTRY[name] = self
 
@@ -107,6 +115,9 @@ class Primitive:
         if callable(self.vjps):
             return self.vjps(index)
         return self.vjps[index] if index < len(self.vjps) else None
+
+    def _one_by_one(self, which: Sequence[int], *given: Array, **settings: Any) -> list[Array]:
+        return [self.rule(index)(*given, **settings) for index in which]  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .errors import DTypeError, InplaceError
+from .errors import ArgumentError, AxisError, DTypeError, InplaceError, OutOfBoundsError
 from .ops import elementwise, shape
 from .primitive import REGISTRY, Array, Box
 
@@ -129,7 +129,22 @@ def array_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
                 "or use x.numpy() to leave the graph"
             )
         kwargs = {k: value for k, value in kwargs.items() if k in override.names}
-    return override.call(*args, **kwargs)
+    try:
+        return override.call(*args, **kwargs)
+    except (ValueError, TypeError, IndexError) as error:
+        kind = _OWN.get(type(error))
+        if kind is None:
+            raise  # ours already, or of a function that the caller passed
+        raise kind(f"numpy.{_name(function)}: {error}") from error
+
+
+_OWN: dict[type[Exception], type[Exception]] = {
+    ValueError: ArgumentError,
+    TypeError: DTypeError,
+    IndexError: OutOfBoundsError,
+    np.exceptions.AxisError: AxisError,
+    np.linalg.LinAlgError: ArgumentError,
+}
 
 
 def _name(function: Any) -> str:
@@ -186,6 +201,10 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
         )
     if "axis" not in kwargs and len(inputs) < 2:
         kwargs["axis"] = 0  # a ufunc's methods go along the first axis where functions take all
+    if method == "accumulate" and np.ndim(inputs[0]) > 1 and None in (kwargs.get("axis", 0), *inputs[1:2]):
+        raise AxisError(f"numpy.{name}.accumulate goes along one axis, got axis None for shape {np.shape(inputs[0])}")
+    if method == "accumulate" and np.ndim(inputs[0]) == 0:
+        raise AxisError(f"numpy.{name}.accumulate goes along an axis, which a single number does not have")
     return array_function(target, inputs, kwargs)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .blame import at, called
-from .errors import InplaceError
+from .blame import at, called, here
+from .errors import GraphError, InplaceError
 from .mode import clock
 from .primitive import Box, reads
 
@@ -21,6 +21,14 @@ def check_unchanged(order: Sequence[Any]) -> None:
         InplaceError: names the tensor, the operation and its line.
     """
     for tensor in order:
+        for index in tensor.wrt:
+            source = tensor.inputs[index]
+            if source.creator is not None and source.serial < source.changed < tensor.serial:
+                raise InplaceError(
+                    f"{called(source)}, made by {source.creator.name!r} at {at(source.site)}, was given another value (x.data "
+                    f"= v) before {tensor.creator.name!r} at {at(tensor.site)} read it, so no gradient can be told: make a "
+                    "new tensor, Tensor(v) or x.detach(), instead of writing into a result"
+                )
         needed: set[int] | None = set()
         for index in tensor.wrt:
             read = reads(tensor.creator.rule(index))
@@ -41,6 +49,37 @@ def _last_write(tensor: Any) -> int:
     owner = array.base if isinstance(array, np.ndarray) and array.base is not None else array
     changed: int = tensor.changed
     return max(changed, clock.written.get(id(owner), 0))
+
+
+def refuse_lost(tensor: Any, how: str) -> None:
+    """Refuse to write a value that requires a gradient: as a plain value it would lose it, silently.
+
+    Raises:
+        InplaceError: always.
+    """
+    raise InplaceError(
+        f"{at(here())}: {how} writes a value that requires a gradient into {called(tensor)}, and its gradient would be lost. "
+        "Use x = x.at[index].set(v), through which gradients flow, or write v.detach() if none shall"
+    )
+
+
+def refuse_inside(root: Any) -> None:
+    """Refuse ``backward()`` where an argument of a transformation would get its ``.grad``, a value without history.
+
+    Raises:
+        GraphError: the root was computed from such an argument.
+    """
+    seen, waiting = {root}, [root]
+    for tensor in waiting:  # the list grows while it is walked
+        if tensor.stands_in and tensor.creator is None:
+            raise GraphError(
+                f"{at(here())} calls backward() on a value computed from {called(tensor)}, the argument of a transformation: "
+                ".grad is a plain value, so the derivative of what is made of it would be lost. Use autograd.grad or vjp here"
+            )
+        for index in tensor.wrt if tensor.inputs is not None else ():
+            if (parent := tensor.inputs[index]) not in seen:
+                seen.add(parent)
+                waiting.append(parent)
 
 
 def freed_message(tensor: Any, roots: Sequence[Any]) -> str:

@@ -16,11 +16,12 @@ from .array import ArrayMethods, fresh
 from .blame import OWN_FILES, Site, called, explained, here, line_of
 from .engine import pull, toposort
 from .errors import DTypeError, GraphError, ShapeError
-from .mode import Mode, clock, current
+from .mode import DEPTH, Mode, clock, current
 from .ops import elementwise, linalg
 from .ops.shape import reshape
 from .primitive import Array, Box, Primitive
-from .safety import refuse_write
+from .protocols import as_array
+from .safety import refuse_inside, refuse_lost, refuse_write
 
 _new = object.__new__
 _frame = sys._getframe
@@ -52,11 +53,15 @@ class Tensor(ArrayMethods):
         "scope", "serial", "settings", "value", "wrt",
     )  # fmt: skip
     level = 2**62  # above any number of batches
+    stands_in = False  # for the argument of a transformation
 
     def __init__(
         self, data: Any, requires_grad: bool = False, *, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
-        self.value = fresh(data.data if isinstance(data, Tensor) else data, requires_grad, dtype)
+        if isinstance(data, Tensor):
+            data._leaves_the_graph("a new Tensor", "x.detach()")
+            data = data.data
+        self.value = fresh(data, requires_grad, dtype)
         self._grad: Any = None
         self.requires_grad, self.name = requires_grad, name
         self.creator: Primitive | None = None  # what made it, from which inputs, with which settings
@@ -88,6 +93,8 @@ class Tensor(ArrayMethods):
         mode = current()
         if mode.batch is not None:
             mode.batch.refuse_write(self)
+        if isinstance(new, Tensor) and new.requires_grad and mode.record and DEPTH.get():
+            refuse_lost(self, "x.data = v")
         new = raw_value(new)
         if new.shape != self.value.shape:
             raise ShapeError(f"cannot put shape {new.shape} into {called(self)}: make a new Tensor for another shape")
@@ -192,6 +199,8 @@ class Tensor(ArrayMethods):
             GraphError: nothing asked for a gradient, the tensor is no scalar, or its graph has been freed.
             InplaceError: a value that is needed was changed after it was recorded.
 
+        Inside a transformation use `grad` and its kin: ``.grad`` is a plain value, through which nothing flows on.
+
         >>> x = Tensor(3.0, requires_grad=True)
         >>> (x ** 2).backward()
         >>> float(x.grad)
@@ -218,6 +227,8 @@ class Tensor(ArrayMethods):
             if np.shape(seed) != self.shape:
                 raise ShapeError(f"gradient has shape {np.shape(seed)}, {called(self)} needs the same shape")
             seed = elementwise.astype(seed, self.dtype)
+        if DEPTH.get():
+            refuse_inside(self)
         freed = None if retain_graph or mode.keep else {"freed_at": here()}
 
         def keep(tensor: Tensor, g: Array) -> None:
@@ -264,7 +275,7 @@ class Tensor(ArrayMethods):
                     "forward" if any(a.requires_grad for a in arrays if isinstance(a, Box)) else trace.phase
                 ):
                     value = primitive(*values, **settings)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, IndexError) as error:
             raise explained(error, primitive, arrays) from error
         wrt: tuple[int, ...] = ()
         if mode.record and primitive.differentiable:
@@ -290,6 +301,9 @@ class Tensor(ArrayMethods):
 
     # ----- the rest -----
     def __setitem__(self, key: Any, new: Any) -> None:
+        new = as_array(new)
+        if isinstance(new, Tensor) and new.requires_grad and current().record:
+            refuse_lost(self, "x[i] = v")
         refuse_write(self)
         fresh = np.array(self._concrete("x[i] = v"))
         fresh[key] = raw_value(new)
@@ -311,6 +325,7 @@ class Tensor(ArrayMethods):
         raise DTypeError("tensors are not pickled: save arrays with nn.save, or t.numpy()")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        self._leaves_the_graph("a copy without history", "x.detach()")
         return type(self)(self.value, self.requires_grad, name=self.name)
 
     def _concrete(self, what: str) -> Any:
@@ -352,9 +367,9 @@ def record(
     return out
 
 
-def constant(value: Any) -> Tensor:
+def constant(value: Any, kind: type[Tensor] = Tensor) -> Tensor:
     """A tensor around a value that nobody else holds, with no history."""
-    out: Tensor = _new(Tensor)
+    out = _new(kind)
     out.value = value
     out._grad = out.name = out.creator = out._code = None
     out.requires_grad = False

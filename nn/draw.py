@@ -9,7 +9,7 @@ import html
 import io
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,8 +157,8 @@ class NetworkPicture:
             axes.add_patch(Patch(place, r, facecolor=fill, alpha=circle.opacity, linewidth=0, zorder=3))
         for words in self.words:
             axes.text(
-                words.x, words.y, words.text.replace("$", r"\$"), fontsize=words.size * 0.92, color=colour[words.role],
-                ha="center" if words.middle else "left", va="baseline", zorder=4,
+                words.x, words.y, _printable(words.text), fontsize=words.size * 0.92, color=colour[words.role],
+                parse_math=False, ha="center" if words.middle else "left", va="baseline", zorder=4,
                 fontweight="bold" if words.bold else "normal",
                 path_effects=[withStroke(linewidth=6, foreground=colour["paper"])] if words.halo else [],
             )  # fmt: skip
@@ -391,9 +391,8 @@ def _label(picture: NetworkPicture, layers: Layers, columns: list[Column]) -> No
 
 def _safe(text: str) -> str:
     """Text as it may stand in SVG: on one line, nothing special, nothing that no file may hold."""
-    return html.escape("".join(_printable(text)))
+    return html.escape(_printable(text))
 
 
-def _printable(text: str) -> Iterator[str]:
-    for letter in text:
-        yield " " if letter in "\n\t" else letter if letter.isprintable() else "\ufffd"
+def _printable(text: str) -> str:
+    return "".join(" " if letter in "\n\t" else letter if letter.isprintable() else "\ufffd" for letter in text)

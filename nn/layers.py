@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import autograd
 from autograd.errors import ArgumentError, ShapeError
 from nn.init import Initializer, generator, initializer
 from nn.module import Module, Parameter
@@ -23,7 +24,7 @@ class Dense(Module):
     dtype: of the parameters.
 
     weight: Parameter (input_size, output_size); bias: Parameter (output_size,) or None.
-    Called with x (..., input_size), it returns y (..., output_size).
+    Called with x (..., input_size), it returns y (..., output_size); integers are taken as numbers of the weight's dtype.
 
     Raises ArgumentError for sizes that are no positive integers, ShapeError for an input of another size.
 
@@ -75,12 +76,15 @@ class Dense(Module):
 
     def forward(self, x: Any) -> Any:
         """y = x W + b."""
-        shape = np.shape(x) if isinstance(x, (list, tuple, int, float)) else x.shape
+        plain = isinstance(x, (list, tuple, int, float))
+        shape = np.shape(x) if plain else x.shape
         if not shape or shape[-1] != self.input_size:
             raise ShapeError(
                 f"{self!r} got an input of shape {tuple(shape)}: its last axis must be {self.input_size}"
                 + (f"; use x.reshape(-1, {self.input_size})" if len(shape) < 2 else "")
             )
+        if not plain and x.dtype.kind in "iub":  # which NumPy would compute in float64, whatever the weights are
+            x = autograd.astype(x, self.weight.dtype)
         y = x @ self.weight
         return y if self.bias is None else y + self.bias
 

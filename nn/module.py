@@ -289,10 +289,12 @@ class Module:
 
     # -- using it ------------------------------------------------------------------------------------------------------
 
-    def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
+    def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
         """The output for the rows of `X` as an array: in evaluation mode, recording nothing.
 
-        X: array (n, ...); batch_size: rows per forward pass (all at once by default).  Returns an array (n, ...).
+        X: array (n, ...), floats cast to the dtype of the parameters; batch_size: rows per forward pass (all at once
+        by default).  Returns an array (n, ...), or a tuple, list, dict or dataclass of arrays where `forward` returns
+        one of Tensors.  Afterwards every module is in the mode it was in.
         """
         from nn.train import predict
 
@@ -350,6 +352,27 @@ def observe(model: Module) -> Iterator[dict[str, Any]]:
     finally:
         for _, module in watched:
             module.__dict__.pop("forward", None)
+
+
+@contextlib.contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Within, a model and all below it are in evaluation mode; afterwards each of them is in the mode it was in.
+
+    >>> import nn
+    >>> model = nn.Sequential(nn.Tanh(), nn.Tanh())
+    >>> model[0].training = False
+    >>> with evaluating(model):
+    ...     assert not model.training
+    >>> model[0].training, model[1].training
+    (False, True)
+    """
+    before = [(module, module.training) for _, module in model.named_modules()]
+    Module.eval(model)
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
 
 
 def class_label(child: Module, siblings: Sequence[Module]) -> str:

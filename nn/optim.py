@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,8 @@ class Optimizer:
             parameters = parameters.parameters()
         if isinstance(parameters, Tensor):
             raise ArgumentError("parameters must be a list of Tensors: write [tensor]")
+        if not isinstance(parameters, Iterable):
+            raise ArgumentError(f"parameters must be a list of Tensors or a Module, not {parameters!r}")
         origin = parameters.origin if isinstance(parameters, ParameterList) else None
         self.parameters = list(parameters)
         if not self.parameters:
@@ -204,6 +207,8 @@ class Adam(Optimizer):
         accumulate: bool = False,
     ) -> None:
         super().__init__(parameters, learning_rate, accumulate=accumulate)
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise ArgumentError(f"betas must be a pair of numbers, such as (0.9, 0.999), not {betas!r}")
         self.betas = _fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1])
         self.epsilon = _not_negative("epsilon", epsilon)
         self.means, self.squares = self._slots(), self._slots()
@@ -239,20 +244,29 @@ class Adam(Optimizer):
 # -- what is accepted --------------------------------------------------------------------------------------------------
 
 
+def _number(name: str, value: Any) -> float:
+    try:
+        if not isinstance(value, str):
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise ArgumentError(f"{name} must be a number, not {value!r}")
+
+
 def _positive(name: str, value: float) -> float:
-    if not 0.0 < value < float("inf"):
+    if not 0.0 < _number(name, value) < float("inf"):
         raise ArgumentError(f"{name} must be a positive number, not {value!r}")
     return float(value)
 
 
 def _not_negative(name: str, value: float) -> float:
-    if not 0.0 <= value < float("inf"):
+    if not 0.0 <= _number(name, value) < float("inf"):
         raise ArgumentError(f"{name} must be zero or positive, not {value!r}")
     return float(value)
 
 
 def _fraction(name: str, value: float) -> float:
-    if not 0.0 <= value < 1.0:
+    if not 0.0 <= _number(name, value) < 1.0:
         raise ArgumentError(f"{name} must be at least 0 and below 1, not {value!r}")
     return float(value)
 

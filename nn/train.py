@@ -15,11 +15,12 @@ import numpy as np
 from tqdm import tqdm
 
 import autograd
-from autograd import Tensor, no_grad, tape
+from autograd import Tensor, no_grad, tape, tree
 from autograd.errors import ArgumentError, DivergenceError, DTypeError, ShapeError, TraceError
+from nn import accept
 from nn.explore import Run
 from nn.history import History, Record, Recorder
-from nn.module import Module
+from nn.module import Module, evaluating
 from nn.optim import Adam, Optimizer
 
 LossFunction = Callable[[Any, Any], Any]
@@ -57,6 +58,7 @@ def fit(
     >>> nn.accuracy(model.predict(X), y, threshold=0)
     1.0
     """
+    accept.module(model)
     if optimizer is not None and learning_rate is not None:
         raise ArgumentError("give the learning rate to the optimizer, or leave the optimizer out")
     if optimizer is None:
@@ -64,18 +66,29 @@ def fit(
     return Trainer(model, loss, optimizer).run(X, y, epochs=epochs, batch_size=batch_size, **settings)
 
 
-def predict(model: Module, X: Any, *, batch_size: int | None = None) -> np.ndarray:
+def predict(model: Module, X: Any, *, batch_size: int | None = None) -> Any:
     """The output of a model for the rows of X; see `Module.predict`."""
-    X = _rows(X, "X", _dtype(model))
-    training = model.training
-    Module.eval(model)
-    try:
-        with no_grad():
-            size = batch_size or max(len(X), 1)
-            parts = [_array(model(Tensor(X[i : i + size]))) for i in range(0, max(len(X), 1), size)]
-    finally:
-        Module.train(model, training)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    accept.module(model)
+    if batch_size is not None:
+        accept.count("batch_size", batch_size)
+    X = accept.rows(X, "X", accept.dtype(model))
+    with no_grad(), evaluating(model):
+        size = batch_size or max(len(X), 1)
+        parts = [tree.map(accept.output, model(Tensor(X[i : i + size]))) for i in range(0, max(len(X), 1), size)]
+    return parts[0] if len(parts) == 1 else _joined(parts, size)
+
+
+def _joined(parts: list[Any], size: int) -> Any:
+    """The outputs for several batches of so many rows as those for all rows."""
+    leaves, structure = zip(*map(tree.flatten, parts))
+    for batch in leaves[:-1]:
+        for leaf in batch:
+            if leaf.shape[:1] != (size,):
+                raise ShapeError(
+                    f"for {size} rows the model returned shape {leaf.shape}, which is not one row for each, so batches "
+                    "of it cannot be joined: leave batch_size out"
+                )
+    return tree.unflatten(structure[0], [np.concatenate(leaf) for leaf in zip(*leaves)])
 
 
 class Trainer:
@@ -89,6 +102,10 @@ class Trainer:
     """
 
     def __init__(self, model: Module, loss: LossFunction, optimizer: Optimizer) -> None:
+        accept.module(model)
+        accept.function("loss", loss, "nn.MSE() or any function of (prediction, target)")
+        if not isinstance(optimizer, Optimizer):
+            raise ArgumentError(f"optimizer must be an object such as nn.SGD(model), not {optimizer!r}")
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.history = History()
         self.epoch = 0
@@ -121,38 +138,52 @@ class Trainer:
     ) -> History:
         """Train for some epochs.
 
-        X (n, ...), y (n, ...): the data, cast to the dtype of the parameters (labels stay integers).
+        X (n, ...), y (n, ...): the data, floats cast to the dtype of the parameters.  Integers stay integers (tokens,
+        labels), but for targets of the shape of the output.
         batch_size: rows per step, None for all; shuffle: a new order of the rows in every epoch, drawn from `seed`.
         validation: (X, y) whose loss is measured after each epoch; metrics: functions of (prediction, target) by name,
         of the validation rows, or without these of the training rows.
-        recorders: what to keep on the way; callbacks: called with this trainer after each epoch, one that returns True
-        ends the run.
+        loss and metrics are called once before anything is changed, to see that they take what the model returns (which
+        may be a tuple, list, dict or dataclass of Tensors) and return numbers.
+        recorders: what to keep on the way, each under a name of its own; callbacks: called with this trainer after each
+        epoch, one that returns True ends the run.
         verbose: 0 is silent; 1 shows a bar, and nothing where standard error is no terminal; 2 prints ten lines.
 
         Ctrl-C ends the run after the current step and returns the history; a second one interrupts at once.
-        Raises as `fit` does; after a DivergenceError the parameters are those of the last finite loss, and the error's
+        Raises as `fit` does; an error in a step leaves what the steps before it made, in the modes before the run; after
+        a DivergenceError the parameters are those of the last finite loss, and the error's
         attribute `history` holds what came before.
         """
+        epochs = accept.count("epochs", epochs)
+        size = None if batch_size is None else accept.count("batch_size", batch_size)
+        metrics = {} if metrics is None else accept.functions("metrics", metrics, '{"accuracy": nn.accuracy}')
+        recorders = accept.listed("recorders", recorders, lambda r: isinstance(r, Recorder), "[nn.record_weights()]")
+        callbacks = accept.listed("callbacks", callbacks, callable, "[lambda trainer: None]")
+        if len({recorder.name for recorder in recorders}) < len(recorders):
+            raise ArgumentError(f"two recorders of one name would keep one record: {recorders}; change the name of one")
+        for name, value, known in (("verbose", verbose, (0, 1, 2)), ("shuffle", shuffle, (False, True))):
+            if not isinstance(value, (int, np.integer, np.bool_)) or value not in known:
+                raise ArgumentError(f"{name} must be {' or '.join(map(str, known))}, not {value!r}")
+        rng = accept.generator(seed)
+        held_out = None if validation is None else accept.pair("validation", validation)
         X, y = self._check_data(X, y)
-        held_out = None if validation is None else self._check_data(*validation, names=("validation X", "validation y"))
+        if held_out is not None:
+            held_out = self._check_data(*held_out, names=("validation X", "validation y"))
         n = len(X)
-        size = n if batch_size is None else batch_size
-        for name, value in (("epochs", epochs), ("batch_size", size)):
-            if not isinstance(value, (int, np.integer)) or value < (name == "batch_size"):
-                raise ArgumentError(f"{name} must be a positive integer, not {value!r}")
-        size = min(size, n)
+        size = min(size or n, n)
+        if metrics:
+            inputs, targets = held_out or (X, y)
+            _measured(metrics, predict(self.model, inputs), targets)
         self.history = history = History(records={recorder.name: Record() for recorder in recorders})
         if "weights" in history.records:
             history.run = Run(self.model, self.loss, X, y)
         self._state = [*self.model.state().values(), *self.optimizer.state().values()]
         self._good = self._values()
         self._generators = autograd.compile(self.step).generators
-        rng = np.random.default_rng(seed)
         rows = np.arange(n)
-        callbacks = list(callbacks)
-        Module.train(self.model)
         # Overflow on the way to a divergence is reported once, by the error, not by a stream of NumPy warnings.
-        with np.errstate(all="ignore"), _interruptible() as interrupt, _Progress(epochs, verbose) as progress:
+        quiet = np.errstate(all="ignore")
+        with _training(self.model), quiet, _interruptible() as interrupt, _Progress(epochs, verbose) as progress:
             while history.epochs < epochs:
                 self._record(recorders, history.epochs)
                 busy = held_out or metrics or callbacks or n % size
@@ -160,7 +191,7 @@ class Trainer:
                 order = np.concatenate([rng.permutation(n) if shuffle else rows for _ in range(ahead)])
                 self._run_epochs(X[order], y[order], n, size, interrupt)
                 if held_out or metrics:
-                    self._measure(held_out or (X, y), metrics or {}, held_out is not None)
+                    self._measure(held_out or (X, y), metrics, held_out is not None)
                 progress.show(history.epochs, history)
                 stop = [callback(self) for callback in callbacks]
                 if interrupt.is_set() or any(result is True for result in stop):
@@ -168,7 +199,6 @@ class Trainer:
             self._check_finite()
             history.interrupted = interrupt.is_set()
             self._record(recorders, history.epochs, last=True)
-        Module.eval(self.model)
         return history
 
     # -- epochs --------------------------------------------------------------------------------------------------------
@@ -207,6 +237,9 @@ class Trainer:
                     f"training runs without compilation, since the step cannot be traced: {error}", stacklevel=4
                 )
                 continue
+            except BaseException:  # in the middle of a step, some parameters are changed and some are not
+                self._restore(before)
+                raise
             if not all(map(math.isfinite, losses)):
                 self._restore(before)
                 for generator, state in zip(self._generators, drawn, strict=True):
@@ -249,9 +282,10 @@ class Trainer:
         prediction = predict(self.model, X)
         if held_out:
             with no_grad():
-                self.history.validation_loss.append(float(_array(self.loss(Tensor(prediction), Tensor(y)))))
-        for name, metric in metrics.items():
-            self.history.metrics.setdefault(name, []).append(float(metric(prediction, y)))
+                loss = self.loss(tree.map(Tensor, prediction), Tensor(y))
+            self.history.validation_loss.append(accept.number("the loss", loss))
+        for name, value in _measured(metrics, prediction, y).items():
+            self.history.metrics.setdefault(name, []).append(value)
 
     def _record(self, recorders: Sequence[Recorder], epoch: int, last: bool = False) -> None:
         for recorder in recorders:
@@ -303,49 +337,37 @@ class Trainer:
 
     def _check_data(self, X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> tuple[np.ndarray, np.ndarray]:
         """X and y as arrays, once a forward pass and the loss have accepted them."""
-        dtype = _dtype(self.model)
-        X, y = _rows(X, names[0], dtype), _rows(y, names[1], None)
+        dtype = accept.dtype(self.model)
+        X, y = accept.rows(X, names[0], dtype), accept.rows(y, names[1], None)
         if len(X) != len(y):
             raise ShapeError(f"{names[0]} has {len(X)} rows and {names[1]} has {len(y)}")
         if not len(X):
             raise ArgumentError(f"empty batch: {names[0]} has shape {X.shape}, no rows to train on")
-        output = (len(X), *predict(self.model, X[:1]).shape[1:])
-        if y.shape != output and y.size == math.prod(output):
+        # The loss looks at all rows once, so that what it finds wrong is named by its position in y, not in a batch.
+        rows = len(X) if X.size <= 1_000_000 else 1000
+        prediction = predict(self.model, X[:rows])
+        output = (len(X), *prediction.shape[1:]) if isinstance(prediction, np.ndarray) else None
+        if output is not None and y.shape != output and y.size == math.prod(output):
             raise ShapeError(
                 f"{names[1]} has shape {y.shape}, but the output for these rows has shape {output}. "
                 f"Use {names[1]}.reshape{output}"
             )
         if y.dtype.kind == "f" or y.shape == output:
-            y = y.astype(dtype)
-        # The loss looks at all rows once, so that what it finds wrong is named by its position in y, not in a batch.
-        rows = len(X) if X.size <= 1_000_000 else 1000
+            y = accept.cast(y, names[1], dtype)
         with no_grad(), np.errstate(all="ignore"):
-            result = self.loss(Tensor(predict(self.model, X[:rows])), Tensor(y[:rows]))
-        if np.shape(_array(result)) != ():
-            raise ShapeError(f"the loss must be a scalar, but has shape {np.shape(_array(result))}: use its mean()")
+            result = self.loss(tree.map(Tensor, prediction), Tensor(y[:rows]))
+        if not isinstance(result, Tensor):
+            raise DTypeError(
+                f"the loss returned {accept.kind(result)}, through which no gradient flows: it must return a Tensor, "
+                "computed from the prediction without float(), .item(), .numpy() or .data"
+            )
+        if result.shape != ():
+            raise ShapeError(f"the loss must be a scalar, but has shape {result.shape}: use its mean()")
         return X, y
 
 
-def _dtype(model: Module) -> np.dtype[Any]:
-    """The dtype that data are cast to: that of the first parameter."""
-    return next((np.dtype(parameter.dtype) for _, parameter in model.named_parameters()), np.dtype(np.float64))
-
-
-def _array(value: Any) -> np.ndarray:
-    return np.asarray(value.data if isinstance(value, Tensor) else value)
-
-
-def _rows(values: Any, name: str, dtype: np.dtype[Any] | None) -> np.ndarray:
-    """Data as an array of finite numbers with a row axis, cast to `dtype` where one is given."""
-    array = _array(values)
-    if array.dtype.kind not in "fiub":
-        raise DTypeError(f"{name} has dtype {array.dtype}, but must hold real numbers")
-    if array.ndim == 0:
-        raise ShapeError(f"{name} is a scalar; it must have one row per sample: use an array of shape (1, ...)")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        index = np.argwhere(~np.isfinite(array))[0].tolist()
-        raise ArgumentError(f"{name}{index} is {array[tuple(index)]}; remove or replace such values first")
-    return array if dtype is None else array.astype(dtype, copy=False)
+def _measured(metrics: dict[str, Metric], prediction: Any, y: np.ndarray) -> dict[str, float]:
+    return {name: accept.number(f"metrics[{name!r}]", metric(prediction, y)) for name, metric in metrics.items()}
 
 
 def _first_nonfinite(output: Any) -> str:
@@ -362,10 +384,24 @@ def _first_nonfinite(output: Any) -> str:
 def _describe(tensor: Tensor) -> str:
     if tensor.creator is None:
         return f"the tensor {tensor.name or 'without a name'} of shape {tensor.shape}"
-    largest = max((float(np.abs(_array(item)).max(initial=0.0)) for item in tensor.inputs or ()), default=0.0)
+    largest = max((float(np.abs(accept.array(item)).max(initial=0.0)) for item in tensor.inputs or ()), default=0.0)
     where = f" in {tensor.scope}" if tensor.scope else ""
     line = f" at {tensor.site[0]}:{tensor.site[1]}" if tensor.site else ""
     return f"made by {tensor.creator.name!r}{where}{line} from inputs up to {largest:.3g}"
+
+
+@contextlib.contextmanager
+def _training(model: Module) -> Iterator[None]:
+    """Within, a model is in training mode, afterwards in evaluation mode, or after an error in the modes it was in."""
+    before = [(module, module.training) for _, module in model.named_modules()]
+    Module.train(model)
+    try:
+        yield
+    except BaseException:
+        for module, training in before:
+            module.training = training
+        raise
+    Module.eval(model)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ Many tests are driven by this table: values, shape rules and derivatives here, e
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,8 @@ high_bound = domain(lambda rng, shape: 0.4 * rng.integers(0, 3, shape) + 0.2)
 between_multiples = domain(lambda rng, shape: 1.75 * (rng.integers(-3, 4, shape) + rng.uniform(0.2, 0.8, shape)))
 divisor = domain(lambda rng, shape: 1.75 * rng.choice([-1.0, 1.0], shape))
 odd = domain(_odd)
+whole = domain(lambda rng, shape: rng.integers(-100, 100, shape))
+places = domain(lambda rng, shape: rng.integers(0, 8, shape))
 truth = domain(lambda rng, shape: rng.random(shape) < 0.5)
 matrix = domain(_matrix)
 positive_definite = domain(_positive_definite)
@@ -176,6 +179,11 @@ def binary(
     cases = [Case(left(a), right(b)) for a, b in PAIRS]
     cases += [Case(left((2, 3)), number) for number in numbers] + [Case(number, right((3,))) for number in numbers]
     return Sample(reference, kind, (*cases, Case(strided(left((2, 3))), right((3,)))))
+
+
+def bits(function: Callable[[int, int], int]) -> Callable[..., Any]:
+    """A function of Python integers, element by element."""
+    return np.vectorize(function, otypes=[np.int64])
 
 
 def movement(reference: Callable[..., Any], *cases: Case) -> Sample:
@@ -343,6 +351,12 @@ SAMPLES: dict[str, Sample] = {
     "logical_and": binary(lambda a, b: (a != 0) & (b != 0), NONE, truth, truth, (True,)),
     "logical_or": binary(lambda a, b: (a != 0) | (b != 0), NONE, truth, truth, (False,)),
     "logical_not": unary(lambda x: x == 0, NONE, truth),
+    "bitwise_and": binary(bits(operator.and_), NONE, whole, whole, (6, -1)),
+    "bitwise_or": binary(bits(operator.or_), NONE, whole, whole, (6, -1)),
+    "bitwise_xor": binary(bits(operator.xor), NONE, whole, whole, (6, -1)),
+    "invert": unary(lambda x: -1 - x, NONE, whole),
+    "left_shift": binary(bits(operator.lshift), NONE, whole, places, (3,)),
+    "right_shift": binary(bits(operator.rshift), NONE, whole, places, (3,)),
     "isfinite": unary(np.vectorize(math.isfinite, otypes=[bool]), NONE, odd),
     "isnan": unary(lambda x: x != x, NONE, odd),
     "floor": unary(each(math.floor), NONE, halves),

@@ -297,3 +297,34 @@ def test_gradients_left_by_a_compiled_step_count_too():
     square_loss(w).backward()
     with pytest.warns(UserWarning, match="adds up 2 backward passes"):
         optimizer.step()
+
+
+OPTIMIZERS = {"SGD": nn.optim.SGD, "RMSProp": nn.optim.RMSProp, "Adam": nn.optim.Adam}
+SETTINGS = [
+    ("SGD", "momentum"),
+    ("SGD", "weight_decay"),
+    ("RMSProp", "decay"),
+    ("RMSProp", "epsilon"),
+    ("Adam", "epsilon"),
+]
+
+
+@pytest.mark.parametrize("value", ["0.1", None, [0.1], np.nan, -1.0, np.inf, 1j, {}, print])
+@pytest.mark.parametrize(("kind", "name"), [*SETTINGS, *((kind, "learning_rate") for kind in OPTIMIZERS)])
+def test_settings_that_are_no_numbers_in_range_are_refused_by_name(kind, name, value):
+    with pytest.raises(ArgumentError, match=f"{name} must be"):
+        OPTIMIZERS[kind]([Tensor([1.0], requires_grad=True)], **{name: value})
+
+
+@pytest.mark.parametrize(
+    "betas", [0.9, (0.9,), (0.9, 0.99, 0.999), "ab", None, (0.9, 1.0), (np.nan, 0.9), (0.9, "0.9")]
+)
+def test_betas_are_a_pair_of_fractions(betas):
+    with pytest.raises(ArgumentError, match="betas"):
+        nn.optim.Adam([Tensor([1.0], requires_grad=True)], betas=betas)
+
+
+@pytest.mark.parametrize("parameters", [None, 3, nn.MLP, print, 0.5])
+def test_parameters_that_are_no_list_are_refused(parameters):
+    with pytest.raises(ArgumentError, match="parameters must be a list of Tensors or a Module"):
+        nn.optim.SGD(parameters)

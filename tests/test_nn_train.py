@@ -1,5 +1,6 @@
 """The training loop: what it computes, keeps and refuses, and how it ends."""
 
+import dataclasses
 import inspect
 import json
 import re
@@ -15,7 +16,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd import Tensor
-from autograd.errors import ArgumentError, DivergenceError, DTypeError, ShapeError
+from autograd.errors import ArgumentError, DivergenceError, DTypeError, GraphError, ShapeError
 from nn.train import Trainer
 
 X, Y = nn.data.xor()
@@ -639,6 +640,386 @@ def test_parameters_left_out_of_the_optimizer_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.fit(X, Y, loss=nn.MSE(), optimizer=optimizer, epochs=1)
+
+
+# -- modes -------------------------------------------------------------------------------------------------------------
+
+
+class Failing(nn.Module):
+    """Passes on what it gets, until it is told to fail."""
+
+    fails = False
+
+    def forward(self, x):
+        if self.fails:
+            raise ZeroDivisionError
+        return x
+
+
+def modes(model):
+    return [module.training for _, module in model.named_modules()]
+
+
+@pytest.mark.parametrize("off", [(), (0,), (1, 3), (0, 1, 2, 3)])
+@pytest.mark.parametrize("fails", [False, True])
+def test_predict_leaves_each_module_in_the_mode_it_was_in(off, fails):
+    model = nn.Sequential(nn.Dense(2, 3, seed=0), nn.Sequential(nn.Tanh()), Failing(), nn.Dense(3, 1, seed=1))
+    for index in off:
+        model[index].training = False
+    before = modes(model)
+    model[2].fails = fails
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            model.predict(X)
+        with pytest.raises(ZeroDivisionError):
+            model.fit(X, Y, loss=nn.MSE(), epochs=1)
+    else:
+        model.predict(X, batch_size=3)
+        nn.Recorder("all", lambda model: model.predict(X)).function(model)
+    assert modes(model) == before
+
+
+def test_layers_are_in_evaluation_mode_while_it_predicts():
+    class Mode(nn.Module):
+        def forward(self, x):
+            return x * 0.0 + float(self.training)
+
+    model = nn.Sequential(Mode(), nn.Sequential(Mode()))
+    assert model.predict(X).max() == 0.0 and model(Tensor(X)).data.max() == 1.0
+
+
+@pytest.mark.parametrize("where", ["loss", "callback", "recorder", "metric"])
+def test_training_that_fails_keeps_what_the_steps_before_made(where):
+    """Whatever raises, and wherever: as if training had ended before that step."""
+    count = []
+
+    def fail(*_):
+        count.append(0)
+        if len(count) == 7:
+            raise ZeroDivisionError
+        return 0.0
+
+    def loss(prediction, target):
+        if where == "loss":
+            fail()
+        return ((prediction - target) ** 2).mean()
+
+    class Halfway(nn.optim.SGD):
+        """Changes the first parameter, and only then raises the error of a later one."""
+
+        def step(self):
+            super().step()
+            for parameter in self.parameters:
+                assert np.isfinite(parameter.data).all()
+
+    settings = {
+        "callback": {"callbacks": [fail]}, "recorder": {"recorders": [nn.Recorder("r", fail)]},
+        "metric": {"metrics": {"m": fail}}, "loss": {},
+    }[where]  # fmt: skip
+    model, reference = nn.MLP([2, 3, 1], seed=0), nn.MLP([2, 3, 1], seed=0)
+    model[0].training = False
+    before = modes(model)
+    with ag.disable_compile(), pytest.raises(ZeroDivisionError):
+        model.fit(X, Y, loss=loss, optimizer=Halfway(model), epochs=20, batch_size=None, **settings)
+    done = {"loss": 5, "callback": 7, "recorder": 6, "metric": 6}[where]  # loss and metric were called once before
+    where = "none"
+    with ag.disable_compile():
+        reference.fit(X, Y, loss=loss, optimizer=nn.optim.SGD(reference), epochs=done, batch_size=None)
+    assert_equal(weights(model), weights(reference))
+    assert modes(model) == before
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_an_update_that_ends_halfway_is_taken_back(error):
+    class Half(nn.optim.SGD):
+        steps = 0
+
+        def step(self):
+            self.steps += 1
+            if self.steps == 4:
+                self.parameters[0].data = self.parameters[0].data + 1e6
+                raise error
+            super().step()
+
+    model, reference = nn.MLP([2, 3, 1], seed=0), nn.MLP([2, 3, 1], seed=0)
+    with ag.disable_compile():
+        with pytest.raises(error):
+            model.fit(X, Y, loss=nn.MSE(), optimizer=Half(model), epochs=9, batch_size=None)
+        reference.fit(X, Y, loss=nn.MSE(), optimizer=nn.optim.SGD(reference), epochs=3, batch_size=None)
+    assert_equal(weights(model), weights(reference))
+
+
+# -- tokens ------------------------------------------------------------------------------------------------------------
+
+
+class Embedding(nn.Module):
+    def __init__(self, count, size, dtype=np.float64):
+        self.table = nn.Parameter(np.random.default_rng(0).normal(size=(count, size)), dtype=dtype)
+
+    def forward(self, x):
+        return self.table[x]
+
+
+class Language(nn.Module):
+    """Next-token logits (n, T, V) of tokens (n, T)."""
+
+    def __init__(self, dtype=np.float64):
+        self.embedding, self.out = Embedding(5, 3, dtype), nn.Dense(3, 5, seed=0, dtype=dtype)
+
+    def forward(self, x):
+        return self.out(ag.tanh(self.embedding(x))).reshape(-1, 5)
+
+
+TOKENS = np.random.default_rng(1).integers(0, 5, size=(12, 4))
+FOLLOWING = (TOKENS + 1) % 5
+
+
+def token_loss(logits, target):
+    return nn.cross_entropy(logits, target.reshape(-1))
+
+
+@pytest.mark.parametrize("kind", ["i8", "i4", "u1", "list"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_tokens_stay_integers(kind, dtype):
+    tokens = TOKENS.tolist() if kind == "list" else TOKENS.astype(kind)
+    model, plain = Language(dtype), Language(dtype)
+    history = model.fit(tokens, FOLLOWING, loss=token_loss, epochs=60, batch_size=5, shuffle=False, learning_rate=0.1)
+    optimizer, losses = nn.optim.Adam(plain, learning_rate=0.1), []
+    for _ in range(60):
+        for i in range(0, 12, 5):
+            optimizer.zero_grad()
+            loss = token_loss(plain(Tensor(TOKENS[i : i + 5])), Tensor(FOLLOWING[i : i + 5]))
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item() * len(TOKENS[i : i + 5]))
+    tolerance = 1e-9 if dtype == np.float64 else 1e-3
+    np.testing.assert_allclose(history.loss, np.sum(np.reshape(losses, (60, 3)), axis=1) / 12, rtol=tolerance)
+    assert history.loss[-1] < 0.1
+    predicted = model.predict(tokens)
+    assert predicted.dtype == dtype and (predicted.argmax(axis=-1) == FOLLOWING.reshape(-1)).all()
+    assert {p.dtype for p in model.parameters()} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("kind", ["?", "u1", "i1", "i2", "u4", "i8", "u8"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_integers_into_a_dense_layer_are_numbers_of_its_dtype(kind, dtype):
+    numbers = np.array([[0, 1], [1, 1], [1, 0]], kind)
+    model, reference = (nn.MLP([2, 4, 1], seed=0, dtype=dtype) for _ in range(2))
+    assert model(Tensor(numbers)).dtype == dtype and model.predict(numbers).dtype == dtype
+    runs = [m.fit(x, [[0.0], [1.0], [0.0]], loss=nn.MSE(), epochs=5)
+            for m, x in ((model, numbers), (reference, numbers.astype(float)))]  # fmt: skip
+    assert runs[0].loss == runs[1].loss
+    assert_equal(weights(model), weights(reference))
+
+
+def test_floats_that_the_model_cannot_hold_are_refused():
+    model = nn.MLP([2, 3, 1], dtype=np.float32)
+    for rows, targets, text in (
+        (bad(MOONS, (2, 1), 1e300), LABELS, r"X\[2, 1\] is 1e\+300, which the model's float32 cannot hold"),
+        (MOONS, bad(LABELS, (5, 0), -1e39), r"y\[5, 0\] is -1e\+39, which the model's float32 cannot hold"),
+    ):
+        with pytest.raises(ArgumentError, match=text):
+            model.fit(rows, targets, loss=nn.MSE())
+
+
+# -- outputs of several parts ------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Parts:
+    mean: object
+    spread: object
+
+
+PARTS = {
+    "tuple": (lambda a, b: (a, b), lambda p: p),
+    "list": (lambda a, b: [a, b], lambda p: p),
+    "dict": (lambda a, b: {"b": b, "a": a}, lambda p: (p["a"], p["b"])),
+    "nested": (lambda a, b: (a, {"x": [b]}), lambda p: (p[0], p[1]["x"][0])),
+    "dataclass": (Parts, lambda p: (p.mean, p.spread)),
+    "with None": (lambda a, b: (a, None, b), lambda p: (p[0], p[2])),
+}
+
+
+class Heads(nn.Module):
+    def __init__(self, join):
+        self.mean, self.spread, self.join = nn.Dense(2, 1, seed=0), nn.Dense(2, 4, seed=1), join
+
+    def forward(self, x):
+        return self.join(self.mean(x), ag.tanh(self.spread(x)))
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_the_loss_gets_what_the_model_returns(kind):
+    join, take = PARTS[kind]
+    kind = type(join(0, 0))
+
+    def loss(prediction, target):
+        assert type(prediction) is kind
+        mean, spread = take(prediction)
+        return ((mean - target) ** 2).mean() + (spread**2).mean()
+
+    def whole(prediction, target):
+        return ((prediction[0] - target) ** 2).mean() + (prediction[1] ** 2).mean()
+
+    model, reference = Heads(join), Heads(lambda a, b: (a, b))
+    history = model.fit(
+        MOONS, LABELS, loss=loss, epochs=3, batch_size=16, validation=(MOONS[:9], LABELS[:9]),
+        metrics={"error": lambda p, t: float(np.abs(take(p)[0] - t).mean())},
+    )  # fmt: skip
+    predicted = take(model.predict(MOONS, batch_size=7))
+    for part, want in zip(predicted, (model.mean(MOONS), ag.tanh(model.spread(MOONS))), strict=True):
+        assert isinstance(part, np.ndarray)
+        np.testing.assert_allclose(part, want.data, rtol=1e-14)
+    assert history.metrics["error"][-1] == pytest.approx(np.abs(take(model.predict(MOONS[:9]))[0] - LABELS[:9]).mean())
+    optimizer = nn.optim.Adam(reference, learning_rate=1e-3)
+    trainer = Trainer(reference, whole, optimizer)
+    expected = trainer.run(MOONS, LABELS, epochs=3, batch_size=16, validation=(MOONS[:9], LABELS[:9]))
+    np.testing.assert_allclose(history.loss, expected.loss, rtol=1e-13)
+    np.testing.assert_allclose(history.validation_loss, expected.validation_loss, rtol=1e-13)
+
+
+def test_what_cannot_be_joined_or_is_no_tensor_is_refused():
+    model = nn.Apply(lambda x: x.sum())
+    assert model.predict(MOONS).shape == ()
+    with pytest.raises(ShapeError, match=r"for 7 rows the model returned shape \(\), .* leave batch_size out"):
+        model.predict(MOONS, batch_size=7)
+    for value in ("text", object(), None):
+        with pytest.raises((DTypeError, ShapeError)):
+            nn.Sequential(nn.Dense(2, 1), nn.Apply(lambda x, value=value: value)).fit(MOONS, LABELS, loss=nn.MSE())
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+def gives_a_float(prediction, target):
+    return float(((prediction - target) ** 2).mean().item())
+
+
+def gives_an_array(prediction, target):
+    return np.mean((prediction.numpy() - target.numpy()) ** 2)
+
+
+def cut_off(prediction, target):
+    return Tensor(np.mean((prediction.data - target.data) ** 2))
+
+
+CLASS = type("Loss", (), {"__call__": lambda self, p, t: ((p - t) ** 2).mean()})
+SETTINGS = {
+    "loss: class": ({"loss": nn.MSE}, ArgumentError, r"loss is the class MSE: write MSE\(\)"),
+    "loss: own class": ({"loss": CLASS}, ArgumentError, r"loss is the class Loss: write Loss\(\)"),
+    "loss: None": ({"loss": None}, ArgumentError, "loss must be a function, such as nn.MSE"),
+    "loss: text": ({"loss": "mse"}, ArgumentError, "loss must be a function, .* not 'mse'"),
+    "loss: number": ({"loss": 0.5}, ArgumentError, "loss must be a function, .* not 0.5"),
+    "loss: float": ({"loss": gives_a_float}, DTypeError, r"the loss returned float, .* without float\(\), .item\(\)"),
+    "loss: array": ({"loss": gives_an_array}, DTypeError, "the loss returned float64 of shape"),
+    "loss: nothing": ({"loss": lambda p, t: None}, DTypeError, "the loss returned NoneType"),
+    "loss: tuple": ({"loss": lambda p, t: (p.sum(), t)}, DTypeError, "the loss returned tuple"),
+    "loss: rows": ({"loss": lambda p, t: (p - t) ** 2}, ShapeError, r"must be a scalar, but has shape \(4, 1\)"),
+    "loss: one row": ({"loss": lambda p, t: ((p - t) ** 2).mean(axis=0)}, ShapeError, r"but has shape \(1,\)"),
+    "metrics: list": ({"metrics": [nn.accuracy]}, ArgumentError, "metrics must be a dict of functions by name"),
+    "metrics: empty list": ({"metrics": []}, ArgumentError, "metrics must be a dict"),
+    "metrics: function": ({"metrics": nn.accuracy}, ArgumentError, "metrics must be a dict"),
+    "metrics: texts": ({"metrics": {"a": "accuracy"}}, ArgumentError, r"metrics\['a'\] must be a function"),
+    "metrics: class": ({"metrics": {"a": nn.MSE}}, ArgumentError, r"metrics\['a'\] is the class MSE"),
+    "metrics: arrays": ({"metrics": {"a": lambda p, t: p}}, DTypeError, r"metrics\['a'\] must return one real number"),
+    "metrics: nothing": ({"metrics": {"a": lambda p, t: None}}, DTypeError, "one real number, not NoneType"),
+    "metrics: text": ({"metrics": {"a": lambda p, t: "0.5"}}, DTypeError, "one real number, not str"),
+    "metrics: complex": ({"metrics": {"a": lambda p, t: 1j}}, DTypeError, "one real number, not complex"),
+    **{
+        f"{name}: {value!r}": ({name: value}, ArgumentError, f"{name} must be a positive integer, not")
+        for name in ("batch_size", "epochs")
+        for value in (True, False, 0, -1, 2.5, 2.0, "3", np.float64(3), np.array([3]), np.True_, np.nan)
+    },
+    "epochs: None": ({"epochs": None}, ArgumentError, "epochs must be a positive integer, not None"),
+    "optimizer: class": ({"optimizer": nn.SGD}, ArgumentError, r"optimizer must be an object such as nn.SGD\(model\)"),
+    "optimizer: text": ({"optimizer": "adam"}, ArgumentError, "optimizer must be an object .* not 'adam'"),
+    **{
+        f"learning_rate: {value!r}": ({"learning_rate": value}, ArgumentError, "learning_rate must be a (positive )?number")
+        for value in (0, -1.0, np.nan, np.inf, "0.1", [0.1], 1j)
+    },
+    "validation: share": ({"validation": 0.2}, ArgumentError, r"validation must be a pair .* \(X, y\), not float"),
+    "validation: array": ({"validation": MOONS}, ArgumentError, r"not ndarray of shape \(40, 2\)"),
+    "validation: three": ({"validation": (X, Y, Y)}, ArgumentError, "validation must be a pair"),
+    "validation: rows": ({"validation": (X, Y[:3])}, ShapeError, "validation X has 4 rows and validation y has 3"),
+    "validation: nan": ({"validation": (X * np.nan, Y)}, ArgumentError, r"validation X\[0, 0\] is nan"),
+    "recorders: one": ({"recorders": nn.record_weights()}, ArgumentError, "recorders must be a list"),
+    "recorders: texts": ({"recorders": ["weights"]}, ArgumentError, "recorders must be a list"),
+    "recorders: twice": (
+        {"recorders": [nn.record_predictions(X), nn.record_predictions(MOONS)]}, ArgumentError, "two recorders of one",
+    ),
+    "callbacks: one": ({"callbacks": print}, ArgumentError, "callbacks must be a list"),
+    "callbacks: texts": ({"callbacks": "print"}, ArgumentError, "callbacks must be a list"),
+    "seed: text": ({"seed": "0"}, ArgumentError, "seed must be an integer"),
+    "seed: negative": ({"seed": -1}, ArgumentError, "seed must be an integer"),
+    "seed: float": ({"seed": 0.5}, ArgumentError, "seed must be an integer"),
+    "verbose": ({"verbose": "yes"}, ArgumentError, "verbose must be 0 or 1 or 2, not 'yes'"),
+    "shuffle": ({"shuffle": "no"}, ArgumentError, "shuffle must be False or True, not 'no'"),
+}  # fmt: skip
+
+
+def remembered(model):
+    """All that training may change."""
+    return [(p, t.numpy().tolist(), None if t.grad is None else t.grad.tolist()) for p, t in model.state().items()]
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_settings_of_the_wrong_kind_are_refused_by_name(case):
+    settings, error, text = SETTINGS[case]
+    model = nn.MLP([2, 3, 1], seed=0)
+    model[0].training = False
+    before, mode = remembered(model), modes(model)
+    with pytest.raises(error, match=text):
+        model.fit(X, Y, **{"loss": nn.MSE(), "epochs": 2, **settings})
+    assert remembered(model) == before and modes(model) == mode
+
+
+def test_a_loss_that_is_cut_off_from_the_model_changes_nothing():
+    model = nn.MLP([2, 3, 1], seed=0)
+    before = weights(model)
+    with pytest.raises(GraphError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, Y, loss=cut_off, epochs=2)
+    assert_equal(weights(model), before)
+
+
+@pytest.mark.parametrize(
+    ("rows", "targets", "error", "text"),
+    [
+        (np.ma.masked_array(X, X > 0), Y, DTypeError, "X is a masked array, whose mask would be lost"),
+        (X, np.ma.masked_array(Y, Y > 0), DTypeError, "y is a masked array"),
+        ((row for row in X), Y, DTypeError, "X has dtype object"),
+        ([[1.0, 2.0], [3.0]], Y[:2], ShapeError, "X is a list whose parts have different shapes"),
+        ((X, MOONS), Y, ShapeError, "X is a tuple whose parts have different shapes"),
+        (X.astype(str), Y, DTypeError, "X has dtype <U"),
+        (None, Y, DTypeError, "X has dtype object"),
+        (X, None, DTypeError, "y has dtype object"),
+        ({"a": X}, Y, DTypeError, "X has dtype object"),
+        ([], [], ArgumentError, "empty batch"),
+        (X, Y[:0], ShapeError, "X has 4 rows and y has 0"),
+        (X[:1], Y, ShapeError, "X has 1 rows and y has 4"),
+    ],
+)  # fmt: skip
+def test_data_of_the_wrong_kind(rows, targets, error, text):
+    model = nn.MLP([2, 3, 1], seed=0)
+    before = remembered(model)
+    with pytest.raises(error, match=text):
+        model.fit(rows, targets, loss=nn.MSE(), epochs=1)
+    assert remembered(model) == before
+
+
+@pytest.mark.parametrize("size", [True, False, 0, -1, 2.5, "3", np.nan])
+def test_predict_takes_a_positive_number_of_rows(size):
+    with pytest.raises(ArgumentError, match="batch_size must be a positive integer"):
+        nn.MLP([2, 3, 1]).predict(X, batch_size=size)
+
+
+@pytest.mark.parametrize("model", [nn.MLP, nn.MLP([2, 1]).forward, None, "model"])
+def test_only_modules_are_trained(model):
+    for use in (lambda: nn.fit(model, X, Y, loss=nn.MSE()), lambda: nn.predict(model, X),
+                lambda: Trainer(model, nn.MSE(), nn.SGD(nn.MLP([2, 1])))):  # fmt: skip
+        with pytest.raises((ArgumentError, DTypeError), match="the model"):
+            use()
 
 
 # -- what it prints ----------------------------------------------------------------------------------------------------

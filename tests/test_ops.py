@@ -19,6 +19,7 @@ ALL = [pytest.param(*row, id=f"{row[0]}({row[3].label})") for row in rows()]
 DIFFERENTIABLE = [pytest.param(*row, id=f"{row[0]}({row[3].label})") for row in rows(differentiable=True)]
 EPS = {np.float64: np.finfo(np.float64).eps, np.float32: np.finfo(np.float32).eps}
 COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
+INTEGERS = {"argmax", "argmin", "bitwise_and", "bitwise_or", "bitwise_xor", "invert", "left_shift", "right_shift"}
 PREDICATES = COMPARISONS | {"logical_and", "logical_or", "logical_not", "isfinite", "isnan"}
 
 
@@ -49,8 +50,8 @@ def test_value(name, primitive, sample, case, dtype):
     expected = np.asarray(sample.reference(*map(widened, arrays), **settings))
     if name in PREDICATES:
         assert value.dtype == bool
-    elif name in ("argmax", "argmin"):
-        assert value.dtype == np.intp
+    elif name in INTEGERS:
+        assert value.dtype == np.int64
     else:
         assert value.dtype == settings.get("dtype", dtype)
     assert value.shape == expected.shape

@@ -20,12 +20,12 @@ LAYERS = (
     ("blame", "tree", "mode"),
     ("primitive",),
     ("ops",),
-    ("anomaly", "at", "composite", "protocols", "safety"),
+    ("anomaly", "at", "composite", "norms", "protocols", "safety"),
     ("array",),
     ("batching",),
     ("engine",),
     ("tensor",),
-    ("functional", "custom", "forward", "vmap"),
+    ("argument", "functional", "checkpoint", "custom", "forward", "vmap"),
     ("interop",),
     ("numpy",),
     ("ir",),
@@ -198,7 +198,7 @@ def test_every_exception_to_the_import_order_is_used_and_lazy():
     assert [row for row in LAZY if row not in seen or not seen[row].lazy] == []
 
 
-CORE = "primitive engine tensor array custom mode tree errors blame safety anomaly kernels"
+CORE = "primitive engine tensor array custom mode tree errors blame safety anomaly"  # (kernels is plain NumPy)
 
 
 def test_the_core_is_small():

@@ -27,6 +27,7 @@ Args = list[str]
 _INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "floor_divide": "//", "mod": "%", "matmul": "@", "power": "**",
     "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+    "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^", "left_shift": "<<", "right_shift": ">>",
 }  # fmt: skip
 # Primitives that are one ufunc: its name in NumPy, which also takes the place of the result.
 _UFUNCS = {
@@ -37,7 +38,8 @@ _UFUNCS = {
     "maximum": "maximum", "minimum": "minimum", "equal": "equal", "not_equal": "not_equal", "less": "less",
     "less_equal": "less_equal", "greater": "greater", "greater_equal": "greater_equal", "logical_and": "logical_and",
     "logical_or": "logical_or", "logical_not": "logical_not", "isfinite": "isfinite", "isnan": "isnan", "floor": "floor",
-    "ceil": "ceil", "round": "rint", "stop_gradient": "positive",
+    "ceil": "ceil", "round": "rint", "stop_gradient": "positive", "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or",
+    "bitwise_xor": "bitwise_xor", "invert": "invert", "left_shift": "left_shift", "right_shift": "right_shift",
 }  # fmt: skip
 _REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..ops.axes import axis_number, axis_numbers, whole
 from ..ops.elementwise import astype, clip, mod, sqrt, stop_gradient, where
 from ..ops.linalg import matmul
 from ..ops.reduce import sum as sum_
@@ -19,7 +20,7 @@ from .special import searchsorted_p
 
 def _cut(x: Array, axis: int, *bounds: Any) -> Array:
     """A slice along one axis."""
-    return getitem(x, (*(slice(None),) * (axis % x.ndim), slice(*bounds)))
+    return getitem(x, (*(slice(None),) * axis_number(axis, x.ndim), slice(*bounds)))
 
 
 # ----- differences -----
@@ -28,7 +29,12 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any 
     """x_{i+1} - x_i along an axis, n times."""
     a = as_array(a)
     ends = [None if end is None else as_array(end) for end in (prepend, append)]
-    lengths = tuple(1 if i == axis % a.ndim else m for i, m in enumerate(a.shape))
+    axis = axis_number(axis, a.ndim)
+    if whole(n, "n") < 0:
+        raise ArgumentError(f"diff takes differences n = 0, 1, 2, ... times, got {n}")
+    if n == 0:
+        return a
+    lengths = tuple(1 if i == axis else m for i, m in enumerate(a.shape))
     before, after = ([] if e is None else [broadcast_to(e, lengths) if e.ndim == 0 else e] for e in ends)
     if before or after:
         a = concatenate([*before, a, *after], axis)
@@ -49,7 +55,7 @@ def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
 def gradient(f: Array, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """∂f/∂x on a grid: central differences of second order inside, one-sided ones of `edge_order` at the ends."""
     f = as_array(f)
-    axes = range(f.ndim) if axis is None else [int(i) % f.ndim for i in np.atleast_1d(axis)]
+    axes = range(f.ndim) if axis is None else axis_numbers(axis, f.ndim)
     spacings = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
     if len(spacings) != len(axes):
         raise ArgumentError(f"gradient takes no spacing, one, or one per axis: {len(varargs)} for {len(axes)} axes")
@@ -128,17 +134,18 @@ def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
 def cross(a: Array, b: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Array:
     """Cross products of vectors of length three."""
     axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis, axis, axis)
-    a, b = np.moveaxis(as_array(a), axisa, -1), np.moveaxis(as_array(b), axisb, -1)
+    a, b = (np.moveaxis(x, axis_number(i, x.ndim), -1) for x, i in ((as_array(a), axisa), (as_array(b), axisb)))
     if a.shape[-1] != 3 or b.shape[-1] != 3:
         raise ArgumentError(f"cross takes vectors of length 3, got shapes {a.shape} and {b.shape}")
     (a0, a1, a2), (b0, b1, b2) = ([x[..., i] for i in range(3)] for x in (a, b))
-    return np.moveaxis(stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1), -1, axisc)
+    found = stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
+    return np.moveaxis(found, -1, axis_number(axisc, found.ndim))
 
 
 @implements("linalg.cross")
 def cross_along(x1: Array, x2: Array, *, axis: int = -1) -> Array:
     """Cross products of vectors of length three."""
-    return cross(x1, x2, axis=axis)
+    return cross(x1, x2, whole(axis), axis, axis)
 
 
 @implements("kron")
@@ -268,7 +275,7 @@ def linspace(
     places = reshape(np.arange(num) / max(parts, 1), (-1, *(1,) * max(np.ndim(start), np.ndim(stop))))
     places = astype(places, (1.0 * (stop - start)).dtype)
     found = start * (1 - places) + stop * places
-    found = np.moveaxis(found if dtype is None else astype(found, dtype), 0, axis)
+    found = np.moveaxis(found if dtype is None else astype(found, dtype), 0, axis_number(axis, found.ndim))
     return (found, step) if retstep else found
 
 
@@ -293,5 +300,5 @@ def geomspace(
 ) -> Array:
     """`num` numbers from start to stop with equal ratios."""
     start, stop = as_array(start), as_array(stop)
-    found = start * (stop / start) ** linspace(0.0 * start, 0.0 * stop + 1.0, num, endpoint, axis=axis)
-    return found if dtype is None else astype(found, dtype)
+    found = start * (stop / start) ** linspace(0.0 * start, 0.0 * stop + 1.0, num, endpoint)
+    return np.moveaxis(found if dtype is None else astype(found, dtype), 0, axis_number(axis, found.ndim))

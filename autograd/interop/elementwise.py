@@ -9,6 +9,7 @@ import numpy as np
 
 from ..at import At
 from ..ops import elementwise as ops
+from ..ops.axes import axis_number
 from ..ops.elementwise import astype, isfinite, isnan, stop_gradient, where
 from ..ops.shape import broadcast_to, getitem
 from ..primitive import Array
@@ -279,12 +280,13 @@ def sinc(x: Array) -> Array:
 @implements("unwrap")
 def unwrap(p: Array, discont: float | None = None, axis: int = -1, *, period: float = 2 * math.pi) -> Array:
     """Angles with jumps of more than half a period taken out: whole periods are added, the gradient is 1."""
+    axis = axis_number(axis, p.ndim)
     steps = np.diff(p, axis=axis)
     half = period / 2
     wrapped = ops.mod(steps + half, period) - half
     wrapped = where((wrapped == -half) & (steps > 0), half, wrapped)
     turns = where(ops.abs_p(steps) < (half if discont is None else discont), 0.0, wrapped - steps)
-    first = [(1, 0) if i == axis % p.ndim else (0, 0) for i in range(p.ndim)]
+    first = [(1, 0) if i == axis else (0, 0) for i in range(p.ndim)]
     return p + stop_gradient(np.cumsum(np.pad(turns, first), axis=axis))
 
 

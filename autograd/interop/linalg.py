@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import composite
-from ..errors import ArgumentError
+from ..norms import matrix_norm, norm, vector_norm
 from ..ops import linalg as ops
 from ..ops import reduce
-from ..ops.elementwise import abs_p, astype, power, where
+from ..ops.axes import Axis, axis_number, axis_numbers
 from ..ops.linalg import matmul
-from ..ops.reduce import Axis
 from ..ops.shape import expand_dims, reshape, swapaxes, transpose
 from ..primitive import Array
 from ..protocols import answers_plainly, as_array, implements, plain
@@ -58,8 +57,6 @@ def outer_of_vectors(x1: Array, x2: Array) -> Array:
 @implements("tensordot")
 def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     """Σ of products over the given axes."""
-    if not isinstance(axes, int):
-        axes = [np.atleast_1d(part) for part in axes]
     return composite.tensordot(a, b, axes)
 
 
@@ -84,7 +81,8 @@ def vecdot(x1: Array, x2: Array) -> Array:
 @implements("linalg.vecdot")
 def vecdot_along(x1: Array, x2: Array, *, axis: int = -1) -> Array:
     """Inner products over an axis."""
-    return reduce.sum(as_array(x1) * as_array(x2), axis)
+    x1, x2 = as_array(x1), as_array(x2)
+    return reduce.sum(x1 * x2, axis_number(axis, min(x1.ndim, x2.ndim)) - min(x1.ndim, x2.ndim))
 
 
 @implements("matvec")
@@ -132,65 +130,19 @@ def matrix_power(a: Array, n: int) -> Array:
 
 
 # ----- norms -----
-@implements("linalg.norm")
-def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Norms of vectors (one axis) and matrices (two); the gradient at 0 is 0."""
-    x = as_array(x)
-    if axis is None and ord is None:
-        return composite.norm(x, None, keepdims)
-    axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    if len(axes) == 1:
-        return _vector_norm(x, 2 if ord is None else ord, axes[0], keepdims)
-    if len(axes) != 2:
-        raise ArgumentError(f"norm with ord={ord!r} takes one axis or two, got {len(axes)} for shape {x.shape}")
-    return _matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)
-
-
-def _vector_norm(x: Array, ord: Any, axis: Axis, keepdims: bool) -> Array:
-    size = abs_p(x)
-    if ord == math.inf:
-        return reduce.max(size, axis, keepdims)
-    if ord == -math.inf:
-        return reduce.min(size, axis, keepdims)
-    if ord == 0:
-        return astype(reduce.sum(x != 0, axis, keepdims), x.dtype)
-    if ord == 1:
-        return reduce.sum(size, axis, keepdims)
-    if ord == 2:
-        return composite.norm(x, axis, keepdims)
-    if isinstance(ord, str):
-        raise ArgumentError(f"the norm {ord!r} is one of matrices, got an axis of vectors: pass two axes")
-    total = reduce.sum(power(size, float(ord)), axis, keepdims)
-    return where(total == 0, 0.0, power(where(total == 0, 1.0, total), 1 / ord))
-
-
-def _matrix_norm(x: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
-    row, column = (i % x.ndim for i in axes)
-    if ord in ("fro", "f"):
-        return composite.norm(x, (row, column), keepdims)
-    rest = [i for i in range(x.ndim) if i not in (row, column)]
-    matrices = transpose(x, (*rest, row, column))
-    if ord in (1, -1, math.inf, -math.inf):
-        sums = reduce.sum(abs_p(matrices), -2 if abs(ord) == 1 else -1)
-        found = reduce.max(sums, -1) if ord > 0 else reduce.min(sums, -1)
-    elif ord in (2, -2, "nuc"):
-        values = svdvals(matrices)
-        found = reduce.sum(values, -1) if ord == "nuc" else values[..., 0 if ord == 2 else -1]
-    else:
-        raise ArgumentError(f"matrices have the norms 'fro', 'nuc', ±1, ±2 and ±inf, got {ord!r}")
-    return reshape(found, tuple(1 if i in (row, column) else n for i, n in enumerate(x.shape))) if keepdims else found
+implements("linalg.norm")(norm)
 
 
 @implements("linalg.vector_norm")
-def vector_norm(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Array:
+def vector_norm_(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Array:
     """Norms of vectors over any axes."""
-    return _vector_norm(x, ord, axis, keepdims)
+    return vector_norm(x, ord, axis, keepdims)
 
 
 @implements("linalg.matrix_norm")
-def matrix_norm(x: Array, *, keepdims: bool = False, ord: Any = "fro") -> Array:
+def matrix_norm_(x: Array, *, keepdims: bool = False, ord: Any = "fro") -> Array:
     """Norms of the matrices in the last two axes."""
-    return _matrix_norm(x, ord, (-2, -1), keepdims)
+    return matrix_norm(x, ord, (-2, -1), keepdims)
 
 
 @implements("linalg.cond")
@@ -253,8 +205,8 @@ def tensorsolve(a: Array, b: Array, axes: Any = None) -> Array:
     """x with tensordot(a, x, x.ndim) = b."""
     a, b = as_array(a), as_array(b)
     if axes is not None:
-        last = [i % a.ndim for i in axes]
-        a = transpose(a, ([i for i in range(a.ndim) if i not in last] + last))
+        last = axis_numbers(axes, a.ndim)
+        a = transpose(a, (*(i for i in range(a.ndim) if i not in last), *last))
     lengths = a.shape[b.ndim :]
     return reshape(ops.solve(reshape(a, (-1, math.prod(lengths))), reshape(b, (-1,))), lengths)
 

@@ -7,13 +7,14 @@ it does to an array, it does to the numbers, and the gradient of indexing is rig
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
 from ..ops import shape as ops
+from ..ops.axes import axis_number, axis_numbers, lengths
 from ..ops.elementwise import astype, where
 from ..ops.reduce import sum as sum_
 from ..ops.shape import broadcast_to, concatenate, getitem, reshape, transpose
@@ -56,7 +57,7 @@ def ndim(a: Array) -> int:
 @implements("size")
 def size(a: Array, axis: Any = None) -> int:
     """Number of elements, or the length of axes."""
-    axes = range(a.ndim) if axis is None else np.atleast_1d(axis)
+    axes = range(a.ndim) if axis is None else axis_numbers(axis, a.ndim)
     return math.prod(a.shape[i] for i in axes)
 
 
@@ -65,8 +66,7 @@ def reshape_(a: Array, shape: Any, order: str = "C", *, copy: bool | None = None
     """The same elements in another shape."""
     if order in ("F", "f"):
         return moved(lambda i: np.reshape(i, shape, order="F"), a)
-    lengths: tuple[Any, ...] = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    return reshape(a, lengths)
+    return reshape(a, lengths(shape))
 
 
 @implements("ravel")
@@ -108,8 +108,7 @@ def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
 @implements("expand_dims")
 def expand_dims(a: Array, axis: Any) -> Array:
     """New axes of length one."""
-    lengths = np.expand_dims(np.broadcast_to(0, a.shape), axis).shape
-    return reshape(a, lengths)
+    return ops.expand_dims(a, axis)
 
 
 @implements("squeeze")
@@ -142,8 +141,7 @@ def atleast_3d(*arys: Array) -> Any:
 @implements("broadcast_to")
 def broadcast_to_(array: Array, shape: Any) -> Array:
     """Repeated along new and length-one axes."""
-    lengths: tuple[Any, ...] = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    return broadcast_to(array, lengths)
+    return broadcast_to(array, shape)
 
 
 @implements("broadcast_arrays")
@@ -193,10 +191,6 @@ def flipud(m: Array) -> Array:
 @implements("roll")
 def roll(a: Array, shift: Any, axis: Any = None) -> Array:
     """Moved cyclically."""
-    shift = tuple(shift) if isinstance(shift, Sequence) else shift
-    if isinstance(axis, Sequence):
-        axis = tuple(axis)
-        shift = shift if isinstance(shift, tuple) else (shift,) * len(axis)
     return ops.roll(a, shift, axis)
 
 
@@ -322,7 +316,8 @@ def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
 @implements("array_split")
 def array_split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """Cut into sections as equal as possible, or before positions."""
-    head = (slice(None),) * (axis % ary.ndim)
+    axis = axis_number(axis, ary.ndim)
+    head = (slice(None),) * axis
     parts = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
     return [getitem(ary, (*head, slice(int(p[0]), int(p[-1]) + 1) if p.size else slice(0, 0))) for p in parts]
 
@@ -348,7 +343,8 @@ def dsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
 @implements("unstack")
 def unstack(x: Array, *, axis: int = 0) -> tuple[Array, ...]:
     """The slices along an axis."""
-    head = (slice(None),) * (axis % x.ndim)
+    axis = axis_number(axis, x.ndim)
+    head = (slice(None),) * axis
     return tuple(getitem(x, (*head, i)) for i in range(x.shape[axis]))
 
 
@@ -373,13 +369,15 @@ def trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
 @implements("take")
 def take(a: Array, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Array:
     """Elements at indices of the flattened array, or of an axis."""
-    a, axis = (reshape(a, (-1,)), 0) if axis is None else (as_array(a), axis)
+    a = as_array(a)
+    a = reshape(a, (-1,)) if axis is None or a.ndim == 0 else a
+    axis = 0 if axis is None else axis_number(axis, a.ndim)
     n, indices = a.shape[axis], as_array(indices)
     if mode == "wrap":
         indices = indices % n
     elif mode == "clip":
         indices = np.clip(indices, 0, n - 1)
-    return getitem(a, (*(slice(None),) * (axis % a.ndim), indices))
+    return getitem(a, (*(slice(None),) * axis, indices))
 
 
 @implements("take_along_axis")
@@ -485,7 +483,7 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", **kwargs: Any) -> 
 @implements("apply_along_axis")
 def apply_along_axis(func1d: Callable[..., Array], axis: int, arr: Array, *args: Any, **kwargs: Any) -> Array:
     """A function of vectors applied to every vector along an axis."""
-    axis %= arr.ndim
+    axis = axis_number(axis, arr.ndim)
     rest = [i for i in range(arr.ndim) if i != axis]
     rows = transpose(arr, (*rest, axis))
     lengths = rows.shape[:-1]
@@ -498,9 +496,9 @@ def apply_along_axis(func1d: Callable[..., Array], axis: int, arr: Array, *args:
 @implements("apply_over_axes")
 def apply_over_axes(func: Callable[[Array, int], Array], a: Array, axes: Any) -> Array:
     """A function applied to one axis after the other, which stays with length one."""
-    for axis in np.atleast_1d(axes):
-        result = func(a, int(axis))
-        a = result if result.ndim == a.ndim else expand_dims(result, int(axis))
+    for axis in axis_numbers(axes, a.ndim, repeated=True):
+        result = func(a, axis)
+        a = result if result.ndim == a.ndim else expand_dims(result, axis)
     return a
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import composite
+from ..composite import free, narrowed, widened
+from ..errors import ArgumentError, ShapeError
 from ..ops import reduce
-from ..ops.elementwise import astype, isnan, logical_not, maximum, minimum, where
-from ..ops.reduce import Axis, normal_axis
+from ..ops.axes import Axis, axis_number, axis_numbers, normal_axis
+from ..ops.elementwise import astype, isnan, logical_not, maximum, sqrt, where
 from ..ops.shape import concatenate, expand_dims, getitem, reshape
 from ..primitive import Array
 from ..protocols import as_array, implements
@@ -37,7 +40,7 @@ def sum(
 ) -> Array:
     """Σ over the axes."""
     total = reduce.sum(masked(cast(a, dtype), where, 0), axis, keepdims)
-    return total if initial is None else total + initial
+    return total if initial is None else total + astype(initial, total.dtype)
 
 
 @implements("prod")
@@ -52,7 +55,7 @@ def prod(
 ) -> Array:
     """Π over the axes."""
     total = reduce.prod(masked(cast(a, dtype), where, 1), axis, keepdims)
-    return total if initial is None else total * initial
+    return total if initial is None else total * astype(initial, total.dtype)
 
 
 @implements("max", "amax")
@@ -65,9 +68,7 @@ def max(
     where: Array = True,
 ) -> Array:
     """The largest element; ties share the gradient."""
-    if initial is None:
-        return reduce.max(a, axis, keepdims)
-    return maximum(reduce.max(masked(a, where, initial), axis, keepdims), initial)
+    return reduce.max(_chosen(a, initial, where), axis, keepdims, initial=initial)
 
 
 @implements("min", "amin")
@@ -80,9 +81,13 @@ def min(
     where: Array = True,
 ) -> Array:
     """The smallest element; ties share the gradient."""
-    if initial is None:
-        return reduce.min(a, axis, keepdims)
-    return minimum(reduce.min(masked(a, where, initial), axis, keepdims), initial)
+    return reduce.min(_chosen(a, initial, where), axis, keepdims, initial=initial)
+
+
+def _chosen(a: Array, initial: float | None, mask: Array) -> Array:
+    if initial is None and mask is not True and mask is not None:
+        raise ArgumentError("the largest or smallest of elements chosen by where= may be that of none: pass initial=")
+    return masked(as_array(a), mask, initial)  # type: ignore[arg-type]
 
 
 @implements("ptp")
@@ -132,9 +137,8 @@ def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = Non
 def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
     """Running product, doubling its reach at each turn, so that gradients are exact where elements are 0."""
     x = cast(a, dtype)
-    if axis is None:
-        x, axis = reshape(x, (-1,)), 0
-    axis, reach = axis % x.ndim, 1
+    x, axis = reduce.running(x, axis)
+    reach = 1
     head = (slice(None),) * axis
     while reach < x.shape[axis]:
         product = getitem(x, (*head, slice(reach, None))) * getitem(x, (*head, slice(None, -reach)))
@@ -143,9 +147,11 @@ def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = No
 
 
 def _with_initial(x: Array, y: Array, axis: int | None, include: bool, first: float) -> Array:
+    if axis is None and x.ndim > 1:
+        raise ArgumentError(f"cumulative sums and products of shape {x.shape} need an axis")
     if not include:
         return y
-    axis = 0 if axis is None else axis % x.ndim
+    axis = axis_number(0 if axis is None else axis, y.ndim)
     shape = tuple(1 if i == axis else n for i, n in enumerate(y.shape))
     return concatenate((np.full(shape, first, y.dtype), y), axis)
 
@@ -169,9 +175,9 @@ def cumulative_prod(
 # ----- means and spreads -----
 def count(a: Array, axis: Axis, mask: Array, keepdims: bool = False) -> Array:
     """How many elements go into each result of a reduction."""
+    axes = normal_axis(axis, a.ndim)
     if mask is True or mask is None:
-        axes = normal_axis(axis, a.ndim)
-        return math.prod(n for i, n in enumerate(a.shape) if axes is None or i in axes)
+        return composite.count(a.shape, axes)
     here = reduce.sum(np.broadcast_to(mask, a.shape) if isinstance(mask, np.ndarray) else mask, axis, keepdims)
     return astype(here, a.dtype if a.dtype.kind == "f" else float)
 
@@ -182,7 +188,8 @@ def mean(
 ) -> Array:
     """Σ x / n over the axes."""
     a = cast(a, dtype)
-    return sum(a, axis, keepdims=keepdims, where=where) / count(a, axis, where, keepdims)
+    wide = widened(a)
+    return narrowed(sum(wide, axis, keepdims=keepdims, where=where) / count(a, axis, where, keepdims), a)
 
 
 @implements("var")
@@ -200,13 +207,16 @@ def var(
 ) -> Array:
     """Σ (x - mean)² / (n - ddof) over the axes."""
     a = cast(a, dtype)
+    return narrowed(_spread(widened(a), axis, ddof if correction is None else correction, keepdims, where, mean), a)
+
+
+def _spread(a: Array, axis: Axis, ddof: float, keepdims: bool, where: Array, mean: Array | None) -> Array:
     if mean is None:
         mean = sum(a, axis, keepdims=True, where=where) / count(a, axis, where, True)
-    free = count(a, axis, where, keepdims) - (ddof if correction is None else correction)
+    n = count(a, axis, where, keepdims)
+    left = free(n, ddof) if isinstance(n, int) else maximum(n - ddof, 0)
     away = masked(a - mean, where, 0)
-    if isinstance(free, (int, float)) and free < 0:
-        free = 0
-    return reduce.sum(away * away, axis, keepdims) / free
+    return reduce.sum(away * away, axis, keepdims) / left
 
 
 @implements("std")
@@ -223,7 +233,10 @@ def std(
     correction: float | None = None,
 ) -> Array:
     """Square root of the variance."""
-    return np.sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+    a = cast(a, dtype)
+    return narrowed(
+        sqrt(_spread(widened(a), axis, ddof if correction is None else correction, keepdims, where, mean)), a
+    )
 
 
 # ----- leaving out nan -----
@@ -365,11 +378,12 @@ def nanstd(
 def trapezoid(y: Array, x: Array | None = None, dx: float = 1.0, axis: int = -1) -> Array:
     """Σ Δx (y_i + y_{i+1}) / 2 along an axis."""
     y = as_array(y)
-    head = (slice(None),) * (axis % y.ndim)
+    axis = axis_number(axis, y.ndim)
+    head = (slice(None),) * axis
     width: Array = dx
     if x is not None:
         width = np.diff(as_array(x), axis=axis if np.ndim(x) == y.ndim else -1)
-        for _ in range(y.ndim - 1 - axis % y.ndim if width.ndim == 1 else 0):
+        for _ in range(y.ndim - 1 - axis if width.ndim == 1 else 0):
             width = expand_dims(width, -1)
     between = getitem(y, (*head, slice(1, None))) + getitem(y, (*head, slice(None, -1)))
     return reduce.sum(width * between / 2.0, axis)
@@ -386,12 +400,13 @@ def average(
         total = np.full(result.shape, float(count(a, axis, True)), result.dtype)[()]
         return (result, total) if returned else result
     w = as_array(weights)
+    normal_axis(axis, a.ndim)
     if w.shape != a.shape:
-        axes = (axis,) if isinstance(axis, int) else tuple(axis or ())
-        lengths = [w.shape[[i % a.ndim for i in axes].index(k)] if k in [i % a.ndim for i in axes] else 1
-                   for k in range(a.ndim)]  # fmt: skip
-        order = np.argsort([i % a.ndim for i in axes])
-        w = reshape(np.transpose(w, tuple(order)), tuple(lengths)) + np.zeros(a.shape, w.dtype)
+        axes = axis_numbers(() if axis is None else axis, a.ndim)
+        if w.shape != tuple(a.shape[i] for i in axes):
+            raise ShapeError(f"weights of shape {w.shape} do not fit axis {axis} of shape {a.shape}")
+        lengths = tuple(n if i in axes else 1 for i, n in enumerate(a.shape))
+        w = reshape(np.transpose(w, tuple(np.argsort(axes))), lengths) + np.zeros(a.shape, w.dtype)
     total = reduce.sum(w, axis, keepdims)
     result = reduce.sum(a * w, axis, keepdims) / total
     return (result, total) if returned else result

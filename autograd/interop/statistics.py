@@ -10,9 +10,10 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..ops import reduce
+from ..ops.axes import Axis, axis_number, normal_axis
 from ..ops.elementwise import astype, ceil, clip, floor, isnan, round_p, stop_gradient, where
 from ..ops.linalg import matmul
-from ..ops.reduce import Axis, kept_shape, normal_axis
+from ..ops.reduce import kept_shape
 from ..ops.shape import diagonal, getitem, reshape, scatter_add, take_along_axis, transpose
 from ..primitive import Array, Box
 from ..protocols import as_array, implements, plain
@@ -20,33 +21,39 @@ from .reductions import average, cast, present
 from .special import argpartition_p, argsort_p
 
 
+def _along(a: Array, axis: int | None) -> tuple[Array, int]:
+    """The array and the axis to sort along: all elements in a row for None."""
+    a = as_array(a)
+    return (reshape(a, (-1,)), 0) if axis is None else (a, axis_number(axis, a.ndim))
+
+
 @implements("argsort")
 def argsort(
     a: Array, axis: int | None = -1, kind: str | None = None, order: None = None, *, stable: Any = None
 ) -> Array:
     """Indices that sort along an axis (None: all elements); no gradient."""
-    a, axis = (reshape(a, (-1,)), 0) if axis is None else (a, axis)
+    a, axis = _along(a, axis)
     return argsort_p(stop_gradient(a), axis=axis, kind="stable" if stable else kind)
 
 
 @implements("sort")
 def sort(a: Array, axis: int | None = -1, kind: str | None = None, order: None = None, *, stable: Any = None) -> Array:
     """Elements in rising order along an axis (None: all); the gradient goes back to where each came from."""
-    a, axis = (reshape(a, (-1,)), 0) if axis is None else (a, axis)
+    a, axis = _along(a, axis)
     return take_along_axis(a, argsort(a, axis, "stable"), axis)
 
 
 @implements("partition")
 def partition(a: Array, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Array:
     """Elements so that the k-th is where sorting would put it, smaller ones before and larger ones after it."""
-    a, axis = (reshape(a, (-1,)), 0) if axis is None else (a, axis)
+    a, axis = _along(a, axis)
     return take_along_axis(a, argpartition(a, kth, axis), axis)
 
 
 @implements("argpartition")
 def argpartition(a: Array, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Array:
     """The indices that `partition` takes; no gradient."""
-    a, axis = (reshape(a, (-1,)), 0) if axis is None else (a, axis)
+    a, axis = _along(a, axis)
     return argpartition_p(stop_gradient(a), axis=axis, kth=kth if isinstance(kth, int) else tuple(kth))
 
 
@@ -62,7 +69,7 @@ def unique(
     """The different values in rising order; the gradient goes to the first of equal ones.  The values are looked at."""
     look: Any = np.unique
     _, first, *others = look(plain(ar), True, return_inverse, return_counts, axis, **kwargs)
-    head = (slice(None),) * (0 if axis is None else axis % ar.ndim)
+    head = (slice(None),) * (0 if axis is None else axis_number(axis, ar.ndim))
     values = getitem(reshape(ar, (-1,)) if axis is None else ar, (*head, first))
     found = (values, *([first] if return_index else []), *others)
     return found if len(found) > 1 else values

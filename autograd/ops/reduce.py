@@ -7,23 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..errors import ArgumentError
 from ..primitive import Array, Primitive, Rule, Spec, example, shape_of
+from .axes import Axis, axis_number, reduced_axis, whole
+from .elementwise import astype, maximum, minimum
 from .shape import broadcast_to_p, concatenate, flip, getitem, reshape, transpose
-
-Axis = int | tuple[int, ...] | None
-
-
-def normal_axis(axis: Axis, ndim: int) -> tuple[int, ...] | None:
-    """Axes as a sorted tuple of numbers >= 0; None (all axes) stays None."""
-    if axis is None:
-        return None
-    axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
-    if any(not -ndim <= a < ndim for a in axes) or len({a % ndim for a in axes}) < len(axes):
-        raise ArgumentError(
-            f"axis {axis} is not valid for an array with {ndim} axes: use -{ndim}..{ndim - 1}, each once"
-        )
-    return tuple(sorted(int(a) % ndim for a in axes))
 
 
 def kept_shape(shape: tuple[int, ...], axis: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -126,7 +113,7 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.sum(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0).data
     array([4., 6.])
     """
-    return sum_p(x, axis=None if axis is None else normal_axis(axis, np.ndim(x)), keepdims=keepdims)
+    return sum_p(x, axis=None if axis is None else reduced_axis(axis, np.ndim(x)), keepdims=keepdims)
 
 
 def prod(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -138,11 +125,20 @@ def prod(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> x.grad
     array([0., 6., 0.])
     """
-    return prod_p(x, axis=normal_axis(axis, np.ndim(x)), keepdims=keepdims)
+    return prod_p(x, axis=reduced_axis(axis, np.ndim(x)), keepdims=keepdims)
 
 
-def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Largest element over the axes; ties share the gradient equally.
+def _extremum(reduce: Primitive, pick: Primitive, x: Array, axis: Axis, keepdims: bool, initial: float | None) -> Array:
+    axes = reduced_axis(axis, np.ndim(x))
+    shape = np.shape(x)
+    if initial is not None and 0 in [n for i, n in enumerate(shape) if axes is None or i in axes]:
+        return astype(sum(x, axis, keepdims) + initial, x.dtype)
+    best = reduce(x, axis=axes, keepdims=keepdims)
+    return best if initial is None else pick(best, astype(initial, best.dtype))
+
+
+def max(x: Array, axis: Axis = None, keepdims: bool = False, *, initial: float | None = None) -> Array:
+    """Largest element over the axes, and the initial one if it is given; ties share the gradient equally.
 
     >>> import autograd as ag
     >>> x = ag.Tensor([1.0, 3.0, 3.0], requires_grad=True)
@@ -150,17 +146,17 @@ def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> x.grad
     array([0. , 0.5, 0.5])
     """
-    return max_p(x, axis=normal_axis(axis, np.ndim(x)), keepdims=keepdims)
+    return _extremum(max_p, maximum, x, axis, keepdims, initial)
 
 
-def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Smallest element over the axes; ties share the gradient equally.
+def min(x: Array, axis: Axis = None, keepdims: bool = False, *, initial: float | None = None) -> Array:
+    """Smallest element over the axes, and the initial one if it is given; ties share the gradient equally.
 
     >>> import autograd as ag
     >>> float(ag.min(ag.Tensor([3.0, 1.0, 2.0])))
     1.0
     """
-    return min_p(x, axis=normal_axis(axis, np.ndim(x)), keepdims=keepdims)
+    return _extremum(min_p, minimum, x, axis, keepdims, initial)
 
 
 def cumsum(x: Array, axis: int | None = None) -> Array:
@@ -170,10 +166,19 @@ def cumsum(x: Array, axis: int | None = None) -> Array:
     >>> ag.cumsum(ag.Tensor([1.0, 2.0, 3.0])).data
     array([1., 3., 6.])
     """
-    if axis is None:
-        return cumsum_p(reshape(x, (-1,)), axis=0)
-    axes = normal_axis(axis, np.ndim(x))
-    return cumsum_p(x, axis=axes[0] if axes else 0)
+    x, axis = running(x, axis)
+    return cumsum_p(x, axis=axis)
+
+
+def running(x: Array, axis: int | None) -> tuple[Array, int]:
+    """The array and the axis that a running sum or product goes along: all elements in a row for None."""
+    if axis is None or np.ndim(x) == 0:
+        return reshape(x, (-1,)), axis_number(0 if axis is None else axis, 1)
+    return x, axis_number(axis, np.ndim(x))
+
+
+def _one_axis(axis: int | None, ndim: int) -> int | None:
+    return None if axis is None or (ndim == 0 and whole(axis) in (0, -1)) else axis_number(axis, ndim)
 
 
 def argmax(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
@@ -183,8 +188,7 @@ def argmax(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
     >>> int(ag.argmax(ag.Tensor([1.0, 5.0, 2.0])))
     1
     """
-    axes = normal_axis(axis, np.ndim(x))
-    return argmax_p(x, axis=axes and axes[0], keepdims=keepdims)
+    return argmax_p(x, axis=_one_axis(axis, np.ndim(x)), keepdims=keepdims)
 
 
 def argmin(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
@@ -194,5 +198,4 @@ def argmin(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
     >>> int(ag.argmin(ag.Tensor([1.0, 5.0, 0.5])))
     2
     """
-    axes = normal_axis(axis, np.ndim(x))
-    return argmin_p(x, axis=axes and axes[0], keepdims=keepdims)
+    return argmin_p(x, axis=_one_axis(axis, np.ndim(x)), keepdims=keepdims)

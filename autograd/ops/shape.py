@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import ArgumentError, TraceError
+from ..errors import ArgumentError, ShapeError, TraceError
 from ..primitive import Array, Box, Primitive, Rule, Spec, shape_of
+from .axes import axis_number, axis_numbers, lengths, whole
 
 Shape = tuple[int, ...]
 
 
-def _movement(name: str, forward: Callable[..., Array], vjps: Any, shape: Callable[..., Shape]) -> Primitive:
+def _movement(
+    name: str, forward: Callable[..., Array], vjps: Any, shape: Callable[..., Shape], **facts: Any
+) -> Primitive:
     """A primitive that only moves elements: the dtype stays."""
 
     def spec_rule(*specs: Spec, **settings: Any) -> Spec:
         return tuple(shape(*map(shape_of, specs), **settings)), np.result_type(*(s[1] for s in specs))
 
-    return Primitive(name, forward, vjps, kind="movement", shape=spec_rule)
+    return Primitive(name, forward, vjps, kind="movement", shape=spec_rule, **facts)
 
 
 def _arrays(arrays: Sequence[Array]) -> list[Array]:
@@ -74,7 +77,7 @@ def reshape(x: Array, *shape: int | Sequence[int]) -> Array:
     >>> ag.reshape(ag.Tensor([1.0, 2.0, 3.0, 4.0]), (2, -1)).shape
     (2, 2)
     """
-    wanted = tuple(int(n) for n in (shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape))  # type: ignore[arg-type]
+    wanted = lengths(shape[0] if len(shape) == 1 else shape)
     if -1 in wanted:
         known = -math.prod(wanted)
         size = math.prod(np.shape(x))
@@ -94,7 +97,9 @@ def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
     (3, 1)
     """
     ndim = np.ndim(x)
-    order = tuple(range(ndim))[::-1] if axes is None else tuple(int(a) % ndim for a in axes)
+    order = tuple(range(ndim))[::-1] if axes is None else axis_numbers(axes, ndim)
+    if len(order) != ndim:
+        raise ArgumentError(f"transpose of shape {np.shape(x)} needs {ndim} axes, got {axes}")
     return transpose_p(x, axes=order)
 
 
@@ -105,20 +110,26 @@ def swapaxes(x: Array, a: int, b: int) -> Array:
     >>> ag.swapaxes(ag.Tensor([[1.0, 2.0, 3.0]]), 0, 1).shape
     (3, 1)
     """
-    axes = list(range(np.ndim(x)))
-    axes[a], axes[b] = axes[b], axes[a]
+    ndim = np.ndim(x)
+    a, b, axes = axis_number(a, ndim), axis_number(b, ndim), list(range(ndim))
+    axes[a], axes[b] = b, a
     return transpose(x, axes)
 
 
-def expand_dims(x: Array, axis: int) -> Array:
-    """A new axis of length one at the given place.
+def expand_dims(x: Array, axis: int | Sequence[int]) -> Array:
+    """New axes of length one at the given places of the result.
 
     >>> import autograd as ag
     >>> ag.expand_dims(ag.Tensor([1.0, 2.0]), -1).shape
     (2, 1)
     """
-    shape, place = np.shape(x), axis % (np.ndim(x) + 1)
-    return reshape(x, (*shape[:place], 1, *shape[place:]))
+    shape = np.shape(x)
+    if type(axis) is int and -len(shape) - 1 <= axis <= len(shape):
+        place = axis % (len(shape) + 1)
+        return reshape_p(x, shape=(*shape[:place], 1, *shape[place:]))
+    ndim = len(shape) + (len(axis) if isinstance(axis, Sequence) else 1)
+    places, rest = axis_numbers(axis, ndim), iter(shape)
+    return reshape_p(x, shape=tuple(1 if i in places else next(rest) for i in range(ndim)))
 
 
 def squeeze(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
@@ -129,7 +140,7 @@ def squeeze(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     (2,)
     """
     shape = np.shape(x)
-    axes = [i for i, n in enumerate(shape) if n == 1] if axis is None else np.atleast_1d(axis) % max(len(shape), 1)
+    axes = [i for i, n in enumerate(shape) if n == 1] if axis is None else axis_numbers(axis, len(shape))
     if any(shape[i] != 1 for i in axes):
         raise ArgumentError(f"cannot squeeze axis {axis} of shape {shape}: its length is not 1")
     return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
@@ -143,7 +154,7 @@ def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
     array([[1., 2.],
            [1., 2.]])
     """
-    return broadcast_to_p(x, shape=tuple(shape))
+    return broadcast_to_p(x, shape=lengths(shape))
 
 
 def reduce_to(x: Array, shape: Sequence[int]) -> Array:
@@ -153,7 +164,7 @@ def reduce_to(x: Array, shape: Sequence[int]) -> Array:
     >>> ag.reduce_to(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), (2,)).data
     array([4., 6.])
     """
-    return reduce_to_p(x, shape=tuple(shape))
+    return reduce_to_p(x, shape=lengths(shape))
 
 
 # ----- order -----
@@ -187,7 +198,7 @@ def flip(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     >>> ag.flip(ag.Tensor([1.0, 2.0])).data
     array([2., 1.])
     """
-    return flip_p(x, axis=axis)
+    return flip_p(x, axis=None if axis is None else axis_numbers(axis, np.ndim(x)))
 
 
 def roll(x: Array, shift: int | tuple[int, ...], axis: int | tuple[int, ...] | None = None) -> Array:
@@ -197,7 +208,12 @@ def roll(x: Array, shift: int | tuple[int, ...], axis: int | tuple[int, ...] | N
     >>> ag.roll(ag.Tensor([1.0, 2.0, 3.0]), 1).data
     array([3., 1., 2.])
     """
-    return roll_p(x, shift=shift, axis=axis)
+    if axis is None:
+        return roll_p(x, shift=int(np.sum(shift)), axis=None)
+    shifts, axes = np.broadcast_arrays(shift, axis_numbers(axis, np.ndim(x), repeated=True))
+    if shifts.ndim != 1 or shifts.dtype.kind not in "iu":
+        raise ArgumentError(f"roll shifts by an integer or one for each axis, got {shift!r} for axis {axis}")
+    return roll_p(x, shift=tuple(shifts.tolist()), axis=tuple(axes.tolist()))
 
 
 def tril(x: Array, k: int = 0) -> Array:
@@ -246,33 +262,50 @@ def pad(x: Array, width: int | Sequence[Any], value: float = 0.0) -> Array:
     return pad_p(x, width=tuple((int(b), int(a)) for b, a in pairs), value=value)
 
 
-@functools.cache
-def _concatenate_rule(index: int) -> Rule:
-    def rule(g: Array, y: Array, *arrays: Array, axis: int) -> Array:
-        start = sum(a.shape[axis] for a in arrays[:index])
-        return getitem(g, (slice(None),) * axis + (slice(start, start + arrays[index].shape[axis]),))
+def _each(jointly: Callable[..., Sequence[Array]]) -> Callable[[int], Rule]:
+    """The rule of every single argument, from one that takes them together."""
+    return functools.cache(lambda index: lambda *given, **settings: jointly((index,), *given, **settings)[0])
 
-    return rule
+
+def _concatenate_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array, axis: int) -> list[Array]:
+    stops = list(itertools.accumulate([a.shape[axis] for a in arrays], initial=0))
+    head = (slice(None),) * axis
+    return [getitem(g, (*head, slice(stops[i], stops[i + 1]))) for i in which]
+
+
+def _concatenate_shape(*shapes: Shape, axis: int) -> Shape:
+    around = {(s[:axis], s[axis + 1 :]) for s in shapes}
+    if len(around) > 1 or len(set(map(len, shapes))) > 1:
+        raise ShapeError(f"lengths must be equal on every axis but {axis}")
+    return (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
 
 
 concatenate_p = _movement(
     "concatenate",
     lambda *arrays, axis: np.concatenate(arrays, axis),
-    _concatenate_rule,
-    lambda *shapes, axis: (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :]),
+    _each(_concatenate_parts),
+    _concatenate_shape,
+    jointly=_concatenate_parts,
 )
 
 
-@functools.cache
-def _stack_rule(index: int) -> Rule:
-    return lambda g, y, *arrays, axis: getitem(g, (slice(None),) * axis + (index,))
+def _stack_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array, axis: int) -> list[Array]:
+    head = (slice(None),) * axis
+    return [getitem(g, (*head, i)) for i in which]
+
+
+def _stack_shape(*shapes: Shape, axis: int) -> Shape:
+    if len(set(shapes)) > 1:
+        raise ShapeError("all shapes must be equal")
+    return (*shapes[0][:axis], len(shapes), *shapes[0][axis:])
 
 
 stack_p = _movement(
     "stack",
     lambda *arrays, axis: np.stack(arrays, axis),
-    _stack_rule,
-    lambda *shapes, axis: (*shapes[0][:axis], len(shapes), *shapes[0][axis:]),
+    _each(_stack_parts),
+    _stack_shape,
+    jointly=_stack_parts,
 )
 
 
@@ -283,7 +316,15 @@ def concatenate(arrays: Sequence[Array], axis: int = 0) -> Array:
     >>> ag.concatenate([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])]).data
     array([1., 2., 3.])
     """
-    return concatenate_p(*(a := _arrays(arrays)), axis=axis % max(np.ndim(a[0]), 1))
+    parts = _joinable("concatenate", arrays)
+    return concatenate_p(*parts, axis=axis_number(axis, parts[0].ndim))
+
+
+def _joinable(name: str, arrays: Sequence[Array]) -> list[Array]:
+    parts = _arrays(arrays)
+    if not parts:
+        raise ArgumentError(f"{name} needs one array at least")
+    return parts
 
 
 def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
@@ -293,7 +334,8 @@ def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
     >>> ag.stack([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])]).shape
     (2, 2)
     """
-    return stack_p(*(a := _arrays(arrays)), axis=axis % (np.ndim(a[0]) + 1))
+    parts = _joinable("stack", arrays)
+    return stack_p(*parts, axis=axis_number(axis, parts[0].ndim + 1))
 
 
 def split(x: Array, sections: int | Sequence[int], axis: int = 0) -> list[Array]:
@@ -303,13 +345,15 @@ def split(x: Array, sections: int | Sequence[int], axis: int = 0) -> list[Array]
     >>> [part.shape for part in ag.split(ag.Tensor([1.0, 2.0, 3.0]), [1])]
     [(1,), (2,)]
     """
-    axis %= np.ndim(x)
+    axis = axis_number(axis, np.ndim(x))
     length = np.shape(x)[axis]
-    if isinstance(sections, int):
-        if sections < 1 or length % sections:
-            raise ArgumentError(f"axis {axis} of shape {np.shape(x)} does not split into {sections} equal sections")
-        sections = [i * (length // sections) for i in range(1, sections)]
-    bounds = [0, *sections, length]
+    places: Any = sections
+    if np.ndim(places) == 0:
+        n = whole(places, "a number of sections")
+        if n < 1 or length % n:
+            raise ArgumentError(f"axis {axis} of shape {np.shape(x)} does not split into {n} equal sections")
+        places = range(length // n, length, length // n) if length else [0] * (n - 1)
+    bounds = [0, *places, length]
     head = (slice(None),) * axis
     return [getitem(x, (*head, slice(a, b))) for a, b in itertools.pairwise(bounds)]
 
@@ -329,6 +373,13 @@ def _getitem_shape(spec: Spec, *arrays: Spec, index: tuple[Any, ...]) -> Spec:
     return view[_index(index, indices)].shape, spec[1]
 
 
+def _getitem_deposit(total: np.ndarray[Any, Any], g: Array, *arrays: Array, index: tuple[Any, ...]) -> None:
+    if arrays:
+        np.add.at(total, _index(index, arrays), g)
+    else:
+        total[index] += g
+
+
 getitem_p = Primitive(
     "getitem",
     lambda x, *arrays, index: np.asarray(x)[_index(index, arrays)],
@@ -336,6 +387,7 @@ getitem_p = Primitive(
     kind="indexing",
     shape=_getitem_shape,
     symbol="[ ]",
+    deposit=_getitem_deposit,
 )
 scatter_add_p = Primitive(
     "scatter_add",
@@ -405,7 +457,7 @@ def scatter_add(x: Array, key: Any, shape: Sequence[int]) -> Array:
     array([0., 3., 0.])
     """
     template, arrays = split_index(key)
-    return scatter_add_p(x, *arrays, index=template, shape=tuple(shape))
+    return scatter_add_p(x, *arrays, index=template, shape=lengths(shape))
 
 
 def _along(indices: Array, axis: int) -> tuple[Any, ...]:
@@ -438,7 +490,7 @@ def take_along_axis(x: Array, indices: Array, axis: int) -> Array:
            [3.]])
     """
     x, indices = _arrays((x, indices))
-    axis %= x.ndim
+    axis = axis_number(axis, x.ndim)
     if indices.ndim != x.ndim or any(
         n != m for i, (n, m) in enumerate(zip(x.shape, indices.shape, strict=True)) if i != axis
     ):
@@ -473,4 +525,5 @@ def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
     >>> ag.diagonal(ag.Tensor([[1.0, 2.0], [3.0, 4.0]])).data
     array([1., 4.])
     """
-    return diagonal_p(x, offset=offset, axes=(axis1 % np.ndim(x), axis2 % np.ndim(x)))
+    axes = axis_numbers((axis1, axis2), np.ndim(x))
+    return diagonal_p(x, offset=whole(offset, "an offset"), axes=(axes[0], axes[1]))

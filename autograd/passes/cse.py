@@ -8,7 +8,8 @@ from typing import Any
 from ..ir.graph import Atom, Eqn, Graph, Literal, substitute
 from ..ir.printer import setting_text
 
-COMMUTES = frozenset({"add", "mul", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or"})
+COMMUTES = frozenset({"add", "mul", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or", "bitwise_and",
+                      "bitwise_or", "bitwise_xor"})  # fmt: skip
 
 
 def share_common(graph: Graph) -> Graph:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from numbers import Integral
 
 from ..errors import ArgumentError, RenderError
-from .model import CONSTANT, FOLDED, OPERATION, PARAMETER, Diagram, Node
+from .model import CONSTANT, FOLDED, OPERATION, PARAMETER, Diagram, Node, scope_path
 from .repeat import fold_repeats
 
 Collapse = str | Iterable[str] | Callable[[str], bool] | None
@@ -87,7 +87,7 @@ def _collapse(diagram: Diagram, collapse: Collapse) -> Diagram:
         return _scopes(diagram, collapse)
     if not isinstance(collapse, Iterable):
         raise ArgumentError(f"collapse={collapse!r} is no name and no function; {_COLLAPSE}")
-    names = [collapse] if isinstance(collapse, str) else list(collapse)
+    names = [scope_path(name) for name in ([collapse] if isinstance(collapse, str) else collapse)]
     paths = {path for node in diagram.nodes for path in _paths(node.scope)}
     kinds = {"parameters": PARAMETER, "constants": CONSTANT}
     for name in names:

@@ -137,6 +137,15 @@ class Diagram:
         return root
 
 
+def scope_path(scope: object) -> str:
+    """A scope as pictures nest it: as with the paths of files, empty parts say nothing.
+
+    >>> scope_path("a//b/"), scope_path("/")
+    ('a/b', '')
+    """
+    return "/".join(part for part in str(scope).split("/") if part)
+
+
 def from_tape(outputs: Sequence[Any]) -> Diagram:
     """The diagram of everything that eager Tensors were computed from: nodes only, in a reproducible order.
 
@@ -205,7 +214,7 @@ def _operation(thing: Any, id: str, nodes: dict[int, Node]) -> Node:
         tuple(thing.shape),
         thing.dtype.name,
         "" if freed else settings_text(thing.settings),
-        thing.scope,
+        scope_path(thing.scope),
         operands,
         thing,
         notes=["inputs freed by backward"] if freed else [],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..errors import ArgumentError
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var
 from ..ir.printer import eqn_text, identifier, unique_names
-from .model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Diagram, Node, adopt_leaves, settings_text
+from .model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Diagram, Node, adopt_leaves, scope_path, settings_text
 from .summary import number
 
 LEAST, FEW = 4, 8  # equations that make the update of a parameter a scope, where there are so few parameters
@@ -115,8 +115,7 @@ def _walk(graph: Graph, outer: str, start: int, several: bool) -> tuple[list[Nod
     phased = len({eqn.phase for eqn in graph.eqns}) > 1
     updates = _updates(graph, {node.name for node in nodes.values() if node.kind == PARAMETER}) if phased else {}
     for eqn in graph.eqns:
-        within = eqn.scope or updates.get(eqn.out, "")
-        scope = "/".join(part for part in (outer, eqn.phase if phased else "", within) if part)
+        scope = scope_path(f"{outer}/{eqn.phase * phased}/{scope_path(eqn.scope) or updates.get(eqn.out, '')}")
         operands = tuple(number(atom.value) if isinstance(atom, Literal) else nodes[atom] for atom in eqn.inputs)
         nodes[eqn.out] = Node(
             f"n{start + len(nodes)}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import OPERATION, PARAMETER, Diagram, Node
+from .model import OPERATION, PARAMETER, Diagram, Node, scope_path
 
 NOTE = "Structure only: layers in the order in which they are held; draw(model(x)) shows the computation"
 
@@ -75,7 +75,7 @@ def _scope(path: str) -> str:
             parts[-1] += f".{part}"
         else:
             parts.append(part)
-    return "/".join(parts)
+    return scope_path("/".join(parts))
 
 
 def _kind(layer: Any, path: str) -> str:

@@ -135,6 +135,10 @@ ELEMENTWISE: dict[str, Emit] = {
     "logical_and": lambda a, b: a & b,
     "logical_or": lambda a, b: a | b,
     "logical_not": lambda x: x ^ x.like(1),
+    "bitwise_and": lambda a, b: a & b,
+    "bitwise_or": lambda a, b: a | b,
+    "bitwise_xor": lambda a, b: a ^ b,
+    "invert": lambda x: x ^ x.like(1 if x.kind == "i1" else -1),
     "isfinite": _isfinite,
     "isnan": lambda x: x.is_nan(),
     "floor": _intrinsic("floor"),
@@ -146,8 +150,9 @@ ELEMENTWISE: dict[str, Emit] = {
     "astype": lambda x: x,
     "broadcast_to": lambda x: x,
 }
-_WHOLE = frozenset({"add", "sub", "mul", "neg", "abs", "sign", "relu", "maximum", "minimum", "where", "clip", "stop_gradient",
-                    "broadcast_to", "astype"})  # fmt: skip
+_BITWISE = frozenset({"bitwise_and", "bitwise_or", "bitwise_xor", "invert"})
+_WHOLE = _BITWISE | {"add", "sub", "mul", "neg", "abs", "sign", "relu", "maximum", "minimum", "where", "clip",
+                     "stop_gradient", "broadcast_to", "astype"}  # fmt: skip
 _RELATIONS = frozenset({"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
 _OF_ANY = frozenset({"isfinite", "isnan"})
 _LOGICAL = frozenset({"logical_and", "logical_or", "logical_not"})
@@ -185,7 +190,7 @@ def supported(eqn: Eqn) -> bool:
     if name in _OF_ANY:
         return wanted[0].kind == "f"
     if eqn.out.dtype.kind == "b":
-        return name in ("where", "stop_gradient", "broadcast_to", "maximum", "minimum")
+        return name in ("where", "stop_gradient", "broadcast_to", "maximum", "minimum") or name in _BITWISE
     return eqn.out.dtype.kind == "f" or name in _WHOLE
 
 

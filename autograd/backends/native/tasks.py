@@ -22,6 +22,8 @@ UNSUPPORTED = {
     "logabsdet": "LAPACK through NumPy",
     "detsign": "LAPACK through NumPy",
     "cholesky": "LAPACK through NumPy",
+    "left_shift": "by as many places as there are bits, it is what NumPy says",
+    "right_shift": "by as many places as there are bits, it is what NumPy says",
     "draw": "numbers are those of NumPy's generator, whose method random alone is called from machine code",
 }
 TABLE = frozenset({*ops.ELEMENTWISE, *registers.MOVES, *registers.REDUCTIONS, *gather.NAMES, *running.NAMES, "matmul"})

@@ -1,0 +1,133 @@
+"""What training and prediction accept: data as arrays, and settings of the kind that is meant, or an error by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from autograd import Tensor
+from autograd.errors import ArgumentError, DTypeError, ShapeError
+from nn.module import Module
+
+
+def module(model: object) -> None:
+    """Refuse what is no model."""
+    if isinstance(model, type):
+        raise ArgumentError(f"the model {model.__name__} is a class: give {model.__name__}(...), an object of it")
+    if not isinstance(model, Module):
+        raise DTypeError(f"the model must be a Module, not {model!r}; a function becomes one as nn.Apply(function)")
+
+
+def function(name: str, value: object, example: str) -> None:
+    """Refuse what cannot be called, and a class in place of an object of it."""
+    if isinstance(value, type):
+        raise ArgumentError(f"{name} is the class {value.__name__}: write {value.__name__}(), an object of it")
+    if not callable(value):
+        raise ArgumentError(f"{name} must be a function, such as {example}, not {value!r}")
+
+
+def count(name: str, value: object) -> int:
+    """A positive integer."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ArgumentError(f"{name} must be a positive integer, not {value!r}")
+    return int(value)
+
+
+def listed(name: str, values: Any, fits: Callable[[Any], bool], example: str) -> list[Any]:
+    """A list, all of whose items fit."""
+    found = list(values) if isinstance(values, Iterable) and not isinstance(values, (str, dict)) else None
+    if found is None or not all(map(fits, found)):
+        raise ArgumentError(f"{name} must be a list, such as {example}, not {values!r}")
+    return found
+
+
+def functions(name: str, values: Any, example: str) -> dict[str, Any]:
+    """Functions by name."""
+    if not isinstance(values, dict):
+        raise ArgumentError(f"{name} must be a dict of functions by name, such as {example}, not {values!r}")
+    for key, value in values.items():
+        function(f"{name}[{key!r}]", value, example)
+    return values
+
+
+def generator(seed: Any) -> np.random.Generator:
+    """The generator of a seed."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"seed must be an integer of zero or more, not {seed!r}: {error}") from None
+
+
+def pair(name: str, value: Any) -> tuple[Any, Any]:
+    """Inputs and targets."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ArgumentError(f"{name} must be a pair of inputs and targets, as (X, y), not {kind(value)}")
+    return value[0], value[1]
+
+
+def number(name: str, value: Any) -> float:
+    """What a metric or a loss returns, as a float."""
+    plain = array(value)
+    if plain.shape != () or plain.dtype.kind not in "fiub":
+        raise DTypeError(f"{name} must return one real number, not {kind(value)}")
+    return float(plain)
+
+
+def kind(value: Any) -> str:
+    """What a value is, in few words."""
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__}" + (f" of shape {shape}" if isinstance(shape, tuple) else "")
+
+
+def dtype(model: Module) -> np.dtype[Any]:
+    """The dtype that data are cast to: that of the first parameter."""
+    return next((np.dtype(parameter.dtype) for _, parameter in model.named_parameters()), np.dtype(np.float64))
+
+
+def array(value: Any) -> np.ndarray:
+    """The values of a Tensor, or of what becomes an array."""
+    return np.asarray(value.data if isinstance(value, Tensor) else value)
+
+
+def output(value: Any) -> np.ndarray:
+    """The values of one part of what a model returned."""
+    plain = array(value)
+    if plain.dtype.kind not in "fiubc":
+        raise DTypeError(
+            f"the model returned {kind(value)}: a forward method returns a Tensor, or a tuple, list, dict or dataclass of them"
+        )
+    return plain
+
+
+def rows(values: Any, name: str, dtype: np.dtype[Any] | None) -> np.ndarray:
+    """Data as an array of finite numbers with a row axis, floats cast to `dtype` where one is given."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise DTypeError(
+            f"{name} is a masked array, whose mask would be lost: use {name}.filled(...) or leave rows out"
+        )
+    try:
+        data = array(values)
+    except ValueError:
+        raise ShapeError(
+            f"{name} is a {kind(values)} whose parts have different shapes: it must be one array"
+        ) from None
+    if data.dtype.kind not in "fiub":
+        raise DTypeError(f"{name} has dtype {data.dtype}, but must hold real numbers")
+    if data.ndim == 0:
+        raise ShapeError(f"{name} is a scalar; it must have one row per sample: use an array of shape (1, ...)")
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        index = np.argwhere(~np.isfinite(data))[0].tolist()
+        raise ArgumentError(f"{name}{index} is {data[tuple(index)]}; remove or replace such values first")
+    return data if dtype is None or data.dtype.kind != "f" else cast(data, name, dtype)
+
+
+def cast(data: np.ndarray, name: str, dtype: np.dtype[Any]) -> np.ndarray:
+    """Finite data in the model's dtype, where they stay finite."""
+    with np.errstate(over="ignore"):
+        found = data.astype(dtype, copy=False)
+    if not np.isfinite(found).all():
+        index = np.argwhere(~np.isfinite(found))[0].tolist()
+        raise ArgumentError(f"{name}{index} is {data[tuple(index)]}, which the model's {dtype} cannot hold")
+    return found
