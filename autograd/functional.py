@@ -301,7 +301,7 @@ def _outputs(run: _Run) -> tuple[list[Any], Any, list[int]]:
 
 def _matching(what: str, given: Any, likes: Sequence[Any], structure: Any) -> list[Any]:
     """Leaves of a cotangent or tangent, checked against what they belong to."""
-    leaves, found = tree.flatten(given)
+    leaves, found = tree.flatten(given, like=structure)  # by key, in whatever order they come
     if found != structure or len(leaves) != len(likes):
         raise ArgumentError(
             f"{what} must be a container like the one it belongs to, of {len(likes)} arrays, got {given!r}"

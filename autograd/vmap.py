@@ -7,7 +7,6 @@ derivatives may be taken inside and outside, and programs traced, with nothing m
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -241,21 +240,10 @@ def _spread(what: str, axes: Any, like: Any) -> list[int | None]:
     """One axis for every leaf, from axes that may stand for whole containers."""
     if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
         return [axes] * len(tree.flatten(like)[0])
-    parts, children = _children(axes), _children(like)
-    if parts is None or children is None or list(parts) != list(children):
+    parts, children = tree.children(axes), tree.children(like)
+    if parts is None or children is None or parts.keys() != children.keys():
         raise ArgumentError(f"{what} must be an axis, None, or a container like the one it belongs to, got {axes!r}")
     return [axis for key, child in children.items() for axis in _spread(what, parts[key], child)]
-
-
-def _children(container: Any) -> dict[Any, Any] | None:
-    """What a container holds, in the order of `tree.flatten`; None for a leaf."""
-    if isinstance(container, dict):
-        return {key: container[key] for key in tree.flatten(container)[1][1]}
-    if isinstance(container, list | tuple):
-        return dict(enumerate(container))
-    if dataclasses.is_dataclass(container) and not isinstance(container, type):
-        return {field.name: getattr(container, field.name) for field in dataclasses.fields(container)}
-    return None
 
 
 def _size(name: str, given: Sequence[Any], axes: Sequence[int | None], owners: Sequence[int]) -> int:

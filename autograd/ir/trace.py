@@ -434,8 +434,8 @@ def argument_names(
                 given += [(name, f"{name}_{i}") for i in range(len(bound.arguments[name]))]
             elif len(given) < len(args):
                 given.append((name, name))
-    given += [(name, name) for name in sorted(kwargs)]
-    values = [*args, *(kwargs[name] for name in sorted(kwargs))]
+    given += [(name, name) for name in kwargs]
+    values = [*args, *kwargs.values()]
     found = [
         (parameter, leaf) for (parameter, name), v in zip(given, values, strict=True) for leaf in _leaf_names(v, name)
     ]
