@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,31 +110,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
         jobs = [(f"demos.phases.{PHASES[i]}", replace(COMMANDS[command].defaults, **chosen)) for i in numbers]
     else:
         jobs = [(COMMANDS[command].module, replace(COMMANDS[command].defaults, **chosen))]
-    code = run(jobs)
+    with _stoppable():
+        code = run(jobs)
     if command == "tour" and code == 0:
         print(AFTER_TOUR)
     return code
 
 
 def run(jobs: Sequence[tuple[str, Options]]) -> int:
-    """Run demos one after the other, print what each reports and write the page of all; returns the exit code."""
+    """Run demos one after the other, print what each reports and write the page of all; returns the exit code.
+
+    Where one is stopped by Ctrl-C or SIGTERM the page shows those before it.
+    """
     from autograd.errors import AutogradError  # here, because `doctor` must run without it
     from autograd.files import write
     from demos.page import page
 
-    reports = []
+    reports, folder, code = [], jobs[-1][1].out, 0
     for module, options in jobs:
+        name = module.rpartition(".")[2]
         try:
             report = importlib.import_module(module).run(options)
         except (AutogradError, OSError) as error:
-            print(f"{module.rpartition('.')[2]} stopped: {error}", file=sys.stderr)
+            print(f"{name} stopped: {error}", file=sys.stderr)
             return 1
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+            print(f"{name} was stopped; what it had written is in {folder.as_posix()}", file=sys.stderr)
+            break
         reports.append(report)
         print(report.text(), end="\n\n\n", flush=True)
-    folder = jobs[-1][1].out
-    path = write(folder / "report.html", page(reports, folder))
-    print(AFTER.format(page=path.as_posix()))
-    return 0
+    if reports:
+        path = write(folder / "report.html", page(reports, folder))
+        print(AFTER.format(page=path.as_posix()))
+    return code
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Within, one Ctrl-C or SIGTERM ends whatever runs, a training too, with the exit code that shells give it."""
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    inside = threading.current_thread() is threading.main_thread()  # no other thread can say what a signal does
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if inside and signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

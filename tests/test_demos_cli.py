@@ -1,7 +1,10 @@
 """The command line of the demos: what it accepts, what it says to the rest."""
 
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +98,57 @@ def test_doctor_runs_without_loading_autograd():
         "assert not {'autograd', 'nn', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def stopped(words: list[str], folder: Path, number: int, ready: str) -> subprocess.CompletedProcess[str]:
+    """A demo that is sent one signal as soon as a file is there, or after some seconds."""
+    command = [sys.executable, "-c", ALONE, *words, "--out", str(folder)]
+    demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(folder.rglob(ready)) and time.monotonic() < deadline and demo.poll() is None:
+        time.sleep(0.02)
+    demo.send_signal(number)
+    out, err = demo.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, demo.returncode, out, err)
+
+
+# A shell ignores Ctrl-C in what it starts in the background. The file says that the demo is at work: epochs are counted.
+ALONE = """
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import nn
+from demos.__main__ import main
+inner, out = nn.Trainer._run_epochs, pathlib.Path(sys.argv[-1])
+def at_work(*settings):
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "training").touch()
+    return inner(*settings)
+nn.Trainer._run_epochs = at_work
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "ready"),
+    [(signal.SIGINT, "training"), (signal.SIGTERM, "training"), (signal.SIGINT, "loss_curve.png")],
+)
+def test_one_signal_ends_a_demo(tmp_path, number, ready):
+    done = stopped(["phase", "4", "--epochs", "300"], tmp_path / "out", number, ready)
+    assert done.returncode == 128 + number, done.stderr
+    assert done.stderr == f"phase_4_convergence was stopped; what it had written is in {tmp_path.as_posix()}/out\n"
+    files = {path.name for path in (tmp_path / "out").rglob("*.*")}
+    assert not any(name.startswith(".") for name in files)  # no half of a file
+    assert ("loss_curve.png" in files) == (ready == "loss_curve.png")
+
+
+def test_the_demos_before_the_one_that_was_stopped_are_on_the_page(tmp_path):
+    done = stopped(["phases", "--epochs", "10"], tmp_path, signal.SIGINT, "phase_4*")
+    assert done.returncode == 130 and done.stdout.count("Phase ") >= 3 and "Phase 4" not in done.stdout
+    assert "Phase 3" in (tmp_path / "report.html").read_text("utf-8")
+    assert "Traceback" not in done.stderr and done.stderr.count("was stopped") == 1
+
+
+def test_handlers_are_put_back(capsys, tmp_path):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert main(["phase", "0", "--out", str(tmp_path)]) == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
