@@ -35,7 +35,7 @@ class SignatureError(AutogradError, TypeError):
 
 
 class GraphError(AutogradError, RuntimeError):
-    """A backward pass that the recorded graph does not allow."""
+    """What the recorded graph does not allow: a backward pass, or a picture of what was not recorded."""
 
 
 class InplaceError(AutogradError, RuntimeError):

@@ -299,6 +299,11 @@ class Tensor(ArrayMethods):
         """File and line of the caller's code that recorded this tensor; None for leaves."""
         return line_of(self._code, self._lasti)
 
+    @property
+    def computed(self) -> bool:
+        """Whether it is a result, recorded or not, rather than made of numbers by `Tensor(...)`."""
+        return self._lasti != 0
+
     # ----- the rest -----
     def __setitem__(self, key: Any, new: Any) -> None:
         new = as_array(new)
@@ -375,7 +380,7 @@ def constant(value: Any, kind: type[Tensor] = Tensor) -> Tensor:
     out.requires_grad = False
     out.inputs = out.wrt = ()
     out.settings, out.scope = _NO_SETTINGS, ""
-    out.serial, out.changed, out.passes, out._lasti = _tick(), 0, 0, 0
+    out.serial, out.changed, out.passes, out._lasti = _tick(), 0, 0, -1
     return out
 
 

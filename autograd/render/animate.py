@@ -85,6 +85,7 @@ def animate(
     Raises:
         ArgumentError: another ending or theme, or what `draw` refuses.
         RenderError: there is no Graphviz program here, or it failed.
+        GraphError: a result of which nothing was recorded: made under `no_grad`, or returned by a compiled function.
 
     >>> import tempfile
     >>> from autograd import Tensor, animate, keep_grads

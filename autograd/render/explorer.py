@@ -99,6 +99,7 @@ def explore(
 
     Raises:
         RenderError: there is no Graphviz program, the graph was freed by a backward pass, or it is too large.
+        GraphError: a result of which nothing was recorded: made under `no_grad`, or returned by a compiled function.
         ArgumentError: no recorded computation, or one that changes between the moments.
 
     >>> from autograd import Tensor, explore

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RenderError
+from ..blame import at, called
+from ..errors import GraphError, RenderError
 from ..ir.graph import Eqn, Literal
 from ..primitive import Box, Primitive
 from .derivative import Recorded, Symbol, contribution, kept_gradient, local_derivative
@@ -151,7 +152,13 @@ def from_tape(outputs: Sequence[Any]) -> Diagram:
 
     Numbers become part of the operation that uses them. Leaves that want a gradient are parameters, and belong to the
     scope that uses them. Iterative, because a tape can be a million operations deep.
+
+    Raises:
+        GraphError: an output is a result of which nothing was recorded.
+        RenderError: its graph was freed by a backward pass.
     """
+    for output in outputs:
+        _refuse_unrecorded(output)
     nodes: dict[int, Node] = {}
     stack: list[tuple[Any, bool]] = [(output, False) for output in reversed(outputs)]
     while stack:
@@ -171,13 +178,32 @@ def from_tape(outputs: Sequence[Any]) -> Diagram:
         if getattr(output, "inputs", ()) is None:
             raise RenderError(
                 f"the graph of {output.name or 'this tensor'} was freed by the backward pass at "
-                f"{_place(output.freed_at)}; run backward inside `with autograd.keep_grads():`, which "
+                f"{at(output.freed_at)}; run backward inside `with autograd.keep_grads():`, which "
                 "keeps the graph and all gradients, or draw before it"
             )
     found = list(nodes.values())
     adopt_leaves(found)
     names = ", ".join(output.name for output in outputs if getattr(output, "name", None))
     return Diagram(f"Computation graph of {names}" if names else "Computation graph", found)
+
+
+def _refuse_unrecorded(output: Any) -> None:
+    """A result that no gradient flows back from is a lone number on the tape; its picture would be a single node."""
+    if output.creator is not None or output.requires_grad or not getattr(output, "computed", False):
+        return
+    if output.site is not None:
+        raise GraphError(
+            f"nothing was recorded of {called(output)}, computed at {at(output.site)}: it was made under no_grad(), by "
+            "an operation without a gradient, or of inputs none of which requires one. Make an input with "
+            "Tensor(..., requires_grad=True) and draw what is computed from it outside of no_grad(), or draw the program: "
+            "draw(autograd.trace(function, x))"
+        )
+    raise GraphError(
+        f"{called(output)} is what a compiled function or a transformation returned: numbers, without the operations "
+        "that led to them. Draw the compiled function, draw(step), or the program of any function, "
+        "draw(autograd.trace(function, x)); inside `with autograd.disable_compile():` a compiled function returns "
+        "results that can be drawn with their numbers"
+    )
 
 
 def count(outputs: Sequence[Any]) -> int:
@@ -219,10 +245,6 @@ def _operation(thing: Any, id: str, nodes: dict[int, Node]) -> Node:
         thing,
         notes=["inputs freed by backward"] if freed else [],
     )
-
-
-def _place(site: tuple[str, int] | None) -> str:
-    return f"{site[0]}:{site[1]}" if site else "an unknown line"
 
 
 id_ = id  # the built-in, where a parameter is called id

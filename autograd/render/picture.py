@@ -229,6 +229,7 @@ def draw(
 
     Raises:
         RenderError: there is no Graphviz program, it failed, or the graph is too large to draw unfolded.
+        GraphError: a result of which nothing was recorded: made under `no_grad`, or returned by a compiled function.
         ArgumentError: an option that does not exist.
 
     >>> from autograd import Tensor, draw
