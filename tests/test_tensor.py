@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import autograd as ag
 from autograd import Tensor
-from autograd.errors import ArgumentError, DTypeError
+from autograd.errors import DTypeError
 from autograd.primitive import REGISTRY
 
 X, Y = np.array([1.5, -0.5, 2.0]), np.array([2.0, 3.0, 0.5])
@@ -126,8 +126,8 @@ def test_numpy_functions_of_tensors_are_recorded():
     known = [p for p in REGISTRY.values() if p.ufunc is not None]
     assert len(known) > 30
     for primitive in known:
-        arrays = [np.array([[True, False], [True, True]])] * primitive.ufunc.nin
-        if not primitive.name.startswith("logical"):
+        arrays = [np.array([[1, 0], [1, 1]])] * primitive.ufunc.nin
+        if not primitive.name.startswith(("logical", "bitwise", "invert", "left", "right")):
             arrays = [np.array([[0.5, 0.25], [0.75, 0.5]])] * primitive.ufunc.nin
         tensors = [leaf(a) if a.dtype.kind == "f" else Tensor(a) for a in arrays]
         y = primitive.ufunc(*tensors)
@@ -331,18 +331,14 @@ def test_at_is_assignment_on_a_copy(key):
     np.testing.assert_array_equal(added.data, expected)
     added.sum().backward()
     assert (x.grad == 1).all() and v.grad == counts.sum()
-    if (counts > 1).any():
-        with pytest.raises(ArgumentError, match="each element once"):
-            x.at[key].set(v)
-        return
     x.zero_grad()
     v.zero_grad()
     replaced, expected = x.at[key].set(v), x.numpy()
     expected[array_key] = 100.0
     np.testing.assert_array_equal(replaced.data, expected)
     replaced.sum().backward()
-    np.testing.assert_array_equal(x.grad, 1 - counts)
-    assert v.grad == counts.sum()
+    np.testing.assert_array_equal(x.grad, counts == 0)
+    assert v.grad == (counts > 0).sum()
 
 
 def test_at_keeps_shape_and_dtype_and_takes_values_that_broadcast():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import ArgumentError, ShapeError, TraceError
+from ..errors import ArgumentError, OutOfBoundsError, ShapeError, TraceError
 from ..primitive import Array, Box, Primitive, Rule, Spec, shape_of
 from .axes import axis_number, axis_numbers, lengths, whole
 
@@ -406,34 +406,65 @@ def _scatter_vjp(g: Array, y: Array, x: Array, *arrays: Array, index: tuple[Any,
     return getitem_p(g, *arrays, index=index)
 
 
-def split_index(key: Any) -> tuple[tuple[Any, ...], list[Array]]:
-    """An index as NumPy takes it, as a template of slices and numbers and the index arrays that go into it."""
-    template: list[Any] = []
-    arrays: list[Array] = []
-    for part in key if isinstance(key, tuple) else (key,):
-        if part is None or part is Ellipsis or isinstance(part, slice):
-            template.append(part)
-        elif isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
-            template.append(int(part))
+def split_index(key: Any, shape: Shape) -> tuple[tuple[Any, ...], list[Array], Shape]:
+    """An index as NumPy takes it: a template of slices and numbers, the index arrays that go into it, and the shape.
+
+    A single truth stands for a new axis of which it takes one element or none, so the shape is that with such axes.
+
+    Raises:
+        ArgumentError: the index holds something else than integers, slices and truths.
+        OutOfBoundsError: a mask is not of the lengths of the axes that it stands for.
+        TraceError: a mask is known only as a traced value.
+    """
+    parts = [_index_part(part) for part in (key if isinstance(key, tuple) else (key,))]
+    if any(_is_mask(part) for part in parts):
+        parts, shape = _masks_as_positions(parts, shape)
+    arrays = [part for part in parts if isinstance(part, (Box, np.ndarray))]
+    return tuple(ARRAY if isinstance(part, (Box, np.ndarray)) else part for part in parts), arrays, shape
+
+
+def _index_part(part: Any) -> Any:
+    if part is None or part is Ellipsis or isinstance(part, slice):
+        return part
+    if isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
+        return int(part)
+    array: Any = part if isinstance(part, Box) else np.asarray(part)
+    if not isinstance(part, Box) and array.size == 0 and array.dtype.kind == "f":
+        array = array.astype(np.intp)  # an empty list has no integers to tell its dtype by
+    if array.dtype.kind not in "iub":
+        raise ArgumentError(f"an index must be integers, slices or a boolean mask, got dtype {array.dtype}")
+    if array.dtype != bool:
+        return array
+    if getattr(array, "traced", False):
+        raise TraceError(
+            "a boolean mask selects a number of elements that is not known while tracing: "
+            "use autograd.where(mask, x, 0), or pass the indices"
+        )
+    return np.asarray(array)
+
+
+def _is_mask(part: Any) -> bool:
+    return isinstance(part, np.ndarray) and part.dtype == bool
+
+
+def _masks_as_positions(parts: list[Any], shape: Shape) -> tuple[list[Any], Shape]:
+    """Index arrays in place of masks, each held to the axes that it stands for."""
+    masks = list(map(_is_mask, parts))
+    taken = [part.ndim if mask else 0 if part is None or part is Ellipsis else 1 for part, mask in zip(parts, masks)]
+    new: list[Any] = []
+    axis, lengths_of = 0, list(shape)
+    for part, mask, n in zip(parts, masks, taken, strict=True):
+        if mask and part.shape != shape[axis : axis + n]:
+            raise OutOfBoundsError(
+                f"a mask of shape {part.shape} does not fit axes {axis}.. of an array of shape {shape}"
+            )
+        if mask and n == 0:
+            lengths_of.insert(axis + len(lengths_of) - len(shape), 1)
+            new.append(np.arange(int(part)))
         else:
-            array: Any = part if isinstance(part, Box) else np.asarray(part)
-            if not isinstance(part, Box) and array.size == 0 and array.dtype.kind == "f":
-                array = array.astype(np.intp)  # an empty list has no integers to tell its dtype by
-            if array.dtype == bool:
-                if getattr(array, "traced", False):
-                    raise TraceError(
-                        "a boolean mask selects a number of elements that is not known while tracing: "
-                        "use autograd.where(mask, x, 0), or pass the indices"
-                    )
-                positions = np.nonzero(np.asarray(array))
-                template.extend([ARRAY] * len(positions))
-                arrays.extend(positions)
-            elif array.dtype.kind in "iu":
-                template.append(ARRAY)
-                arrays.append(array)
-            else:
-                raise ArgumentError(f"an index must be integers, slices or a boolean mask, got dtype {array.dtype}")
-    return tuple(template), arrays
+            new.extend(np.nonzero(part) if mask else [part])
+        axis += len(shape) - sum(taken) if part is Ellipsis else n
+    return new, tuple(lengths_of)
 
 
 def getitem(x: Array, key: Any) -> Array:
@@ -445,8 +476,8 @@ def getitem(x: Array, key: Any) -> Array:
     >>> x.grad
     array([2., 0.])
     """
-    template, arrays = split_index(key)
-    return getitem_p(x, *arrays, index=template)
+    template, arrays, shape = split_index(key, np.shape(x))
+    return getitem_p(x if shape == np.shape(x) else reshape(x, shape), *arrays, index=template)
 
 
 def scatter_add(x: Array, key: Any, shape: Sequence[int]) -> Array:
@@ -456,8 +487,10 @@ def scatter_add(x: Array, key: Any, shape: Sequence[int]) -> Array:
     >>> ag.scatter_add(ag.Tensor([1.0, 2.0]), [1, 1], (3,)).data
     array([0., 3., 0.])
     """
-    template, arrays = split_index(key)
-    return scatter_add_p(x, *arrays, index=template, shape=lengths(shape))
+    goal = lengths(shape)
+    template, arrays, wide = split_index(key, goal)
+    found = scatter_add_p(x, *arrays, index=template, shape=wide)
+    return found if wide == goal else reshape(found, goal)
 
 
 def _along(indices: Array, axis: int) -> tuple[Any, ...]:
