@@ -16,8 +16,20 @@ from .blame import at, here
 from .errors import DTypeError, ShapeError
 from .mode import DEPTH, current
 from .ops import elementwise, linalg, reduce, shape
-from .primitive import Array, Box
+from .primitive import Array, Box, Primitive
 from .protocols import array_function, array_ufunc
+
+
+def _both_ways(operation: Primitive) -> tuple[Any, Any]:
+    """An operator of two arrays, and what it is with the array on the right."""
+
+    def straight(self: Any, other: Any) -> Array:
+        return operation(self, other)
+
+    def reflected(self: Any, other: Any) -> Array:
+        return operation(other, self)
+
+    return straight, reflected
 
 
 class ArrayMethods(Box):
@@ -27,53 +39,26 @@ class ArrayMethods(Box):
     shape: Any
     _concrete: Any  # (what): the value as an array, or the error for code that needs it where there is none
 
-    def __add__(self, other: Array) -> Array:
-        return elementwise.add(self, other)
-
-    def __radd__(self, other: Array) -> Array:
-        return elementwise.add(other, self)
-
-    def __sub__(self, other: Array) -> Array:
-        return elementwise.sub(self, other)
-
-    def __rsub__(self, other: Array) -> Array:
-        return elementwise.sub(other, self)
-
-    def __mul__(self, other: Array) -> Array:
-        return elementwise.mul(self, other)
-
-    def __rmul__(self, other: Array) -> Array:
-        return elementwise.mul(other, self)
-
-    def __truediv__(self, other: Array) -> Array:
-        return elementwise.div(self, other)
-
-    def __rtruediv__(self, other: Array) -> Array:
-        return elementwise.div(other, self)
-
-    def __floordiv__(self, other: Array) -> Array:
-        return elementwise.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Array) -> Array:
-        return elementwise.floor_divide(other, self)
-
-    def __mod__(self, other: Array) -> Array:
-        return elementwise.mod(self, other)
-
-    def __rmod__(self, other: Array) -> Array:
-        return elementwise.mod(other, self)
-
-    def __pow__(self, other: Array) -> Array:
-        return elementwise.power(self, other)
-
-    def __rpow__(self, other: Array) -> Array:
-        return elementwise.power(other, self)
-
-    def __matmul__(self, other: Array) -> Array:
-        return linalg.matmul(self, other)
-
-    def __rmatmul__(self, other: Array) -> Array:
-        return linalg.matmul(other, self)
+    __add__, __radd__ = _both_ways(elementwise.add)
+    __sub__, __rsub__ = _both_ways(elementwise.sub)
+    __mul__, __rmul__ = _both_ways(elementwise.mul)
+    __truediv__, __rtruediv__ = _both_ways(elementwise.div)
+    __floordiv__, __rfloordiv__ = _both_ways(elementwise.floor_divide)
+    __mod__, __rmod__ = _both_ways(elementwise.mod)
+    __pow__, __rpow__ = _both_ways(elementwise.power)
+    __matmul__, __rmatmul__ = _both_ways(linalg.matmul)
+    __and__, __rand__ = _both_ways(elementwise.bitwise_and)
+    __or__, __ror__ = _both_ways(elementwise.bitwise_or)
+    __xor__, __rxor__ = _both_ways(elementwise.bitwise_xor)
+    __lshift__, __rlshift__ = _both_ways(elementwise.left_shift)
+    __rshift__, __rrshift__ = _both_ways(elementwise.right_shift)
+    __eq__, _ = _both_ways(elementwise.equal)
+    __ne__, _ = _both_ways(elementwise.not_equal)
+    __lt__, _ = _both_ways(elementwise.less)
+    __le__, _ = _both_ways(elementwise.less_equal)
+    __gt__, _ = _both_ways(elementwise.greater)
+    __ge__, _ = _both_ways(elementwise.greater_equal)
+    __hash__ = object.__hash__  # by identity: == compares elements
 
     def __neg__(self) -> Array:
         return elementwise.neg(self)
@@ -84,58 +69,8 @@ class ArrayMethods(Box):
     def __abs__(self) -> Array:
         return elementwise.abs_p(self)
 
-    def __eq__(self, other: object) -> Array:
-        return elementwise.equal(self, other)
-
-    def __ne__(self, other: object) -> Array:
-        return elementwise.not_equal(self, other)
-
-    def __lt__(self, other: Array) -> Array:
-        return elementwise.less(self, other)
-
-    def __le__(self, other: Array) -> Array:
-        return elementwise.less_equal(self, other)
-
-    def __gt__(self, other: Array) -> Array:
-        return elementwise.greater(self, other)
-
-    def __ge__(self, other: Array) -> Array:
-        return elementwise.greater_equal(self, other)
-
-    def __and__(self, other: Array) -> Array:
-        return elementwise.bitwise_and(self, other)
-
-    def __rand__(self, other: Array) -> Array:
-        return elementwise.bitwise_and(other, self)
-
-    def __or__(self, other: Array) -> Array:
-        return elementwise.bitwise_or(self, other)
-
-    def __ror__(self, other: Array) -> Array:
-        return elementwise.bitwise_or(other, self)
-
-    def __xor__(self, other: Array) -> Array:
-        return elementwise.bitwise_xor(self, other)
-
-    def __rxor__(self, other: Array) -> Array:
-        return elementwise.bitwise_xor(other, self)
-
-    def __lshift__(self, other: Array) -> Array:
-        return elementwise.left_shift(self, other)
-
-    def __rlshift__(self, other: Array) -> Array:
-        return elementwise.left_shift(other, self)
-
-    def __rshift__(self, other: Array) -> Array:
-        return elementwise.right_shift(self, other)
-
-    def __rrshift__(self, other: Array) -> Array:
-        return elementwise.right_shift(other, self)
-
     def __invert__(self) -> Array:
         return elementwise.invert(self)
-
-    __hash__ = object.__hash__  # by identity: == compares elements
 
     def __getitem__(self, key: Any) -> Array:
         return shape.getitem(self, key)
