@@ -76,6 +76,9 @@ class Batched(ArrayMethods):
         rule = RULES.get(primitive.name) or (_elementwise if primitive.kind == "elementwise" else _looped)
         return Batched(self.frame, rule(self.frame, primitive, *arrays, **settings))
 
+    def __setitem__(self, key: Any, new: Any) -> None:
+        raise self.frame.needs_value(self, "x[i] = v")
+
     def copy(self) -> Batched:
         """Itself: its rows are never written to."""
         return self

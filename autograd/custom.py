@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -57,7 +58,10 @@ def primitive(
     if title in REGISTRY:
         raise ArgumentError(f"autograd has an operation named {title!r} already: pass another name= to primitive")
     _check_rules(title, given, vjps)
-    return unlisted(title, given, vjps, shape=shape or _tried(given), symbol=symbol, doc=inspect.getdoc(given) or title)
+    rules = [rule and _owning(rule) for rule in vjps]
+    return unlisted(
+        title, given, rules, shape=shape or _tried(given), symbol=symbol, doc=inspect.getdoc(given) or title
+    )
 
 
 def unlisted(name: str, forward: Callable[..., Array], vjps: Any, **facts: Any) -> Primitive:
@@ -65,6 +69,17 @@ def unlisted(name: str, forward: Callable[..., Array], vjps: Any, **facts: Any) 
     made = Primitive(name, forward, vjps, kind="user", **facts)
     del REGISTRY[name]
     return made
+
+
+def _owning(rule: Rule) -> Rule:
+    """The rule with results that nobody else holds: an array handed on as it is would be two owners' gradient."""
+
+    @functools.wraps(rule)
+    def owning(*given: Array, **settings: Any) -> Array:
+        part = rule(*given, **settings)
+        return part.copy() if type(part) is np.ndarray and part is not given[0] else part
+
+    return owning
 
 
 def _tried(forward: Callable[..., Array]) -> ShapeRule:

@@ -143,6 +143,7 @@ def reads(rule: Rule) -> frozenset[int] | None:
 
     Read off the rule's own code, so that a write to a value no rule needs is no error and the answer cannot drift.
     """
+    rule = inspect.unwrap(rule)
     code = getattr(rule, "__code__", None)
     if code is None or code.co_flags & inspect.CO_VARARGS:
         return None

@@ -51,14 +51,14 @@ def _last_write(tensor: Any) -> int:
     return max(changed, clock.written.get(id(owner), 0))
 
 
-def refuse_lost(tensor: Any, how: str) -> None:
-    """Refuse to write a value that requires a gradient: as a plain value it would lose it, silently.
+def refuse_lost(tensor: Any) -> None:
+    """Refuse ``x[i] = v`` for a value that requires a gradient: as a plain value it would lose it, silently.
 
     Raises:
         InplaceError: always.
     """
     raise InplaceError(
-        f"{at(here())}: {how} writes a value that requires a gradient into {called(tensor)}, and its gradient would be lost. "
+        f"{at(here())}: x[i] = v writes a value that requires a gradient into {called(tensor)}: that gradient would be lost. "
         "Use x = x.at[index].set(v), through which gradients flow, or write v.detach() if none shall"
     )
 

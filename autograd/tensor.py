@@ -93,8 +93,6 @@ class Tensor(ArrayMethods):
         mode = current()
         if mode.batch is not None:
             mode.batch.refuse_write(self)
-        if isinstance(new, Tensor) and new.requires_grad and mode.record and DEPTH.get():
-            refuse_lost(self, "x.data = v")
         new = raw_value(new)
         if new.shape != self.value.shape:
             raise ShapeError(f"cannot put shape {new.shape} into {called(self)}: make a new Tensor for another shape")
@@ -308,7 +306,7 @@ class Tensor(ArrayMethods):
     def __setitem__(self, key: Any, new: Any) -> None:
         new = as_array(new)
         if isinstance(new, Tensor) and new.requires_grad and current().record:
-            refuse_lost(self, "x[i] = v")
+            refuse_lost(self)
         refuse_write(self)
         fresh = np.array(self._concrete("x[i] = v"))
         fresh[key] = raw_value(new)
@@ -435,6 +433,7 @@ for _name, _compute, _primitive in (
 def raw_value(value: Any) -> Any:
     """The array in a Tensor (in a trace: the tracer for it); anything else as an array."""
     if isinstance(value, Tensor):
+        value._leaves_the_graph("a plain value", "x.detach()")
         return value.data
     return value if isinstance(value, Box) else np.asarray(value)
 
