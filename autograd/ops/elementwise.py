@@ -24,17 +24,22 @@ div = elementwise(
 neg = elementwise("neg", np.negative, (lambda g, y, x: -g,), symbol="-", doc="-x")
 
 
-def _lowered(b: Array) -> Array:
-    """b - 1, but 1 where b is 0: there the derivative b * a**(b - 1) is 0 whatever a is, also where a is 0."""
+def _power_base_rule(g: Array, y: Array, a: Array, b: Array) -> Array:
+    """b * a**(b - 1); where b is 0 that is 0 whatever a is, also where a is 0, inf or nan."""
     if isinstance(b, (int, float)):
-        return b - 1 if b else 1
-    return where(b == 0, 1.0, b - 1)
+        return g * b * a ** (b - 1) if b else g * 0.0
+    return g * b * where(b == 0, where(isfinite(a / a), a, 1.0), a) ** (b - 1)
+
+
+def _power_exponent_rule(g: Array, y: Array, a: Array, b: Array) -> Array:
+    """a**b * log(a); 0 where a is 0, and where a**b is (a is inf, b negative)."""
+    return g * y * log(where((a == 0) | (y == 0), 1.0, a))
 
 
 power = elementwise(
     "power",
     np.power,
-    (lambda g, y, a, b: g * b * a ** _lowered(b), lambda g, y, a, b: g * y * log(where(a == 0, 1.0, a))),
+    (_power_base_rule, _power_exponent_rule),
     symbol="**",
     doc="a ** b; the gradient for b at a = 0 is 0",
 )
