@@ -1,4 +1,4 @@
-"""Norms of vectors and matrices, as `numpy.linalg.norm` gives them; where they are 0 their gradient is 0."""
+"""Norms of vectors and matrices, as `numpy.linalg.norm` gives them; at 0 their gradient is 0, their Hessian nan."""
 
 from __future__ import annotations
 
@@ -50,7 +50,12 @@ def _inexact(x: Array) -> Array:
 
 def _euclidean(x: Array, axis: Axis, keepdims: bool) -> Array:
     square = sum(x * x, axis, keepdims)
-    return where(square == 0, 0.0, sqrt(where(square == 0, 1.0, square)))
+    return where(square == 0, _flat(square), sqrt(where(square == 0, 1.0, square)))
+
+
+def _flat(total: Array) -> Array:
+    """0 where the total is 0, with the derivative 0, as is the convention there, and without a second one: nan."""
+    return power(where(total == 0, total, 1.0), 1.5)
 
 
 def vector_norm(x: Array, ord: Any, axis: Axis, keepdims: bool) -> Array:
@@ -70,7 +75,7 @@ def vector_norm(x: Array, ord: Any, axis: Axis, keepdims: bool) -> Array:
     if isinstance(ord, str):
         raise ArgumentError(f"the norm {ord!r} is one of matrices, got an axis of vectors: pass two axes")
     total = sum(power(size, float(ord)), axis, keepdims)
-    return where(total == 0, 0.0 if ord > 0 else math.inf, power(where(total == 0, 1.0, total), 1 / ord))
+    return where(total == 0, _flat(total) if ord > 0 else math.inf, power(where(total == 0, 1.0, total), 1 / ord))
 
 
 def _largest(x: Array, axis: Axis, keepdims: bool = False) -> Array:
