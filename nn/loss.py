@@ -1,7 +1,8 @@
 """Loss functions: the mean over all elements (or rows) of how wrong a prediction is.
 
 They refuse what would give a number that means something else: shapes that would broadcast, labels out of range,
-empty batches.  Contents are looked at only while there are any: inside a trace, shapes are all that is checked.
+empty batches.  A compiled step, in which contents are not known while it is traced, gives nan where plain Python refuses
+contents, as the loss and as its gradient.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ def binary_cross_entropy(prediction: Any, target: Any, *, broadcast: bool = Fals
     """
     prediction, target = _pair(prediction, target, broadcast)
     hint = "for the raw output of a network use binary_cross_entropy_with_logits"
-    _check_within(prediction, "prediction", 0.0, 1.0, hint)
-    _check_within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
+    accepted = _within(prediction, "prediction", 0.0, 1.0, hint)
+    accepted += _within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
     epsilon = float(np.finfo(prediction.dtype).eps)
     p = autograd.clip(prediction, epsilon, 1.0 - epsilon)
-    return -autograd.mean(target * autograd.log(p) + (1.0 - target) * autograd.log1p(-p))
+    return _if(accepted, -autograd.mean(target * autograd.log(p) + (1.0 - target) * autograd.log1p(-p)))
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, broadcast: bool = False) -> Any:
@@ -60,8 +61,8 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, broadcast: boo
     5000.0
     """
     logits, target = _pair(logits, target, broadcast, name="logits")
-    _check_within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
-    return autograd.mean(autograd.softplus(logits) - target * logits)
+    accepted = _within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
+    return _if(accepted, autograd.mean(autograd.softplus(logits) - target * logits))
 
 
 def cross_entropy(logits: Any, target: Any) -> Any:
@@ -86,14 +87,14 @@ def cross_entropy(logits: Any, target: Any) -> Any:
         raise ArgumentError(f"empty batch: the mean loss of 0 rows is undefined (logits have shape {logits.shape})")
     log_probabilities = autograd.log_softmax(logits, axis=-1)
     if target.ndim == logits.ndim - 1 and target.shape == logits.shape[:-1]:
-        _check_labels(target, classes)
+        accepted = _labels(target, classes)
         # A comparison with 0..classes-1 instead of an index keeps labels an ordinary input of a traced step.
         target = target[..., None] == np.arange(classes)
-        return -autograd.sum(autograd.where(target, log_probabilities, 0.0)) / rows
+        return _if(accepted, -autograd.sum(autograd.where(target, log_probabilities, 0.0)) / rows)
     if target.shape != logits.shape:
         raise ShapeError(_label_shape_text(logits.shape, target))
-    _check_rows(target)
-    return -autograd.sum(_cast(target, logits.dtype) * log_probabilities) / rows
+    accepted = _rows(target)
+    return _if(accepted, -autograd.sum(_cast(target, logits.dtype) * log_probabilities) / rows)
 
 
 def hinge(score: Any, target: Any, *, broadcast: bool = False) -> Any:
@@ -106,12 +107,7 @@ def hinge(score: Any, target: Any, *, broadcast: bool = False) -> Any:
     0.75
     """
     score, target = _pair(score, target, broadcast, name="score")
-    if not _traced(target):
-        values = _values(target)
-        if not (abs(values) == 1).all():
-            where, value = _first(values, abs(values) != 1)
-            raise ArgumentError(f"target{where} = {value}, but hinge needs targets -1 and +1; from 0 and 1: 2 * y - 1")
-    return autograd.mean(autograd.relu(1.0 - target * score))
+    return _if(_signs(target), autograd.mean(autograd.relu(1.0 - target * score)))
 
 
 class Loss:
@@ -223,42 +219,65 @@ def _first(values: Any, bad: Any) -> tuple[str, Any]:
     return (str(list(index)) if index else ""), values[index].item()
 
 
-def _check_within(array: Any, name: str, low: float, high: float, hint: str) -> None:
+# Each of these refuses contents that are known, and gives as a list what is to hold of those that are not.
+
+
+def _if(accepted: list[Any], loss: Any) -> Any:
+    """The loss; nan, with nan as its gradient, where a compiled step meets contents that would have been refused."""
+    for condition in accepted:
+        loss = loss * autograd.min(autograd.where(condition, loss.dtype.type(1), loss.dtype.type(np.nan)))
+    return loss
+
+
+def _within(array: Any, name: str, low: float, high: float, hint: str) -> list[Any]:
     if _traced(array):
-        return
+        return [(array >= low) & (array <= high)]
     values = _values(array)
     if values.min() < low or values.max() > high:
         where, value = _first(values, (values < low) | (values > high))
         raise ArgumentError(f"{name}{where} = {value:g} is outside {low:g}..{high:g}; {hint}")
+    return []
 
 
-def _check_labels(target: Any, classes: int) -> None:
+def _labels(target: Any, classes: int) -> list[Any]:
     if target.dtype.kind not in "iu":
         hint = "use target.astype(int)" if target.dtype.kind in "fb" else "map the names to 0, 1, ..."
         raise DTypeError(f"labels must be integers, got {target.dtype}; {hint}")
     if _traced(target):
-        return
+        return [(target >= 0) & (target < classes)]
     values = _values(target)
     if values.min() < 0 or values.max() >= classes:
         where, value = _first(values, (values < 0) | (values >= classes))
         raise ArgumentError(f"target{where} = {value} is outside 0..{classes - 1} (logits have {classes} classes)")
+    return []
 
 
-def _check_rows(target: Any) -> None:
+def _rows(target: Any) -> list[Any]:
+    tolerance = 1e-3 if target.dtype.itemsize < 8 else 1e-6
     if _traced(target):
-        return
+        return [target >= 0, abs(target.sum(axis=-1) - 1) <= tolerance]
     values = _values(target)
     if values.min() < 0:
         where, value = _first(values, values < 0)
         raise ArgumentError(f"target{where} = {value} is negative; rows of target must be probabilities")
     sums = values.sum(axis=-1)
-    tolerance = 1e-3 if values.dtype.itemsize < 8 else 1e-6
     if (abs(sums - 1) > tolerance).any():
         where, value = _first(sums, abs(sums - 1) > tolerance)
         raise ArgumentError(
             f"target{where} sums to {value:g}; a row of target has one probability per class and sums to 1 "
             "(for class numbers give labels without the class axis)"
         )
+    return []
+
+
+def _signs(target: Any) -> list[Any]:
+    if _traced(target):
+        return [abs(target) == 1]
+    values = _values(target)
+    if not (abs(values) == 1).all():
+        where, value = _first(values, abs(values) != 1)
+        raise ArgumentError(f"target{where} = {value}, but hinge needs targets -1 and +1; from 0 and 1: 2 * y - 1")
+    return []
 
 
 def _label_shape_text(logits: tuple[int, ...], target: Any) -> str:

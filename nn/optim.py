@@ -55,6 +55,13 @@ class Optimizer:
         self.accumulate = accumulate
         self._warned = False
 
+    def __setattr__(self, name: str, value: object) -> None:
+        # A setting that comes as 1 or as np.float64(0.5) is the same number, and a compiled step is not to tell them apart.
+        old = self.__dict__.get(name)
+        if type(old) is float and isinstance(value, (int, np.number)):
+            value = float(value)
+        object.__setattr__(self, name, value)
+
     def zero_grad(self) -> None:
         """Forget the gradients, before the next backward pass adds new ones."""
         for parameter in self.parameters:

@@ -484,3 +484,64 @@ def test_a_step_is_refused_by_the_name_of_what_it_changes():
         assert "count" in str(error)
     else:
         assert results == [1.0, 2.0, 3.0]
+
+
+SCHEDULES = {
+    "mixed types": lambda i: [0.1, 0.05, 1, np.float64(0.5), np.float32(0.25), True, np.int64(1)][i % 7],
+    "halved": lambda i: 0.5 ** (i // 100),
+    "warmup": lambda i: min(1, i / 100),
+    "cosine": lambda i: 0.1 * (1 + np.cos(i / 100)),
+    "steps": lambda i: (1, 0.5, 0.25)[i // 400],
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", [nn.optim.SGD, nn.optim.RMSProp, nn.optim.Adam])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_thousand_steps_make_three_traces_at_most(schedule, kind, backend):
+    found = []
+    for fast in (False, True):
+        w = nn.Parameter(np.array([1.0, -2.0]), dtype=np.float32)
+        optimizer = kind([w], 0.1)
+
+        def step(w=w, optimizer=optimizer):
+            w.grad = None
+            (w * w).sum().backward()
+            optimizer.step()
+
+        call = ag.compile(step, backend=backend) if fast else step
+        for i in range(1000 if fast else 100):
+            optimizer.learning_rate = SCHEDULES[schedule](i)
+            call()
+            if i == 99:
+                assert w.dtype == np.float32
+                found.append(w.data.copy())
+        if fast:
+            assert call.trace_count <= 3
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_number_that_varies_in_type_is_what_it_is_in_eager_mode(dtype, backend):
+    held = types.SimpleNamespace(rate=0.5)
+    x = Tensor(X, dtype=dtype)
+    step = ag.compile(lambda: x * held.rate, backend=backend)
+    for _ in range(2):
+        for held.rate in (
+            0.1,
+            0.05,
+            1,
+            np.float64(0.5),
+            np.float32(0.25),
+            True,
+            np.float64(0.25),
+            3,
+            0.75,
+            -0.0,
+            math.nan,
+        ):
+            got, expected = step(), x * held.rate
+            assert got.dtype == expected.dtype, held.rate
+            np.testing.assert_array_equal(got.data, expected.data)
+            np.testing.assert_array_equal(np.signbit(got.data), np.signbit(expected.data))
