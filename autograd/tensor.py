@@ -96,18 +96,23 @@ class Tensor(ArrayMethods):
         new = raw_value(new)
         if new.shape != self.value.shape:
             raise ShapeError(f"cannot put shape {new.shape} into {called(self)}: make a new Tensor for another shape")
-        dtype = self.value.dtype
-        if new.dtype != dtype:
-            if not np.can_cast(new.dtype, dtype, "same_kind"):
-                raise DTypeError(f"cannot put {new.dtype} into {called(self)} of {dtype}: use .astype({dtype}) first")
-            new = elementwise.astype(new, dtype)
+        new = self._cast(new, called(self))
         if mode.trace is not None:
             mode.trace.write(self, new)
         else:
             self.changed = clock.changed = _tick()
             if new is self.value:
                 clock.written[id(new)] = self.changed
-            self.value = new[()] if new.ndim == 0 and isinstance(new, np.ndarray) else new
+            self.value = new
+
+    def _cast(self, new: Array, into: str) -> Array:
+        """A value in the dtype of this tensor, where no more than precision is lost; a NumPy scalar where it is a number."""
+        dtype = self.value.dtype
+        if new.dtype != dtype:
+            if not np.can_cast(new.dtype, dtype, "same_kind"):
+                raise DTypeError(f"cannot put {new.dtype} into {into} of {dtype}: use .astype({dtype}) first")
+            new = elementwise.astype(new, dtype)
+        return new[()] if isinstance(new, np.ndarray) and new.ndim == 0 else new
 
     def assign(self, new: ArrayLike | Tensor) -> Tensor:
         """Replace the value by a copy of `new` (same shape, cast to the same dtype); returns the tensor.
@@ -171,10 +176,11 @@ class Tensor(ArrayMethods):
     @grad.setter
     def grad(self, new: Any) -> None:
         trace, self.passes = current().trace, 0
-        if isinstance(new, int | float):  # a plain number, as in micrograd's ``p.grad = 0``
-            new = self.value.dtype.type(new)
-        if new is not None and new.shape != self.value.shape:
-            raise ShapeError(f"a gradient of shape {new.shape} does not fit {called(self)}")
+        if new is not None:
+            new = raw_value(self.value.dtype.type(new) if isinstance(new, int | float) else new)
+            if new.shape != self.value.shape:
+                raise ShapeError(f"a gradient of shape {new.shape} does not fit {called(self)}")
+            new = self._cast(new, f"the gradient of {called(self)}")
         if trace is None:
             self._grad = new
         else:

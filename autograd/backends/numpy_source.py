@@ -313,6 +313,8 @@ def compile_graph(
     roots = [root.get(a, a) for a in graph.outputs]
     held = set(roots)
     settled = max((time for time, eqn in enumerate(graph.eqns) if _may_raise(eqn)), default=-1)
+    if settled >= 0:  # what stays in the arena is somebody's gradient until the next step has come through
+        keep = frozenset()
     fresh = {a for i, a in enumerate(graph.outputs) if i not in keep}
     for output, source_number in (overwrite or {}).items():
         var, given = graph.outputs[output], graph.inputs[source_number]
@@ -401,7 +403,8 @@ def compile_graph(
 
 def _may_raise(eqn: Eqn) -> bool:
     """Whether the values can make it fail: no input may be overwritten before that, so that a failed step changes nothing."""
-    return eqn.primitive.kind in ("linalg", "indexing", "random") or eqn.primitive.name not in EXPRESSIONS
+    by_arrays = eqn.primitive.kind == "indexing" and len(eqn.inputs) > 1
+    return by_arrays or eqn.primitive.kind in ("linalg", "random") or eqn.primitive.name not in EXPRESSIONS
 
 
 def has_place(eqn: Eqn) -> bool:

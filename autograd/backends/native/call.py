@@ -1,9 +1,10 @@
 """Machine code as Python functions: arguments are read straight from array objects, so that a call costs next to nothing.
 
-The function that Python calls gets the argument objects, checks that each is an aligned array in rows (or a NumPy scalar
-or float, whose number lies in the object), writes the addresses of the elements into a table, and runs the step.  An
-array that the step overwrites must be referred to by nobody but its tensor: this too is read from the object.  Whatever
-does not fit makes the function return True before anything is changed, and Python prepares the arguments.
+The function that Python calls gets the argument objects, checks that each is an aligned array in rows of the dtype that is
+expected (or the scalar of that dtype, whose number lies in the object), writes the addresses of the elements into a table,
+and runs the step.  An array that the step overwrites must be referred to by nobody but its tensor: this too is read from
+the object.  Whatever does not fit, a subclass of ndarray for one, makes the function return True before anything is
+changed, and Python prepares the arguments.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import GraphError
+from ...ir.graph import Atom, type_text
+
 # Where the fields of NumPy's array object lie, in bytes (its C struct is part of NumPy's stable interface).
-_REFERENCES, _TYPE, _DATA, _BASE, _FLAGS = 0, 8, 16, 48, 64
+_REFERENCES, _TYPE, _DATA, _BASE, _DTYPE, _FLAGS = 0, 8, 16, 48, 56, 64
 _IN_ROWS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
 _FASTCALL = 0x80
 _HELPERS = ("PyEval_SaveThread", "PyEval_RestoreThread", "Py_IncRef")
@@ -53,6 +57,7 @@ def readable() -> bool:
     return (
         at(array, _DATA, ctypes.c_void_p) == array.ctypes.data
         and at(array, _TYPE, ctypes.c_void_p) == id(np.ndarray)
+        and at(array, _DTYPE, ctypes.c_void_p) == id(array.dtype)
         and at(view, _BASE, ctypes.c_void_p) in (id(array), id(array.base))
         and at(np.empty(3), _BASE, ctypes.c_void_p) is None
         and at(np.empty(3), _FLAGS, ctypes.c_int) & 0x501 == 0x501
@@ -103,21 +108,51 @@ class _Holder:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A positional argument: its index in the table of pointers, and whether its array is overwritten.
+    """A positional argument: its index in the table of pointers, what it is, and whether its array is overwritten.
 
     A `cell` is a number that the step overwrites: it is copied to where the table points, because NumPy's scalars are
-    constants; `cell` is its size in bytes, or 0.
+    constants.
     """
 
     index: int
+    var: Atom
     overwritten: bool = False
-    cell: int = 0
+    cell: Any = None
 
 
 def described(arguments: Sequence[Argument]) -> Any:
-    """What machine code must know of the arguments, a row for each: index in the table, flags wanted, size of the cell."""
-    rows = [(a.index, _IN_ROWS | _ALIGNED | (_WRITEABLE if a.overwritten else 0), a.cell) for a in arguments]
-    return np.array(rows, np.int64).reshape(len(rows), 3)
+    """What machine code must know of the arguments, a row for each.
+
+    Index in the table, flags wanted, size of the cell or 0, address of the dtype, and of the type of scalars or 0.
+    """
+    rows = []
+    for a in arguments:
+        flags = _IN_ROWS | _ALIGNED | (_WRITEABLE if a.overwritten else 0)
+        scalar = 0 if a.var.shape else id(float if a.var.weak and a.var.dtype.kind == "f" else a.var.dtype.type)
+        rows.append((a.index, flags, 0 if a.cell is None else a.cell.itemsize, id(a.var.dtype), scalar))
+    return np.array(rows, np.int64).reshape(len(rows), 5)
+
+
+def fitting(value: Any, argument: Argument) -> Any:
+    """A value as machine code reads it: an aligned array with its elements in order.
+
+    Raises:
+        GraphError: it has another shape or dtype than the program was made for, or is to be overwritten and cannot be.
+    """
+    var = argument.var
+    array = np.asarray(value, var.dtype if type(value) in (bool, int, float) else None)
+    if (array.shape, array.dtype) != (var.shape, var.dtype):
+        raise GraphError(
+            f"{var.name or 'a value'} came as {array.dtype} of shape {array.shape} to machine code for {type_text(var)}: "
+            "let tensors and gradients keep their shape and dtype"
+        )
+    if array.flags.c_contiguous and array.flags.aligned and (array.flags.writeable or not argument.overwritten):
+        return array
+    if argument.overwritten:
+        raise GraphError(
+            f"{var.name or 'a value'} is to be overwritten, but is no writeable array with its elements in order"
+        )
+    return np.array(array, order="C")
 
 
 def glue(count: int, helpers: int, release: bool) -> str:
@@ -143,24 +178,29 @@ def glue(count: int, helpers: int, release: bool) -> str:
     each = [
         "each:", "  %i = phi i64 [ 0, %start ], [ %i.next, %next ]", "  %bad = phi i1 [ false, %start ], [ %worse, %next ]",
         "  %a.at = getelementptr ptr, ptr %args, i64 %i", "  %a = load ptr, ptr %a.at",
-        "  %row = getelementptr [3 x i64], ptr %described, i64 %i", "  %index = load i64, ptr %row",
+        "  %row = getelementptr [5 x i64], ptr %described, i64 %i", "  %index = load i64, ptr %row",
         "  %wanted.at = getelementptr i64, ptr %row, i64 1", "  %wanted = load i64, ptr %wanted.at",
         "  %size.at = getelementptr i64, ptr %row, i64 2", "  %size = load i64, ptr %size.at",
+        "  %dtype.at = getelementptr i64, ptr %row, i64 3", "  %dtype = load ptr, ptr %dtype.at",
+        "  %scalar.at = getelementptr i64, ptr %row, i64 4", "  %scalar = load ptr, ptr %scalar.at",
         f"  %writes = icmp uge i64 %wanted, {_WRITEABLE}",
         f"  %type.at = getelementptr i8, ptr %a, i64 {_TYPE}", "  %type = load ptr, ptr %type.at",
         "  %isarray = icmp eq ptr %type, %ndarray", f"  %held = getelementptr i8, ptr %a, i64 {_DATA}",
+        "  %isother = icmp ne ptr %type, %scalar", "  %unfit = or i1 %isother, %writes",
         "  br i1 %isarray, label %array, label %found",
         "array:", "  %data = load ptr, ptr %held",
         f"  %flags.at = getelementptr i8, ptr %a, i64 {_FLAGS}", "  %flags.short = load i32, ptr %flags.at",
         "  %flags = zext i32 %flags.short to i64", "  %masked = and i64 %flags, %wanted",
-        "  %misfit = icmp ne i64 %masked, %wanted",
+        "  %misplaced = icmp ne i64 %masked, %wanted",
+        f"  %own.at = getelementptr i8, ptr %a, i64 {_DTYPE}", "  %own = load ptr, ptr %own.at",
+        "  %mistyped = icmp ne ptr %own, %dtype", "  %misfit = or i1 %misplaced, %mistyped",
         f"  %refs.at = getelementptr i8, ptr %a, i64 {_REFERENCES}", "  %refs = load i32, ptr %refs.at",
         f"  %several = icmp ne i32 %refs, {references()}",
         f"  %base.at = getelementptr i8, ptr %a, i64 {_BASE}", "  %base = load ptr, ptr %base.at",
         "  %view = icmp ne ptr %base, null", "  %others = or i1 %several, %view", "  %seen = and i1 %others, %writes",
         "  %wrong = or i1 %misfit, %seen", "  br label %found",
         "found:", "  %where = phi ptr [ %data, %array ], [ %held, %each ]",
-        "  %refused = phi i1 [ %wrong, %array ], [ %writes, %each ]", "  %worse = or i1 %bad, %refused",
+        "  %refused = phi i1 [ %wrong, %array ], [ %unfit, %each ]", "  %worse = or i1 %bad, %refused",
         "  %entry = getelementptr ptr, ptr %table, i64 %index", "  %place = load ptr, ptr %entry",
         "  switch i64 %size, label %cell8 [ i64 0, label %plain i64 1, label %cell1 i64 2, label %cell2 i64 4, label %cell4 ]",
         "plain:", "  store ptr %where, ptr %entry", "  br label %next", *cells,

@@ -178,6 +178,8 @@ class Lowering:
             else:
                 steps += task.eqns
         end = [out for i, out in enumerate(graph.outputs) if i in self.keep or out not in self.homes]
+        # A check that fails must not have written where the last step has left a gradient.
+        end += [task.eqns[0].out for task in self.tasks if task.kind == "check"]
         plan = plan_memory(
             steps,
             lambda eqn: eqn.out in self.places and self.places[eqn.out].base.startswith("%m"),

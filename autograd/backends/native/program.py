@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,11 @@ _Step = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctype
 class NativeProgram:
     """Machine code for a graph.
 
-    `run(*inputs, *fresh)` computes one step and returns None, or True (having changed nothing) where an argument is not
-    an array in rows, one that is to be overwritten is shared, or an index lies outside of its axis.  `in_place` maps
-    outputs to the inputs that they overwrite, `fresh` lists outputs that are computed into arrays given after the inputs,
-    `scalars` holds the 0-d arrays that numbers are left in, and `buffers` the outputs that stay in the arena.
+    `run(*inputs, *fresh)` (`direct`; else it gets one tuple) computes one step and returns None, or True, having changed
+    nothing, where an argument is not an array in rows, one that is to be overwritten is shared, or an index lies outside
+    of its axis; `insist` then computes the step, or raises.  `in_place` maps outputs to the inputs that they overwrite,
+    `fresh` lists outputs that are computed into arrays given after the inputs, `scalars` holds the 0-d arrays that numbers
+    are left in, and `buffers` the outputs that stay in the arena.
     """
 
     def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int], timed: bool = False) -> None:
@@ -99,12 +100,11 @@ class NativeProgram:
         self._helpers = len(entries)
         self._still = np.zeros(max(len(lowering.stepping), 1), np.int64)
         overwritten = set(self.in_place.values())
-        count = len(lowering.graph.inputs)
         self._arguments = [
-            call.Argument(arguments["input", i], i in overwritten and i not in self.cells, self._cell_size(i))
-            for i in range(count)
+            call.Argument(arguments["input", i], var, i in overwritten and i not in self.cells, self.cells.get(i))
+            for i, var in enumerate(lowering.graph.inputs)
         ]
-        self._arguments += [call.Argument(arguments["output", i]) for i in self.fresh]
+        self._arguments += [call.Argument(arguments["output", i], lowering.graph.outputs[i]) for i in self.fresh]
         described = call.described(self._arguments)
         entries += [*call.helper_addresses(), self._still.ctypes.data, described.ctypes.data]
         self._table = np.array(entries, np.uint64).view(call.Table)
@@ -148,25 +148,20 @@ class NativeProgram:
 
     def run_with_clock(self, arguments: tuple[Any, ...]) -> tuple[Any, list[float]]:
         """One step of a program that reads the clock: its readings, and the seconds that NumPy took in between."""
-        for argument, array in zip(self._arguments, arguments, strict=True):
-            if not argument.cell:
-                self._table[argument.index] = call.address(array)
-        taken = []
-        table = self._table.ctypes.data
-        for number, segment in enumerate(self._segments):
-            if number:
-                start = time.perf_counter()
-                self._between[number - 1](arguments)
-                taken.append(time.perf_counter() - start)
-            self._complain(self._run_segment(segment, table, self._still.ctypes.data, 1), self._table)
+        taken: list[float] = []
+
+        def timed(between: Callable[[tuple[Any, ...]], None]) -> None:
+            start = time.perf_counter()
+            between(arguments)
+            taken.append(time.perf_counter() - start)
+
+        self._enter(arguments)
+        self._compute(timed)
         return self._stamps.copy(), taken
 
     def overwrites(self, output: int) -> bool:
         """Whether the step itself brings this output to the tensor it belongs to."""
         return output in self.in_place and self.in_place[output] not in self.cells
-
-    def _cell_size(self, number: int) -> int:
-        return self.cells[number].itemsize if number in self.cells else 0
 
     def _build(self) -> None:
         lowering = self._lowering
@@ -181,16 +176,12 @@ class NativeProgram:
         self._segments = [_Step(self.machine.address(f"segment{i}")) for i in range(len(lowering.segments))]
         self.bind = call.python_function("bind", self.machine.address("bind"), self._table)
         self._between: list[Callable[[tuple[Any, ...]], None]] = []
-        if self.native and not self._refresh:
-            self._call = call.python_function("call", self.machine.address("call"), self._table)
-            self.run: Callable[..., Any] = self._run_drawing if lowering.generators else self._call
+        self.direct = self.native and not self._refresh and not lowering.generators
+        if self.direct:
+            self.run: Callable[..., Any] = call.python_function("call", self.machine.address("call"), self._table)
         else:
             self._prepare_numpy()
             self.run = self._run_in_parts
-
-    def _run_drawing(self, *args: Any) -> Any:
-        with draws.held(self._lowering.generators):
-            return self._call(*args)
 
     def _run_segment(self, segment: Callable[[int, int, int], int], table: int, steps: int, count: int) -> int:
         with draws.held(self._lowering.generators):
@@ -200,7 +191,6 @@ class NativeProgram:
     def _prepare_numpy(self) -> None:
         lowering = self._lowering
         inputs = {var: i for i, var in enumerate(lowering.graph.inputs)}
-        outputs = {out: i for i, out in enumerate(lowering.graph.outputs)}
         count = len(lowering.graph.inputs)
 
         def reader(atom: Atom) -> Callable[[tuple[Any, ...]], Any]:
@@ -244,27 +234,49 @@ class NativeProgram:
 
             return run
 
-        del outputs
         self._between = [task_runner(task) for task in lowering.numpy]
 
-    def _run_in_parts(self, *args: Any) -> Any:
-        for array, source in self._refresh:
-            np.copyto(array, source)
-        if self.bind(*args) is not None:
+    def _run_in_parts(self, arguments: tuple[Any, ...]) -> Any:
+        if self.bind(*arguments) is not None:
             return True
-        table = self._table.ctypes.data
-        still = self._still.ctypes.data
-        self._complain(self._run_segment(self._segments[0], table, still, 1), self._table)
-        for between, segment in zip(self._between, self._segments[1:], strict=True):
-            between(args)
-            self._complain(self._run_segment(segment, table, still, 1), self._table)
+        self._compute(lambda between: between(arguments))
         return None
 
-    # ----- indices outside of their axes -----
-    def complain(self) -> None:
-        """Raise what NumPy raises for the indices that the arguments bound last hold: why `run` has returned True."""
-        self._complain(self._segments[0](self._table.ctypes.data, self._still.ctypes.data, 1), self._table)
+    def _compute(self, through_numpy: Callable[[Callable[[tuple[Any, ...]], None]], None]) -> None:
+        """One step on the arguments in the table; the function given runs what comes between two segments."""
+        for array, source in self._refresh:
+            np.copyto(array, source)
+        table, still = self._table.ctypes.data, self._still.ctypes.data
+        for number, segment in enumerate(self._segments):
+            if number:
+                through_numpy(self._between[number - 1])
+            self._complain(self._run_segment(segment, table, still, 1), self._table)
 
+    # ----- arguments that machine code has refused -----
+    def insist(self, arguments: tuple[Any, ...]) -> None:
+        """One step on arguments that `run` has refused, copied where they do not lie as machine code reads them.
+
+        Raises:
+            IndexError: an index lies outside of its axis.
+            GraphError: an argument has another shape or dtype than the program was made for.
+        """
+        prepared = tuple(call.fitting(x, a) for x, a in zip(arguments, self._arguments, strict=True))
+        self._enter(prepared)
+        self._compute(lambda between: between(prepared))
+
+    def fitting(self, number: int, value: Any) -> Any:
+        """The value of an input as machine code reads it."""
+        return call.fitting(value, self._arguments[number])
+
+    def _enter(self, arrays: tuple[Any, ...]) -> None:
+        """Enter arrays into the table of pointers; numbers that the step overwrites are copied to their cells."""
+        for argument, array in zip(self._arguments, arrays, strict=True):
+            if argument.cell is None:
+                self._table[argument.index] = call.address(array)
+            else:
+                argument.cell[...] = array
+
+    # ----- indices outside of their axes -----
     def _complain(self, failed: int, table: Any) -> None:
         """Raise NumPy's error where a segment says that a check has failed; `table` has the pointers of that step."""
         if not failed:
@@ -289,8 +301,10 @@ class NativeProgram:
     # ----- loops over steps -----
     def loop(
         self, count: int, inputs: list[Any], strides: Mapping[int, int], results: Mapping[int, tuple[Any, int]]
-    ) -> None:
+    ) -> Iterator[int]:
         """Run `count` steps in machine code, in chunks, so that Python can stop between two steps.
+
+        After each chunk it gives the number of steps in it that have come through.
 
         Args:
             count: how many steps.
@@ -320,9 +334,10 @@ class NativeProgram:
                 table[self._helpers - 1] = pool.Choice.address(helped)
             start = time.perf_counter()
             failed = self._run_segment(self._segments[0], at, by, now)
+            done = failed >> CHECK_BITS if failed else now
+            yield done
             count -= now
             if count or failed:
-                done = failed >> CHECK_BITS if failed else now
                 table[indices] += (steps[: len(indices)] * done).astype(np.uint64)
                 self._complain(failed, table)
             elapsed = max(time.perf_counter() - start, 1e-7)

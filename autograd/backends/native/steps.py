@@ -29,25 +29,15 @@ def body(
             np.empty,
         )
         lines.append(f"r{i} = empty(shape{i}, dtype{i})")
-    given = [*inputs, *(f"r{i}" for i in program.fresh)]
-    held = set(program.in_place.values())
-    ready = [e if i in held else f"ready({e})" for i, e in enumerate(inputs)] + given[len(inputs) :]
-    names["ready"], names["settle"] = in_rows, settle
+    given = "".join(f"{e}, " for e in (*inputs, *(f"r{i}" for i in program.fresh)))
     owned = "".join(f"{tensors[t]}, " for t in outcome.updates)
-    names["complain"] = program.complain
-    lines += [f"if run({', '.join(given)}) is not None:", f"    settle(({owned}))",
-              f"    if run({', '.join(ready)}) is not None: complain()"]  # fmt: skip
+    names["settle"], names["insist"] = settle, program.insist
+    lines += [f"if run({given if program.direct else f'({given})'}) is not None:", f"    settle(({owned}))",
+              f"    insist(({given}))"]  # fmt: skip
     for i, cell in program.scalars.items():
         names[f"cell{i}"] = cell
         lines.append(f"r{i} = cell{i}[()]")
     return lines
-
-
-def in_rows(value: Any) -> Any:
-    """An array as machine code reads it: aligned, its elements in order."""
-    if isinstance(value, np.ndarray) and not (value.flags.c_contiguous and value.flags.aligned):
-        return np.array(value, order="C")
-    return value
 
 
 def settle(tensors: Sequence[Tensor]) -> None:
@@ -127,7 +117,7 @@ class Loop:
         for number, tensor in held:
             inputs[number] = tensor.value if isinstance(tensor.value, np.ndarray) else np.array(tensor.value)
         for number in self._read:
-            inputs[number] = in_rows(np.asarray(values[number]))
+            inputs[number] = program.fitting(number, values[number])
         strides = {}
         for array, at in zip(stacked or (), self.leaf_inputs, strict=False):
             if at is not None:
@@ -136,15 +126,17 @@ class Loop:
         for number, stacked_too, shape, dtype in self._results:
             array = np.empty((count, *shape) if stacked_too else shape, dtype)
             results[number] = array, array.strides[0] if stacked_too else 0
+        done = 0
         try:
-            program.loop(count, inputs, strides, results)
+            for steps in program.loop(count, inputs, strides, results):
+                done += steps
         finally:
             clock.changed = changed = clock.tick()
             for number, tensor in held:
                 if not isinstance(tensor.value, np.ndarray):
                     tensor.value = inputs[number][()]
                 tensor.changed = changed
-            for tensor, output in outcome.gradients.items():
+            for tensor, output in outcome.gradients.items() if done else ():
                 if output is None:
                     now(tensor)._grad = None
                 elif output in program.buffers:
