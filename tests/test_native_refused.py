@@ -51,6 +51,8 @@ MADE = {
     "draw in machine code": drawing_in_machine_code,
     "a user's primitive": lambda: squared_by_numpy,
     "two of them": lambda: lambda x: np.einsum("ij->ji", np.linalg.inv(x)) @ np.linalg.inv(x + 1),
+    "left_shift": lambda: lambda x: x + np.left_shift(x.astype(np.int64), 1),
+    "right_shift": lambda: lambda x: x + (x.astype(np.int64) >> 1),
     "float16": lambda: lambda x: (x.astype(np.float16) + 1).astype(np.float64) * x,
     "longdouble": lambda: lambda x: (x.astype(np.longdouble) / 3).astype(np.float64) + x,
     "none of them": lambda: lambda x: np.exp(x) * x,
