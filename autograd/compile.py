@@ -17,8 +17,11 @@ from .backends.locks import step_lock
 from .backends.program import Program, build, check_static, static_arguments, uncollected, variables
 from .errors import ArgumentError, TraceError
 from .ir import guards
+from .ir.confirm import difference
 from .ir.graph import Graph
+from .ir.state import Snapshot
 from .ir.trace import name_of
+from .ir.transaction import Initialising, Traced, record
 from .mode import current
 from .passes.fuse import fusion_groups
 from .passes.memory import nbytes
@@ -43,9 +46,8 @@ class CompiledFunction:
         self._lock = step_lock()
         self._held = self._lock._is_owned  # whether this very thread is in the step
         self._warned = False
-        self._varying: frozenset[tuple[int, str]] = (
-            frozenset()
-        )  # floats that changed between calls: inputs from then on
+        self._abandoned = False  # whether two traces of one call have been found to differ
+        self._varying: frozenset[tuple[Any, str]] = frozenset()  # places whose value is an input from now on
         functools.update_wrapper(self, function)
 
     # ----- calling -----
@@ -97,32 +99,46 @@ class CompiledFunction:
             self._programs = [program, *(p for p in self._programs if p is not program)]
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result of a new trace, or MISS where there have been too many."""
-        reason = "first call"
-        if self._programs:
-            reason = (
-                "; ".join(self._programs[0].mismatches(args, kwargs))
-                or "gradients or their recording are in another state"
-            )
-        if len(self._history) >= self.max_traces:
-            if not self._warned:
-                self._warned = True
-                warnings.warn(
-                    f"{name_of(self.function)} has been traced {self.max_traces} times; calls that fit none of the traces now "
-                    f"run without compilation. Last reason: {reason}. Pass what varies as an argument (arrays or floats), or "
-                    "raise max_traces",
-                    stacklevel=4,
-                )
+        """The result of a new trace, or MISS where the call is to run as the Python that it was made from.
+
+        The only place where the function is traced: a first call of its kind makes a program, the second traces once more.
+        """
+        if self._abandoned:
             return MISS
-        if self._programs:
-            self._varying |= guards.varying_floats(self._programs[0].walk, variables(tree.flatten((args, kwargs))[0]))
         with uncollected():
-            program = build(
-                self.function, args, kwargs, self._static, reason, self._varying, backend=self.backend, lock=self._lock
-            )
+            for program in self._programs:
+                if program.traced is not None and program.gather(args, kwargs) is not MISS:
+                    return self._confirmed(program, program.traced, args, kwargs)
+            reason = "first call"
+            if self._programs:
+                reason = (
+                    "; ".join(self._programs[0].mismatches(args, kwargs))
+                    or "gradients or their recording are in another state"
+                )
+            if len(self._history) >= self.max_traces:
+                if not self._warned:
+                    self._warned = True
+                    warnings.warn(
+                        f"{name_of(self.function)} has been traced {self.max_traces} times; calls that fit none of the traces "
+                        f"now run without compilation. Last reason: {reason}. Pass what varies as an argument (arrays or "
+                        "floats), or raise max_traces",
+                        stacklevel=5,
+                    )
+                return MISS
+            if self._programs:
+                self._varying |= guards.varying_floats(
+                    self._programs[0].walk, variables(tree.flatten((args, kwargs))[0])
+                )
+            try:
+                traced = record(self.function, args, kwargs, self._static, self._varying)
+            except Initialising:
+                return MISS  # (what it makes now is there at the next call)
+            self._varying -= traced.failed
+            self._varying |= {effect.place.identity for effect in traced.outcome.effects} - traced.failed
+            program = build(self.function, traced, reason, self.backend, self._lock)
         self._programs.insert(0, program)
         self._history.append(program)
-        result = program.enter(args, kwargs)
+        result = program.run(args, kwargs)
         if result is MISS:
             raise TraceError(
                 f"{name_of(self.function)} changes what it reads while it runs "
@@ -130,6 +146,30 @@ class CompiledFunction:
                 "pass that value as an argument, or keep it in a Tensor"
             )
         return result
+
+    def _confirmed(self, program: Program, first: Traced, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of a second call of one kind, whose own trace shows whether the program may be used again."""
+        second = record(self.function, args, kwargs, self._static, frozenset(place.identity for place in program.slots))
+        found = difference(first, second)
+        if found is None and not program.passing:
+            program.confirm()
+            return program.run(args, kwargs)
+        again = build(
+            self.function, second, program.reason, self.backend if found is None else "numpy", self._lock, True
+        )
+        if found is None:  # its places have been set back since: it is used again after all
+            again.confirm()
+            for programs in (self._programs, self._history):
+                programs[programs.index(program)] = again
+        else:
+            self._abandoned, self._programs = True, []
+            warnings.warn(
+                f"{name_of(self.function)} does something else at every call, so it runs without compilation from now on: "
+                f"{found}. Pass what varies as an argument (arrays or floats), draw from a numpy.random.Generator, or leave "
+                "the function uncompiled",
+                stacklevel=5,
+            )
+        return again.run(args, kwargs)
 
     def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:
         """Run the step n times on the same arguments.
@@ -256,7 +296,7 @@ class CompiledFunction:
     @property
     def generators(self) -> list[np.random.Generator]:
         """The random generators that the function can reach, and so may draw from."""
-        return [g for g, _ in guards.collect(self.function, None).generators]
+        return list({id(g): g for g, _ in Snapshot((name_of(self.function), self.function)).generators}.values())
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: a compiled function per instance, kept by the instance, so that instances never share traces."""
@@ -285,9 +325,9 @@ class CompiledFunction:
         return len(self._history)
 
     def _latest(self) -> Program:
-        if not self._programs:
+        if not self._history:
             raise TraceError(f"{name_of(self.function)} has not been traced yet: call it once first")
-        return self._programs[0]
+        return self._programs[0] if self._programs else self._history[-1]
 
     @property
     def graph(self) -> Graph:

@@ -15,8 +15,10 @@ import numpy as np
 from .. import tree
 from ..ir import guards
 from ..ir.graph import Graph
-from ..ir.trace import Outcome, Trace
-from ..ir.walk import Walk
+from ..ir.outcome import Leaf, Outcome
+from ..ir.trace import Trace, Tracer
+from ..ir.transaction import Traced
+from ..ir.walk import IMMUTABLE, Walk
 from ..mode import clock, current
 from ..tensor import Tensor, constant
 from . import native, numpy_source
@@ -27,76 +29,29 @@ MISS = object()  # what `enter` returns when the program was made for other circ
 
 
 def generate(
-    recorder: Trace,
-    graph: Graph,
-    outcome: Outcome,
-    compiled: numpy_source.Compiled | native.NativeProgram,
-    walk: Walk,
-    values: list[Any],
-    kinds: list[tuple[str, Any]],
-    structure: Any,
-    given: list[Any],
-    reach: dict[Any, str],
-    lock: Any,
+    traced: Traced, graph: Graph, compiled: numpy_source.Compiled | native.NativeProgram, walk: Walk, lock: Any
 ) -> tuple[Enter, Enter]:
-    """Generate `enter(args, kwargs)`: check, run, assign, return; `reach` has the expressions of some inputs already.
+    """Generate `enter(args, kwargs)`: check, run, assign, return.
 
     Beside it `gather`, which checks and returns the values of the graph's inputs.
     """
     mode = current()
+    recorder, outcome = traced.recorder, traced.outcome
     names: dict[str, Any] = {
         "MISS": MISS, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten, "unflatten": tree.unflatten,
-        "structure": structure, "current": current, "run": compiled.run, "quiet": _quiet_context().copy,
-        "lock": lock, "constant": constant, "clock": clock, "refs": sys.getrefcount, "sole": _sole_references(),
-        "wanted": mode.record, "keep": mode.keep, "usual": mode,
+        "structure": traced.structure, "current": current, "run": compiled.run, "clock": clock,
+        "quiet": _quiet_context().copy, "lock": lock, "constant": constant, "refs": sys.getrefcount,
+        "sole": _sole_references(), "wanted": mode.record, "keep": mode.keep, "usual": mode, "int64": np.int64,
+        **traced.host.constants,
     }  # fmt: skip
-    simple = (
-        isinstance(structure[2][0], tuple)
-        and not structure[2][1][1]
-        and all(p == tree.LEAF for p in structure[2][0][2])
-    )
-    fails: list[str] = []
     lines = [
         "mode = current()",
         "if mode is not usual and (mode.record is not wanted or mode.keep is not keep or mode.trace is not None"
         " or mode.anomaly is not None or not mode.compiled): return MISS",
+        *_unpacked(traced),
     ]
-    if simple:
-        count = len(values)
-        lines.append(f"if kwargs or len(args) != {count}: return MISS")
-        if count:
-            lines.append(f"{', '.join(f'a{i}' for i in range(count))}, = args")
-    else:
-        lines += ["leaves, found = flatten((args, kwargs))", "if found != structure: return MISS"]
-        lines += [f"{', '.join(f'a{i}' for i in range(len(values)))}, = leaves"] if values else []
-    first: dict[int, int] = {}  # id of a tensor argument -> its first position
-    for i, (value, (kind, what)) in enumerate(zip(values, kinds, strict=True)):
-        if kind == "static":  # (the walk looks at these)
-            continue
-        if kind == "float":
-            fails.append(f"type(a{i}) is not float")
-            reach[recorder.arguments[given[i]]] = f"a{i}"
-        else:
-            names[f"s{i}"], names[f"d{i}"] = what[0], what[1]
-            held = f"v{i}"
-            if kind == "tensor":
-                names[f"c{i}"], names[f"q{i}"] = type(value), what[2]
-                fails.append(f"type(a{i}) is not c{i} or a{i}.requires_grad is not q{i} or a{i} in captured")
-                fails.append(f"({held} := a{i}.value).shape != s{i} or {held}.dtype != d{i}")
-                if id(value) in first:
-                    fails.append(f"a{i} is not a{first[id(value)]}")
-                else:
-                    if value in walk.tensors:  # the function may have read it without taking it from its arguments
-                        names[f"x{i}"] = value
-                        fails.append(f"a{i} is not x{i}")
-                    fails += [f"a{i} is a{j}" for other, j in first.items() if _may_alias(recorder, values[j], value)]
-                    first[id(value)] = i
-            else:
-                names[f"c{i}"] = type(value)
-                held = f"a{i}"
-                fails.append(f"type(a{i}) is not c{i} or a{i}.shape != s{i} or a{i}.dtype != d{i}")
-            reach.setdefault(recorder.arguments[given[i]], held)
-    tensors = {tensor: f"a{i}" for i, tensor in ((j, values[j]) for j in first.values())}
+    reach: dict[Any, str] = {}  # input of the graph -> expression
+    fails, tensors = _conditions(traced, walk, names, reach)
     loads: list[str] = []
     for tensor, var in recorder.captured.items():
         t = tensors[tensor] = f"t{len(tensors)}"
@@ -115,35 +70,27 @@ def generate(
             reach[start] = f"{t}.stored_grad"
     conditions, roots = guards.checks(walk)
     names.update(roots)
-    fails += conditions
     lines.append("try:")
-    lines += [f"    if {condition}: return MISS" for condition in fails]
+    lines += [f"    a{i} = {p.source(f'p{i}', names)}" for i, p in enumerate(traced.slots, start=traced.count)]
+    lines += [f"    if {condition}: return MISS" for condition in [*fails, *conditions]]
     lines.append("except (LookupError, AttributeError, ValueError, TypeError, ReferenceError): return MISS")
-    inputs = [reach[var] for var in graph.inputs]
+    lines += traced.host.lines
+    lines += [f"if {check}: return MISS" for check in traced.host.checks]
+    reach.update(traced.host.names)
+    machine_code = isinstance(compiled, native.NativeProgram)
+    inputs = [
+        f"int64({reach[var]})" if machine_code and var.weak and var.dtype.kind == "i" else reach[var]
+        for var in graph.inputs
+    ]
     gathering = [*lines, *loads, f"return [{', '.join(inputs)}]"]
-    lines.append("with lock:")
     if isinstance(compiled, native.NativeProgram):
         inside = _direct(recorder, outcome, tensors, graph, inputs)
         inside += native_body(compiled, outcome, inputs, tensors, names)
     else:
         inside = [*loads, *_numpy_body(compiled, graph, inputs, reach)]
-    for tensor, number in outcome.updates.items():
-        if number not in compiled.buffers and not (
-            isinstance(compiled, native.NativeProgram) and compiled.overwrites(number)
-        ):
-            inside.append(f"{tensors[tensor]}.value = r{number}")
-    if outcome.updates:
-        inside.append(f"{' = '.join(f'{tensors[t]}.changed' for t in outcome.updates)} = clock.changed = clock.tick()")
-    for tensor, output in outcome.gradients.items():
-        if output is None:
-            inside.append(f"{tensors[tensor]}._grad = None")
-        elif output in compiled.buffers:
-            names[f"copy{output}"] = compiled.buffers[output].copy  # left in the arena until somebody looks
-            inside.append(f"{tensors[tensor]}._grad = copy{output}")
-        else:
-            inside.append(f"{tensors[tensor]}._grad = r{output}")
-    inside.append(f"return {_result(outcome, names, tensors)}")
-    lines += [f"    {line}" for line in inside]
+    inside += _assigned(outcome, compiled, tensors, names)
+    inside += _Results(traced, tensors, names).lines()
+    lines += ["with lock:", *(f"    {line}" for line in inside)]
     text = f"def make({', '.join(names)}):\n    def enter(args, kwargs):\n"
     text += "\n".join(f"        {line}" for line in lines) + "\n    def gather(args, kwargs):\n"
     text += "\n".join(f"        {line}" for line in gathering) + "\n    return enter, gather\n"
@@ -151,6 +98,148 @@ def generate(
     exec(compile(text, f"<autograd entry of {recorder.name}>", "exec"), space)
     enter, gather = space["make"](*names.values())
     return enter, gather
+
+
+def _unpacked(traced: Traced) -> list[str]:
+    """Statements that put the leaves of the arguments into a0, a1, ..."""
+    structure, count = traced.structure, traced.count
+    simple = (
+        isinstance(structure[2][0], tuple)
+        and not structure[2][1][1]
+        and all(p == tree.LEAF for p in structure[2][0][2])
+    )
+    targets = ", ".join(f"a{i}" for i in range(count))
+    if simple:
+        lines = [f"if kwargs or len(args) != {count}: return MISS"]
+        return [*lines, f"{targets}, = args"] if count else lines
+    lines = ["leaves, found = flatten((args, kwargs))", "if found != structure: return MISS"]
+    return [*lines, f"{targets}, = leaves"] if count else lines
+
+
+def _conditions(
+    traced: Traced, walk: Walk, names: dict[str, Any], reach: dict[Any, str]
+) -> tuple[list[str], dict[Tensor, str]]:
+    """What must not be so of the leaves, and the expressions of those that are tensors; fills in `reach`."""
+    recorder, values, given = traced.recorder, traced.values, traced.given
+    fails: list[str] = []
+    first: dict[int, int] = {}  # id of a tensor argument -> its first position
+    for i, (value, (kind, what)) in enumerate(zip(values, traced.kinds, strict=True)):
+        if kind == "static":  # (the walk looks at these)
+            continue
+        if kind in ("float", "int"):
+            fails.append(f"type(a{i}) is not {kind}")
+            reach[given[i].var] = f"a{i}"
+        else:
+            names[f"c{i}"], names[f"s{i}"], names[f"d{i}"] = type(value), what[0], what[1]
+            held = f"v{i}"
+            if kind == "tensor":
+                names[f"q{i}"] = what[2]
+                alone = f" or a{i} in captured" if i < traced.count or _matters(recorder, value) else ""
+                fails.append(f"type(a{i}) is not c{i} or a{i}.requires_grad is not q{i}{alone}")
+                fails.append(f"({held} := a{i}.value).shape != s{i} or {held}.dtype != d{i}")
+                if id(value) in first:
+                    fails.append(f"a{i} is not a{first[id(value)]}")
+                else:
+                    if value in walk.tensors:  # the function may have read it without taking it from its arguments
+                        names[f"x{i}"] = value
+                        fails.append(f"a{i} is not x{i}")
+                    fails += [f"a{i} is a{j}" for j in first.values() if _matters(recorder, values[j], value)]
+                    first[id(value)] = i
+            else:
+                held = f"a{i}"
+                fails.append(f"type(a{i}) is not c{i} or a{i}.shape != s{i} or a{i}.dtype != d{i}")
+            reach.setdefault(recorder.arguments[given[i]], held)
+    if any(effect.place.holder is not None for effect in traced.outcome.effects):
+        for i, (kind, what) in enumerate(traced.kinds):
+            if kind == "static" and not isinstance(what, IMMUTABLE):  # what is bound anew belongs to this very object
+                names[f"s{i}"] = what
+                fails.append(f"a{i} is not s{i}")
+    return fails, {values[i]: f"a{i}" for i in first.values()}
+
+
+def _assigned(
+    outcome: Outcome,
+    compiled: numpy_source.Compiled | native.NativeProgram,
+    tensors: dict[Tensor, str],
+    names: dict[str, Any],
+) -> list[str]:
+    """Statements that give tensors their new values and gradients."""
+    lines = []
+    for tensor, number in outcome.updates.items():
+        if number not in compiled.buffers and not (
+            isinstance(compiled, native.NativeProgram) and compiled.overwrites(number)
+        ):
+            lines.append(f"{tensors[tensor]}.value = r{number}")
+    if outcome.updates:
+        lines.append(f"{' = '.join(f'{tensors[t]}.changed' for t in outcome.updates)} = clock.changed = clock.tick()")
+    for tensor, output in outcome.gradients.items():
+        if output is None:
+            lines.append(f"{tensors[tensor]}._grad = None")
+        elif output in compiled.buffers:
+            names[f"copy{output}"] = compiled.buffers[output].copy  # left in the arena until somebody looks
+            lines.append(f"{tensors[tensor]}._grad = copy{output}")
+        else:
+            lines.append(f"{tensors[tensor]}._grad = r{output}")
+    return lines
+
+
+class _Results:
+    """Writes the statements that bind places anew and return the result; what was one object is made once."""
+
+    def __init__(self, traced: Traced, tensors: dict[Tensor, str], names: dict[str, Any]) -> None:
+        self.outcome, self.tensors, self.names = traced.outcome, tensors, names
+        arrays = [g if isinstance(g, Tracer) else None for g in traced.given]
+        self.whole = {g.var: f"a{i}" for i, g in reversed(list(enumerate(arrays))) if g is not None}
+        self.made: list[str] = []
+        self.known: dict[Any, str] = {}
+
+    def lines(self) -> list[str]:
+        """The statements."""
+        bound = []
+        for i, effect in enumerate(self.outcome.effects):
+            value = self._container(effect.structure, effect.leaves, f"form{i}")
+            bound.append(f"{effect.place.source(f'e{i}', self.names)} = {value}")
+        result = self._container(self.outcome.structure, self.outcome.leaves, "returned")
+        return [*self.made, *bound, f"return {result}"]
+
+    def _container(self, structure: Any, leaves: list[Leaf], name: str) -> str:
+        parts = [self._leaf(leaf) for leaf in leaves]
+        if structure == tree.LEAF:
+            return parts[0]
+        self.names[name] = structure
+        return f"unflatten({name}, [{', '.join(parts)}])"
+
+    def _leaf(self, leaf: Leaf) -> str:
+        kind, what = leaf
+        key = kind, what if isinstance(what, (int, tuple)) else id(what)
+        if key not in self.known:
+            self.known[key] = self._made(kind, what)
+        return self.known[key]
+
+    def _made(self, kind: str, what: Any) -> str:
+        if kind in ("array", "float", "int", "bool") and self.outcome.outputs[what] in self.whole:
+            return self.whole[self.outcome.outputs[what]]
+        if kind == "array":
+            return f"r{what}"
+        if kind == "host":
+            return str(what)
+        if kind == "same" and what in self.tensors:
+            return self.tensors[what]
+        name = f"o{len(self.known)}_"
+        if kind in ("same", "static"):
+            self.names[name] = what
+        elif kind == "copy":
+            self.names[f"{name}k"] = what.copy()
+            self.made.append(f"{name} = {name}k.copy()")
+        elif kind == "tensor":
+            self.made.append(f"{name} = constant(r{what})")
+        elif kind == "parameter":
+            value, gradient = what
+            self.made += [f"{name} = constant(r{value})", f"{name}.requires_grad = True"]
+            self.made += [f"{name}._grad = r{gradient}"] if gradient is not None else []
+        else:
+            return f"{kind}(r{what})"
+        return name
 
 
 def _numpy_body(compiled: numpy_source.Compiled, graph: Graph, inputs: list[str], reach: dict[Any, str]) -> list[str]:
@@ -196,25 +285,6 @@ def _quiet_context() -> contextvars.Context:
     return context
 
 
-def _may_alias(recorder: Trace, a: Tensor, b: Tensor) -> bool:
-    """Whether it would matter if both arguments were one tensor: it is written to, or carries a gradient."""
-    return any(t in recorder.written or t.requires_grad for t in (a, b))
-
-
-def _result(outcome: Outcome, names: dict[str, Any], tensors: dict[Tensor, str]) -> str:
-    """The expression that rebuilds what the function returned."""
-    parts = []
-    for i, (kind, what) in enumerate(outcome.leaves):
-        if kind == "tensor":
-            parts.append(f"constant(r{what})")
-        elif kind == "array":
-            parts.append(f"r{what}")
-        elif kind == "same" and what in tensors:
-            parts.append(tensors[what])
-        else:
-            names[f"fixed{i}"] = what
-            parts.append(f"fixed{i}")
-    if outcome.structure == tree.LEAF:
-        return parts[0]
-    names["returned"] = outcome.structure
-    return f"unflatten(returned, [{', '.join(parts)}])"
+def _matters(recorder: Trace, *tensors: Tensor) -> bool:
+    """Whether it would matter if a tensor had two names: it is written to, or carries a gradient."""
+    return any(t in recorder.written or t.requires_grad for t in tensors)

@@ -8,22 +8,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .. import tree
-from ..errors import ArgumentError, TraceError
+from ..errors import ArgumentError
 from ..ir import guards
 from ..ir.graph import Graph, Literal
-from ..ir.randomness import TracedGenerator, Watch
-from ..ir.trace import Outcome, Trace, argument_names, collect, name_of, stand_in
+from ..ir.outcome import Outcome
+from ..ir.state import Place
+from ..ir.trace import Tracer, argument_names, name_of
+from ..ir.transaction import Traced, leaf_kind, slot_kind
 from ..ir.walk import Walk
 from ..passes import optimise
 from ..tensor import Tensor
 from . import native, numpy_source
-from .entry import generate
+from .entry import MISS, Enter, generate
 from .native.steps import Loop
 
 MOST_FOR_MACHINE_CODE = 20_000  # equations: beyond, LLVM takes longer than anybody who has not asked for it would wait
+
+
+def missed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What `enter` is until the program is confirmed."""
+    return MISS
 
 
 @dataclass(slots=True)
@@ -33,12 +38,18 @@ class Program:
     reason: str
     stages: list[tuple[str, Graph]]
     compiled: numpy_source.Compiled | native.NativeProgram
-    enter: Callable[[tuple[Any, ...], dict[str, Any]], Any]
+    run: Enter  # checks, runs, and leaves behind what the step does
+    gather: Enter  # checks only
+    steps: Loop | None  # many steps within machine code
     walk: Walk
-    leaves: list[tuple[str, str, Any]]  # per argument leaf: name, kind, what it must be
-    structure: Any
-    loop: Loop | None  # many steps within machine code
     outcome: Outcome
+    structure: Any  # of the arguments
+    leaves: list[tuple[str, str, Any]]  # per leaf of the arguments, then per slot: name, kind, what it must be
+    slots: list[Place]
+    passing: bool  # whether it changes what it depends on, so that the next call will hardly fit
+    traced: Traced | None  # until a second trace has been compared with it
+    enter: Enter = missed  # `run` from then on
+    loop: Loop | None = None  # `steps` from then on
 
     @property
     def graph(self) -> Graph:
@@ -48,7 +59,11 @@ class Program:
     @property
     def changes(self) -> bool:
         """Whether the step leaves anything behind besides its result."""
-        return bool(self.outcome.updates or self.outcome.gradients)
+        return bool(self.outcome.updates or self.outcome.gradients or self.outcome.effects)
+
+    def confirm(self) -> None:
+        """From now on the program may run at every call that it fits."""
+        self.enter, self.loop, self.traced = self.run, self.steps, None
 
     def mismatches(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
         """Why the program does not fit this call."""
@@ -56,8 +71,8 @@ class Program:
         if structure != self.structure:
             return ["the arguments have another structure"]
         found = []
-        for leaf, (name, kind, expected) in zip(leaves, self.leaves, strict=True):
-            now = leaf_kind(leaf, kind == "static")
+        for leaf, (name, kind, expected) in zip([*leaves, *(p.get() for p in self.slots)], self.leaves, strict=True):
+            now = leaf_kind(leaf, kind == "static") if kind != "int" else slot_kind(leaf)
             if now[0] != kind or (kind != "static" and now[1] != expected):
                 found.append(f"{name}: {_leaf_text(kind, expected)} -> {_leaf_text(*now)}")
         return found + guards.failures(self.walk, arguments=variables(leaves))
@@ -78,23 +93,11 @@ def static_arguments(
     return {f"a{i}": (name, leaf) for i, (name, leaf, kind) in enumerate(kinds) if kind == "static"}
 
 
-def leaf_kind(leaf: Any, static: bool) -> tuple[str, Any]:
-    """How a leaf of the arguments enters the key: as an array of some shape and dtype, a float, or a fixed value."""
-    if not static:
-        if isinstance(leaf, Tensor):
-            return "tensor", (leaf.shape, leaf.dtype, leaf.requires_grad)
-        if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
-            return "array", (leaf.shape, leaf.dtype)
-        if type(leaf) is float:
-            return "float", None
-    return "static", leaf
-
-
 def _leaf_text(kind: str, what: Any) -> str:
     if kind in ("tensor", "array"):
         text = f"{kind} {what[1]}{list(what[0])}"
         return text + (" requires_grad" if kind == "tensor" and what[2] else "")
-    return kind if kind == "float" else repr(what)
+    return kind if kind in ("float", "int") else repr(what)
 
 
 @contextlib.contextmanager
@@ -110,109 +113,56 @@ def uncollected() -> Iterator[None]:
 
 
 def build(
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    static: frozenset[str],
-    reason: str,
-    varying: frozenset[tuple[int, str]] = frozenset(),
-    first: bool = True,
-    backend: str = "numpy",
-    *,
-    lock: Any,
+    function: Callable[..., Any], traced: Traced, reason: str, backend: str, lock: Any, often: bool = False
 ) -> Program:
-    """Trace a call, optimise and compile it; nothing is computed yet and no tensor changes.
+    """Optimise and compile a traced call.
 
-    `varying` has the keys of floats in closures and attributes that have changed before: they become inputs, unless the
-    function needs their value.  `lock` is held by every run of the program.
+    `lock` is held by every run of the program.  A trace that changes what it depends on, as a first call does, is not worth
+    machine code unless it is used `often`.
     """
-    recorder = Trace(name_of(function))
-    values, structure = tree.flatten((args, kwargs))
-    parameters, names = argument_names(function, args, kwargs)
-    kinds = [leaf_kind(v, parameter in static) for v, parameter in zip(values, parameters, strict=True)]
-    watched = static_arguments(function, args, kwargs, static)
-    before = guards.collect(function, None, watched)
-    given: list[Any] = []
-    for value, name, (kind, _) in zip(values, names, kinds, strict=True):
-        if isinstance(value, np.random.Generator):
-            given.append(TracedGenerator(value, recorder))
-        else:
-            given.append(value if kind == "static" else stand_in(recorder, value, name))
-    call_args, call_kwargs = tree.unflatten(structure, given)
-    lifted = {
-        before.key(guard): guard
-        for guard in before.guards
-        if before.key(guard) in varying and isinstance(guard.expected, guards.FLOATS)
-    }
-    inputs = {
-        key: recorder.input(
-            (), np.dtype(type(guard.expected)), guard.label.rpartition(".")[2], weak=type(guard.expected) is float
-        )
-        for key, guard in lifted.items()
-    }
-    try:
-        with Watch(recorder, before.generators):
-            try:
-                for key, guard in lifted.items():
-                    guard.put(Tensor(inputs[key]))  # type: ignore[misc]
-                result = recorder.run(function, call_args, call_kwargs)
-            finally:
-                for guard in lifted.values():
-                    guard.put(guard.expected)  # type: ignore[misc]
-    except Exception:  # whatever it says to a tensor where there was a float
-        if not lifted:
-            raise
-        return build(function, args, kwargs, static, reason, first=first, backend=backend, lock=lock)
-    walk = guards.collect(function, recorder.codes, watched)
-    keys = {walk.key(guard) for guard in walk.guards}
-    changed = guards.failures(before, keys, variables(values))
-    known = {before.key(guard) for guard in before.guards}
-    made = [guard for guard in walk.guards if "__dict__" in guard.path and walk.key(guard) not in known]
-    if (changed or made) and first:  # a cache that it has filled, perhaps: then the second run leaves it alone
-        return build(function, args, kwargs, static, reason, varying, False, backend, lock=lock)
-    if changed:
-        raise TraceError(
-            f"{name_of(function)} changes what it reads while it runs ({'; '.join(changed)}), and a compiled step would not "
-            "do so again: return the value, pass it as an argument, or keep it in a Tensor"
-        )
+    recorder, outcome = traced.recorder, traced.outcome
+    walk = traced.watch(function)
     read = {a for eqn in recorder.eqns if eqn.phase != "backward" for a in eqn.inputs}
     computed = any(isinstance(a, Literal) and not a.weak for a in read)
     guards.guard_contents(walk, [array for var, array in recorder.constants.values() if var in read], computed)
     for tensor, var in recorder.captured.items():
         var.name = var.name or walk.tensors.get(tensor, "")
-    outcome = collect(recorder, result)
-    stages = optimise(recorder.graph(outcome.outputs, outcome.labels))
+    stages = optimise(traced.host.without(recorder.graph(outcome.outputs, outcome.labels)))
     graph = stages[-1][1]
     position = {var: i for i, var in enumerate(graph.inputs)}
-    owners = {**recorder.arguments, **recorder.captured}
+    owners = recorder.outside
     # Gradients of arguments leave the arena at once: the next call may bring other tensors.
     keep = frozenset(i for t, i in outcome.gradients.items() if i is not None and t not in recorder.arguments)
     overwrite = {number: position[owners[tensor]] for tensor, number in outcome.updates.items()}
+    held = {place.identity for place in traced.slots}
+    passing = not often and any(effect.place.identity not in held for effect in outcome.effects)
     machine_code = backend == "native" or (backend == "auto" and len(graph.eqns) <= MOST_FOR_MACHINE_CODE)
-    compiled = (native if machine_code else numpy_source).compile_graph(graph, keep, overwrite)
-    reach = {tracer.var: "0.0" for tracer in inputs.values()}  # (what the function did not read is any number)
-    for guard in [g for g in walk.guards if walk.key(g) in lifted]:
-        walk.guards.remove(guard)
-        walk.must_be(f"type of {guard.label}", f"type({guard.path})", type(guard.expected), by_value=False)
-        reach[inputs[walk.key(guard)].var] = guard.path
-    enter, gather = generate(recorder, graph, outcome, compiled, walk, values, kinds, structure, given, reach, lock)
-    leaves = [(n, k, w) for n, (k, w) in zip(names, kinds, strict=True)]
-    loop = None
-    if isinstance(compiled, native.NativeProgram):
-        numbers = [
-            position.get(recorder.arguments[g]) if k != "static" and isinstance(g, Tensor) else None
-            for g, (k, _) in zip(given, kinds, strict=True)
-        ]
-        loop = Loop(
-            compiled,
-            outcome,
-            gather,
-            lock,
-            {t: i for i, t in reversed(list(enumerate(given))) if isinstance(t, Tensor)},
-            numbers,
-            accumulates=not recorder.captured_gradients.keys().isdisjoint(outcome.gradients),
-        )
-    return Program(reason, stages, compiled, enter, walk, leaves, structure, loop, outcome)
+    compiled = (native if machine_code and not passing else numpy_source).compile_graph(graph, keep, overwrite)
+    run, gather = generate(traced, graph, compiled, walk, lock)
+    steps = None
+    if isinstance(compiled, native.NativeProgram) and not outcome.effects:
+        given = traced.given[: traced.count]
+        numbers = [position.get(recorder.arguments[g]) if isinstance(g, Tensor | Tracer) else None for g in given]
+        arguments = {t: i for i, t in reversed(list(enumerate(given))) if isinstance(t, Tensor)}
+        accumulates = not recorder.captured_gradients.keys().isdisjoint(outcome.gradients)
+        steps = Loop(compiled, outcome, gather, lock, arguments, numbers, accumulates)
+    leaves = [(n, k, w) for n, (k, w) in zip(traced.names, traced.kinds, strict=True)]
+    traced.values = []  # (not to keep the arguments of one call)
+    return Program(
+        reason,
+        stages,
+        compiled,
+        run,
+        gather,
+        steps,
+        walk,
+        outcome,
+        traced.structure,
+        leaves,
+        traced.slots,
+        passing,
+        traced,
+    )
 
 
 def check_static(function: Callable[..., Any], static: frozenset[str]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..mode import current
 from ..ops.random import draw
 
 if TYPE_CHECKING:
+    from .state import Snapshot
     from .trace import Trace
 
 _OTHERS = ("shuffle", "bytes", "spawn")  # these do not return an array
@@ -75,28 +77,42 @@ for _name in _OTHERS:
 class Watch:
     """Puts traced generators where the traced function will look for them, and checks that none was drawn from."""
 
-    def __init__(self, trace: Trace, places: Iterable[tuple[np.random.Generator, Callable[[Any], None]]]) -> None:
-        self.places = list(places)
+    def __init__(self, trace: Trace, state: Snapshot) -> None:
         self.trace = trace
-        self.states: list[tuple[np.random.Generator, Any]] = []
-        self.legacy: Any = None
+        self.places = [(generator, place, TracedGenerator(generator, trace)) for generator, place in state.generators]
+        self.older = [_Older(thing) for thing in (np.random, random, *state.random)]
+        self.states: list[Any] = []
 
     def __enter__(self) -> None:
-        for generator, put in self.places:
-            self.states.append((generator, generator.bit_generator.state))
-            put(TracedGenerator(generator, self.trace))
-        self.legacy = np.random.get_state()
+        for generator, place, traced in self.places:
+            self.states.append(generator.bit_generator.state)
+            place.put(traced)
 
     def __exit__(self, kind: Any, error: Any, where: Any) -> None:
         drawn = False
-        for (generator, put), (_, state) in zip(self.places, self.states, strict=True):
-            put(generator)
+        for (generator, place, traced), state in zip(self.places, self.states, strict=True):
+            if place.get() is traced:
+                place.put(generator)
             if repr(generator.bit_generator.state) != repr(state):
                 generator.bit_generator.state = state
                 drawn = True
-        legacy: Any = np.random.get_state()
-        if legacy[2:] != self.legacy[2:] or not np.array_equal(legacy[1], self.legacy[1]):
-            np.random.set_state(self.legacy)
-            drawn = True
+        for older in self.older:
+            drawn = older.put_back() or drawn
         if drawn and error is None:
             raise TraceError(_advice(f"{self.trace.name!r} draws"))
+
+
+class _Older:
+    """A generator of the older kind, whose draws nothing can follow: NumPy's or Python's own, or one of the user's."""
+
+    def __init__(self, thing: Any) -> None:
+        numpy = thing is np.random or isinstance(thing, np.random.RandomState)
+        self.read, self.write = (thing.get_state, thing.set_state) if numpy else (thing.getstate, thing.setstate)
+        self.state = self.read()
+
+    def put_back(self) -> bool:
+        """Whether it has been drawn from; afterwards it is as it was."""
+        drawn = repr(self.read()) != repr(self.state)
+        if drawn:
+            self.write(self.state)
+        return drawn

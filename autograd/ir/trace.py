@@ -10,7 +10,6 @@ import inspect
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
@@ -68,6 +67,18 @@ class Tracer(ArrayMethods):
         """Itself: traced values never change."""
         return self
 
+    def numpy(self) -> Any:
+        """Not to be had: refused, as `item` and `tolist` are."""
+        return self._concrete("numpy()")
+
+    def item(self, *index: Any) -> Any:
+        """Not to be had: the number is not known."""
+        return self._concrete("item()")
+
+    def tolist(self) -> Any:
+        """Not to be had: the numbers are not known."""
+        return self._concrete("tolist()")
+
     def _concrete(self, what: str) -> Any:
         raise self.trace.needs_value(self, what)
 
@@ -106,7 +117,7 @@ class Trace:
         self.constants: dict[int, tuple[Var, Any]] = {}
         self.values: dict[Tensor, Any] = {}  # current value of every tensor read or written
         self.gradients: dict[Tensor, Any] = {}
-        self.arguments: dict[Tensor, Var] = {}
+        self.arguments: dict[Tensor | Tracer, Var] = {}
         self.captured: dict[Tensor, Var] = {}  # tensors read that were not given, in the order of reading
         self.captured_gradients: dict[Tensor, Var | None] = {}  # None: it was None when it was read
         self.written: dict[Tensor, None] = {}
@@ -197,6 +208,11 @@ class Trace:
         """Watch again, if it was so before."""
         if watched:
             sys.setprofile(self._watch)
+
+    @property
+    def outside(self) -> dict[Any, Var]:
+        """The inputs: arguments, and tensors that were read without being given."""
+        return {**self.arguments, **self.captured}
 
     # ----- the overlay -----
     def value_of(self, tensor: Tensor | Tracer) -> Array:
@@ -355,7 +371,7 @@ class Trace:
             if eqn.phase == "forward" and eqn.scope and not eqn.out.name:
                 layer, name = eqn.scope.rpartition("/")[2].lower(), eqn.primitive.name
                 eqn.out.name = layer if layer.startswith(name) else f"{layer}_{name}"
-        outside = {**self.arguments, **self.captured}
+        outside = self.outside
         grads = [(g, outside[tensor]) for tensor, g in self.gradients.items() if tensor in outside]
         for g, var in (*self.cotangents, *grads):
             if var.name:
@@ -404,18 +420,23 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     >>> [eqn.primitive.name for eqn in graph.eqns]
     ['mul', 'sum']
     """
-    from . import guards
+    from .outcome import collect
     from .randomness import Watch
+    from .state import Snapshot
 
     recorder = Trace(name_of(function))
     leaves, structure = tree.flatten((args, kwargs))
     _, names = argument_names(function, args, kwargs)
+    state = Snapshot((recorder.name, function), *zip(names, leaves, strict=True))
     call_args, call_kwargs = tree.unflatten(
         structure, [stand_in(recorder, x, n) for x, n in zip(leaves, names, strict=True)]
     )
-    with Watch(recorder, guards.collect(function, None).generators):
-        result = recorder.run(function, call_args, call_kwargs)
-    outcome = collect(recorder, result)
+    try:
+        with Watch(recorder, state):
+            result = recorder.run(function, call_args, call_kwargs)
+        outcome = collect(recorder, result)
+    finally:
+        state.restore()
     return recorder.graph(outcome.outputs, outcome.labels)
 
 
@@ -456,8 +477,8 @@ def _leaf_names(value: Any, name: str) -> list[str]:
 def stand_in(recorder: Trace, value: Any, name: str) -> Any:
     """What the traced function is given for one leaf of its arguments.
 
-    A tensor stays itself (the overlay hides its value); an array or a float becomes a tensor of a tracer; other values
-    (integers, strings, functions) are part of the program.
+    A tensor stays itself (the overlay hides its value); an array or a float becomes a tracer; other values (integers,
+    strings, functions) are part of the program.
     """
     if isinstance(value, Tensor):
         if value not in recorder.arguments:
@@ -470,53 +491,6 @@ def stand_in(recorder: Trace, value: Any, name: str) -> Any:
         if array.dtype.kind not in "biuf":
             return value
         tracer = recorder.input(array.shape, array.dtype, name, weak=type(value) is float)
-        tensor = Tensor(tracer)
-        recorder.arguments[tensor] = tracer.var
-        return tensor
+        recorder.arguments[tracer] = tracer.var
+        return tracer
     return value
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a traced function left: outputs of the graph in the order returned, updates, gradients."""
-
-    outputs: list[Atom]
-    labels: list[str]
-    structure: Any  # of the returned container
-    leaves: list[
-        tuple[str, Any]
-    ]  # per leaf: ("tensor" | "array", output number), ("same", tensor) or ("static", value)
-    updates: dict[Tensor, int]  # tensors assigned, with the number of their output
-    gradients: dict[Tensor, int | None]  # gradients set; None: to None
-
-
-def collect(recorder: Trace, result: Any) -> Outcome:
-    """Sort out what a traced function returned, assigned and accumulated."""
-    leaves, structure = tree.flatten(result)
-    outcome = Outcome([], [], structure, [], {}, {})
-    outside = {**recorder.arguments, **recorder.captured}
-
-    def output(atom: Atom, label: str) -> int:
-        outcome.outputs.append(atom)
-        outcome.labels.append(label)
-        return len(outcome.outputs) - 1
-
-    for leaf in leaves:
-        if isinstance(leaf, Tensor) and leaf.serial < recorder.start:
-            outcome.leaves.append(("same", leaf))
-        elif isinstance(leaf, (Tensor, Tracer)):
-            atom = recorder.atom(recorder.value_of(leaf) if isinstance(leaf, Tensor) else leaf)
-            kind = (
-                "tensor" if isinstance(leaf, Tensor) and not atom.weak else "array"
-            )  # Python numbers stay what they are
-            outcome.leaves.append((kind, output(atom, "return")))
-        else:
-            outcome.leaves.append(("static", leaf))
-    for tensor in recorder.written:
-        if tensor.serial < recorder.start:
-            outcome.updates[tensor] = output(recorder.atom(recorder.values[tensor]), outside[tensor].name or "state")
-    for tensor, value in recorder.gradients.items():
-        if tensor.serial < recorder.start and tensor not in recorder.unchanged_gradients():
-            label = f"grad_{outside[tensor].name or 'state'}" if tensor in outside else "grad"
-            outcome.gradients[tensor] = None if value is None else output(recorder.atom(value), label)
-    return outcome

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import tree
-from ...ir.trace import Outcome
+from ...ir.outcome import Outcome
 from ...mode import clock
 from ...tensor import Tensor
 from . import profile

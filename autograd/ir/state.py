@@ -1,0 +1,464 @@
+"""State in reach of a function: what a run of it can change, kept so that it can be compared and put back.
+
+The walk goes from the function and its arguments through closures, the globals that code names, modules and classes of
+the user's, attributes and containers.  What it keeps is by reference, contents of arrays aside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import functools
+import random
+import sys
+import weakref
+from collections import ChainMap, OrderedDict, UserDict, UserList, deque
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
+from typing import Any
+
+import numpy as np
+
+from ..blame import CORE_FILES, OWN_FILES
+from ..primitive import Box, Primitive
+from ..tensor import Tensor
+from .trace import is_library
+from .walk import IMMUTABLE
+
+MISSING = object()
+LARGE = 1 << 24  # bytes: arrays above are not copied but made read-only while the function is traced
+_NAMESPACES = (
+    SimpleNamespace,
+    argparse.Namespace,
+    UserDict,
+    UserList,
+    ChainMap,
+)  # library classes that are the user's state
+_RANDOM = (np.random.RandomState, random.Random)
+_FIELDS = ("name", "passes", "creator", "inputs", "settings")  # of a tensor; its value and gradient belong to the trace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where a value is held: an attribute, a key of a dict, an item of a list, a variable of a closure or a module.
+
+    `holder` and `suffix` are how code reaches it (without a holder: from the variable `root` of the entry); `container`
+    holds it under `key`, as an item or else as an attribute.
+    """
+
+    label: str
+    holder: Any
+    suffix: str
+    container: Any
+    key: Any
+    item: bool = True
+    root: str = ""
+
+    @property
+    def identity(self) -> tuple[Any, str]:
+        """Equal for the same place, whichever way the walk came there; as guards have it."""
+        return self.root or id(self.holder), self.suffix
+
+    def get(self) -> Any:
+        """What is there now, or MISSING."""
+        try:
+            if self.item:
+                return self.container[self.key]
+            if isinstance(self.container, type):
+                return vars(self.container)[self.key]  # (not what a base class has)
+            return getattr(self.container, self.key)
+        except (LookupError, AttributeError, ValueError):  # (an empty cell raises ValueError)
+            return MISSING
+
+    def put(self, value: Any) -> None:
+        """Replace what is there."""
+        if value is MISSING:
+            if self.get() is not MISSING:
+                if self.item:
+                    del self.container[self.key]
+                else:
+                    delattr(self.container, self.key)
+        elif self.item:
+            self.container[self.key] = value
+        else:
+            setattr(self.container, self.key, value)
+
+    def source(self, name: str, names: dict[str, Any]) -> str:
+        """The expression for it in generated code; `name` is free for what the expression needs."""
+        if self.holder is None:
+            return self.root + self.suffix
+        names[name] = self.holder
+        if self.suffix.startswith("[id "):
+            names[f"{name}_key"] = self.key
+            return f"{name}[{name}_key]"
+        return name + self.suffix
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A place that holds something else now."""
+
+    place: Place
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A change that no program can carry out again."""
+
+    text: str
+
+
+def item(container: Any, key: Any, label: str) -> Place:
+    """An entry of a dict or list."""
+    written = repr(key) if isinstance(key, (str, int)) else f"id {id(key)}"
+    return Place(f"{label}[{key!r}]", container, f"[{written}]", container, key)
+
+
+class _Variables:
+    """Places one by one: variables of closures, modules and classes, and slots."""
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[Any, str], tuple[Place, Any]] = {}
+
+    def add(self, place: Place) -> Any:
+        """Keep what is there; returns it."""
+        return self.places.setdefault(place.identity, (place, place.get()))[1]
+
+    def changes(self) -> Iterator[Change | Loss]:
+        """What is no longer as it was."""
+        for place, old in self.places.values():
+            if (new := place.get()) is not old:
+                yield Loss(f"{place.label} is removed") if new is MISSING else Change(place, old, new)
+
+    def restore(self) -> None:
+        """Put it back."""
+        for place, old in self.places.values():
+            if place.get() is not old:
+                place.put(old)
+
+
+class Entries:
+    """A dict, or the attributes of an object."""
+
+    def __init__(self, held: dict[Any, Any], at: Callable[[Any], Place], label: str) -> None:
+        self.held, self.at, self.label = held, at, label
+        self.saved = dict(held)
+
+    def changes(self) -> Iterator[Change | Loss]:
+        """What is no longer as it was."""
+        for key, new in self.held.items():
+            if self.saved.get(key, MISSING) is not new:
+                yield Change(self.at(key), self.saved.get(key, MISSING), new)
+        for key in self.saved.keys() - self.held.keys():
+            yield Loss(f"{self.at(key).label} is removed")
+
+    def restore(self) -> None:
+        """Put it back."""
+        now, before = list(self.held.items()), list(self.saved.items())
+        if len(now) == len(before) and all(a is b and v is w for (a, v), (b, w) in zip(now, before, strict=True)):
+            return
+        own = OrderedDict if isinstance(self.held, OrderedDict) else dict
+        own.clear(self.held)
+        own.update(self.held, self.saved)
+
+
+class Items:
+    """A list or deque."""
+
+    def __init__(self, held: Any, label: str, at: Callable[[int], Place] | None = None) -> None:
+        self.held, self.label, self.saved = held, label, list(held)
+        self.at = at or (lambda i: item(held, i, label))
+
+    def changes(self) -> Iterator[Change | Loss]:
+        """What is no longer as it was."""
+        if len(self.held) != len(self.saved):
+            yield Loss(f"len({self.label}): {len(self.saved)} -> {len(self.held)}")
+            return
+        for i, (old, new) in enumerate(zip(self.saved, self.held, strict=True)):
+            if old is not new:
+                yield Change(self.at(i), old, new)
+
+    def restore(self) -> None:
+        """Put it back."""
+        if len(self.held) != len(self.saved) or any(a is not b for a, b in zip(self.held, self.saved, strict=True)):
+            self.held.clear()
+            self.held.extend(self.saved)
+
+
+class _Contents:
+    """What is kept as a whole: a set, bytes, the elements of an array."""
+
+    def __init__(self, held: Any, label: str, saved: Any, now: Callable[[], Any], put: Callable[[Any], None]) -> None:
+        self.held, self.label, self.saved, self.now, self.put = held, label, saved, now, put
+
+    def changes(self) -> Iterator[Change | Loss]:
+        """What is no longer as it was."""
+        if self.now() != self.saved:
+            yield Loss(f"{self.label} is written into")
+
+    def restore(self) -> None:
+        """Put it back."""
+        if self.now() != self.saved:
+            self.put(self.saved)
+
+
+class Snapshot:
+    """What everything that a function can reach held when this was made.
+
+    Args:
+        roots: the function, and what it is called with.
+    """
+
+    def __init__(self, *roots: tuple[str, Any]) -> None:
+        self.known: dict[int, Any] = {}  # all that was met, by id
+        self.generators: list[tuple[np.random.Generator, Place]] = []
+        self.random: list[Any] = []  # generators of the older kinds
+        self.inherited: dict[
+            tuple[Any, str], tuple[int, str]
+        ] = {}  # identity of a place as it is seen from a class below
+        self.traced: list[Any] = []  # values of some trace
+        self.locked: list[np.ndarray[Any, Any]] = []  # made read-only until everything is put back
+        self._large: list[np.ndarray[Any, Any]] = []
+        self._variables = _Variables()
+        self._kept: list[Any] = [self._variables]
+        self._tensors: list[tuple[Tensor, tuple[Any, ...]]] = []
+        self._names: set[str] = set()
+        self._modules: dict[int, tuple[ModuleType, str, set[str]]] = {}
+        self._queue: list[tuple[str, Any]] = list(reversed(roots))
+        self._walk()
+
+    # ----- what is different -----
+    def changes(self) -> list[Change | Loss]:
+        """What is no longer as it was."""
+        return [change for kept in self._kept for change in kept.changes()]
+
+    def lock(self) -> None:
+        """Make the arrays that are too large for a copy read-only."""
+        for array_ in self._large:
+            array_.flags.writeable = False
+            self.locked.append(array_)
+
+    def restore(self) -> None:
+        """Put everything back."""
+        for array_ in self.locked:
+            array_.flags.writeable = True
+        self.locked.clear()
+        for kept in self._kept:
+            kept.restore()
+        for tensor, fields in self._tensors:
+            for field, value in zip(_FIELDS, fields, strict=True):
+                setattr(tensor, field, value)
+
+    def places(self) -> Iterator[tuple[Place, Any]]:
+        """Every place that holds a number, an array or a tensor."""
+        yield from self._variables.places.values()
+        for kept in self._kept:
+            if isinstance(kept, Entries):
+                yield from ((kept.at(key), value) for key, value in kept.saved.items())
+            elif isinstance(kept, Items):
+                yield from ((kept.at(i), value) for i, value in enumerate(kept.saved))
+
+    # ----- the walk -----
+    def _walk(self) -> None:
+        while self._queue:
+            while self._queue:
+                label, value = self._queue.pop()
+                if not isinstance(value, IMMUTABLE) and id(value) not in self.known:
+                    self.known[id(value)] = value
+                    self._visit(value, label)
+            for module, label, done in list(self._modules.values()):
+                for name in sorted((self._names & vars(module).keys()) - done):
+                    done.add(name)
+                    self._variable(item(vars(module), name, ""), f"{label}.{name}")
+
+    def _variable(self, place: Place, label: str) -> None:
+        place = Place(label, place.holder, place.suffix, place.container, place.key, place.item)
+        value = self._variables.add(place)
+        self._reach(label, value, place)
+
+    def _reach(self, label: str, value: Any, place: Place) -> None:
+        if isinstance(value, np.random.Generator):
+            self.generators.append((value, place))
+        if value is not MISSING:
+            self._queue.append((label, value))
+
+    def _visit(self, value: Any, label: str) -> None:
+        if isinstance(value, Tensor):
+            self._tensors.append((value, tuple(getattr(value, field) for field in _FIELDS)))
+            self._variables.add(Place(f"{label}.requires_grad", value, ".requires_grad", value, "requires_grad", False))
+            if isinstance(value.value, Box):
+                self.traced.append(value)
+        elif isinstance(value, Box):
+            self.traced.append(value)
+        elif isinstance(value, np.ndarray):
+            self._array(value, label)
+        elif isinstance(value, FunctionType):
+            self._function(value, label)
+        elif isinstance(value, ModuleType):
+            file = getattr(value, "__file__", None) or ""
+            if not (value.__name__ in sys.builtin_module_names or is_library(file) or file in OWN_FILES):
+                self._modules[id(value)] = value, label, set()
+        elif isinstance(value, type):
+            self._class(value)
+        elif isinstance(value, _RANDOM):
+            self.random.append(value)
+        elif isinstance(value, (set, bytearray, array.array)):
+            self._whole(value, label)
+        elif (parts := _parts(value)) is not None:
+            self._queue += [(label, part) for part in parts]
+        else:
+            self._object(value, label)
+
+    def _object(self, value: Any, label: str) -> None:
+        if isinstance(value, dict):
+            self._entries(value, lambda key: item(value, key, label), label)
+        elif isinstance(value, (list, deque)):
+            self._kept.append(Items(value, label))
+            for i, part in enumerate(value):
+                self._reach(f"{label}[{i}]", part, item(value, i, label))
+        elif isinstance(value, tuple):
+            self._queue += [(f"{label}[{i}]", part) for i, part in enumerate(value)]
+        if not (_ours(type(value)) or isinstance(value, _NAMESPACES)):
+            return
+        own = getattr(value, "__dict__", None)
+        if isinstance(own, dict):
+            self._entries(own, lambda key: Place(f"{label}.{key}", value, f".__dict__[{key!r}]", own, key), label)
+        for kind in type(value).__mro__:
+            for name, part in list(vars(kind).items()):
+                if type(part).__name__ == "member_descriptor" and _ours(kind):
+                    self._variable(Place("", value, f".{name}", value, name, False), f"{label}.{name}")
+        self._queue.append((type(value).__name__, type(value)))
+
+    def _entries(self, held: dict[Any, Any], at: Callable[[Any], Place], label: str) -> None:
+        self._kept.append(Entries(held, at, label))
+        for key, part in held.items():
+            place = at(key)
+            self._reach(place.label, part, place)
+
+    def _attributes(self, own: dict[str, Any], label: str) -> None:
+        self._entries(own, lambda name: Place(f"{label}.{name}", own, f"[{name!r}]", own, name), label)
+
+    def _function(self, function: FunctionType, label: str) -> None:
+        code = function.__code__
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            self._variable(Place("", cell, ".cell_contents", cell, "cell_contents", False), name)
+        if hasattr(function, "__wrapped__"):
+            self._queue.append((label, function.__wrapped__))
+        if code.co_filename in CORE_FILES or is_library(code.co_filename):
+            return
+        names = {name for inner in _nested(code) for name in inner.co_names}
+        self._names |= names
+        if code.co_filename in OWN_FILES:
+            return
+        space = function.__globals__
+        for name in sorted(names):
+            if name in space or name not in vars(sys.modules["builtins"]):
+                self._variable(item(space, name, ""), name)
+        for i, value in enumerate(function.__defaults__ or ()):
+            self._queue.append((f"{function.__name__} default {i}", value))
+        keywords = function.__kwdefaults__
+        if keywords:
+            self._entries(
+                keywords,
+                lambda key: Place(
+                    f"{function.__name__} default {key}", function, f".__kwdefaults__[{key!r}]", keywords, key
+                ),
+                label,
+            )
+        if function.__dict__:
+            self._attributes(function.__dict__, label)
+
+    def _class(self, kind: type) -> None:
+        for base in kind.__mro__:
+            if not _ours(base):
+                continue
+            for name in vars(base) if base is not kind else ():
+                self.inherited.setdefault((id(kind), f".{name}"), (id(base), f".{name}"))
+            if base is not kind and id(base) in self.known:
+                continue
+            self.known[id(base)] = base
+            for name, part in list(vars(base).items()):
+                if isinstance(part, FunctionType):
+                    self._queue.append((f"{base.__name__}.{name}", part))
+                elif not name.startswith("__"):
+                    function = next((f for a in ("fget", "__func__", "func") if (f := getattr(part, a, None))), None)
+                    if isinstance(function, FunctionType):
+                        self._queue.append((f"{base.__name__}.{name}", function))
+                    elif not hasattr(part, "__get__"):
+                        self._variable(Place("", base, f".{name}", base, name, False), f"{base.__name__}.{name}")
+
+    def _whole(self, value: Any, label: str) -> None:
+        def put(saved: Any) -> None:
+            value.clear() if isinstance(value, set) else value.__delitem__(slice(None))
+            value.update(saved) if isinstance(value, set) else value.extend(saved)
+
+        self._kept.append(
+            _Contents(value, label, value.copy() if isinstance(value, set) else value[:], lambda: value, put)
+        )
+
+    def _array(self, value: np.ndarray[Any, Any], label: str) -> None:
+        if value.dtype == object:
+            self._queue += [(label, part) for part in value.ravel()]
+        if not value.flags.writeable:
+            return
+        if value.nbytes > LARGE:
+            self._large.append(value)
+            return
+        copy = np.array(value)
+
+        def put(saved: Any) -> None:
+            value[...] = copy
+
+        self._kept.append(_Contents(value, label, copy.tobytes(), value.tobytes, put))
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _nested(constant)
+
+
+def _parts(value: Any) -> list[Any] | None:
+    """What an object that no attribute is written to refers to; None for other objects."""
+    if isinstance(value, MethodType):
+        return [value.__self__, value.__func__]
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, value.keywords]
+    if isinstance(value, BuiltinFunctionType):
+        return [value.__self__] if not isinstance(value.__self__, ModuleType) else []
+    if isinstance(value, MappingProxyType):
+        return list(value.values())
+    if isinstance(value, weakref.ref):
+        return [value()]
+    if isinstance(value, CellType):
+        return []
+    if type(value).__module__.partition(".")[0] == "autograd":  # a compiled function, a primitive of the user's, ...
+        rules = value.vjps if isinstance(value, Primitive) and value.kind == "user" else ()
+        return [getattr(value, "__wrapped__", None), *(rules if isinstance(rules, tuple) else [rules])]
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _ours(kind: Hashable) -> bool:
+    """Whether instances of the class are state of the user's: a class of the user's or of `nn` is among its bases."""
+    assert isinstance(kind, type)
+    for base in kind.__mro__:
+        module = sys.modules.get(base.__module__)
+        file = getattr(module, "__file__", None) or ""
+        if base.__module__ in sys.builtin_module_names or file in CORE_FILES or is_library(file):
+            continue
+        return True
+    return False

@@ -1,0 +1,282 @@
+"""One traced run of a function, as a transaction: whatever the run changes is noted and put back, also when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..blame import OWN_FILES, at
+from ..errors import TraceError
+from ..tensor import Tensor, constant
+from . import guards
+from .host import Host, split
+from .outcome import Outcome, carried, collect
+from .randomness import TracedGenerator, Watch
+from .state import Change, Entries, Items, Loss, Place, Snapshot
+from .trace import Trace, Tracer, argument_names, is_library, name_of, stand_in
+from .walk import Walk
+
+Identities = frozenset[tuple[Any, str]]
+
+
+class Initialising(Exception):
+    """The run made something that it only needs to make once: it has to be run as it is, and traced at the next call."""
+
+
+@dataclass(slots=True)
+class Traced:
+    """A traced call.  Leaves are those of the arguments, then the slots: places whose value is read at every call."""
+
+    recorder: Trace
+    outcome: Outcome
+    structure: Any  # of the arguments
+    count: int  # of their leaves
+    names: list[str]
+    kinds: list[tuple[str, Any]]
+    values: list[Any]  # per leaf: the value that it was traced for
+    given: list[Any]  # per leaf: what stood for it
+    slots: list[Place]
+    host: Host
+    failed: Identities  # identities of places that were tried as slots in vain
+
+    def watch(self, function: Callable[..., Any]) -> Walk:
+        """The guards: what the run read, slots aside, which are inputs."""
+        marks = {}
+        before = [place.get() for place in self.slots]
+        try:
+            for place in self.slots:
+                mark = constant(0.0)
+                marks[mark] = place
+                place.put(mark)
+            static = {
+                f"a{i}": (self.names[i], self.values[i]) for i in range(self.count) if self.kinds[i][0] == "static"
+            }
+            walk = guards.collect(function, self.recorder.codes, static)
+        finally:
+            for place, value in zip(self.slots, before, strict=True):
+                place.put(value)
+        walk.guards = [g for g in walk.guards if not (isinstance(g.expected, Tensor) and g.expected in marks)]
+        for mark in marks:
+            walk.tensors.pop(mark, None)
+        return walk
+
+
+def record(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    static: frozenset[str],
+    lift: Identities = frozenset(),
+) -> Traced:
+    """Trace a call; nothing is computed and everything is put back.
+
+    Args:
+        lift: identities of places that are to be slots.  Where the function needs the value of a number or array, only
+            tensors are.
+
+    Raises:
+        TraceError: the function needs a value that is not known, or changes what no program can change again.
+        Initialising: it does so only the first time.
+    """
+    tried: list[Place] = []
+    try:
+        return _record(function, args, kwargs, static, lift, tried)
+    except Initialising:
+        raise
+    except Exception:
+        if all(isinstance(place.get(), Tensor) for place in tried):
+            raise
+    kept = frozenset(place.identity for place in tried if isinstance(place.get(), Tensor))
+    found = _record(function, args, kwargs, static, kept, [])
+    found.failed = lift - kept
+    return found
+
+
+def leaf_kind(leaf: Any, static: bool) -> tuple[str, Any]:
+    """How a leaf of the arguments enters the key: as an array of some shape and dtype, a float, or a fixed value."""
+    if not static:
+        if isinstance(leaf, Tensor):
+            return "tensor", (leaf.shape, leaf.dtype, leaf.requires_grad)
+        if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
+            return "array", (leaf.shape, leaf.dtype)
+        if type(leaf) is float:
+            return "float", None
+    return "static", leaf
+
+
+def slot_kind(value: Any) -> tuple[str, Any]:
+    """The same for a slot, whose value may also be an integer that varies."""
+    return ("int", None) if type(value) is int else leaf_kind(value, False)
+
+
+def _record(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    static: frozenset[str],
+    lift: Identities,
+    tried: list[Place],
+    probing: bool = False,
+) -> Traced:
+    values, structure = tree.flatten((args, kwargs))
+    parameters, names = argument_names(function, args, kwargs)
+    kinds = [leaf_kind(v, parameter in static) for v, parameter in zip(values, parameters, strict=True)]
+    roots = [(n, v) for n, v, (kind, _) in zip(names, values, kinds, strict=True) if kind != "array"]
+    state = Snapshot((name_of(function), function), *roots)
+    count = len(values)
+    places = _slots(state, lift, values)
+    slots = [place for place, _ in places]
+    tried += slots
+    names += [place.label.rpartition(".")[2] for place in slots]
+    kinds += [slot_kind(value) for _, value in places]
+    copies = {id(v): v for v in values if isinstance(v, Tensor)}  # (a tensor that is an argument as well stays one)
+    for _, value in places:
+        values.append(copies.setdefault(id(value), _copy(value)) if isinstance(value, Tensor) else value)
+    recorder = Trace(name_of(function))
+    given = [_given(recorder, value, name, kind) for value, name, (kind, _) in zip(values, names, kinds, strict=True)]
+    call_args, call_kwargs = tree.unflatten(structure, given[:count])
+    built = [*_containers(call_args, "args"), *_containers(call_kwargs, "kwargs")]
+    try:
+        try:
+            state.lock()
+            with Watch(recorder, state):
+                for place, thing in zip(slots, given[count:], strict=True):
+                    place.put(thing)
+                result = recorder.run(function, call_args, call_kwargs)
+        except ValueError as error:
+            if state.locked and "read-only" in str(error):
+                raise TraceError(_written(recorder, error)) from error
+            raise
+        stands = {place.identity: thing for place, thing in zip(slots, given[count:], strict=True)}
+        known = {**state.known, **{id(v): v for v in values}}
+        changes = [
+            carried(c, known) if isinstance(c, Change) else c
+            for c in state.changes()
+            if not (isinstance(c, Change) and c.new is stands.get(c.place.identity))
+        ]
+        changes += [carried(c, known) if isinstance(c, Change) else c for kept in built for c in kept.changes()]
+        lost = [change.text for change in changes if isinstance(change, Loss)]
+        if lost:
+            if not probing and _only_once(function, args, kwargs, static):
+                raise Initialising
+            raise TraceError(
+                f"{recorder.name!r} changes what a compiled step would not change again ({'; '.join(lost)}), so that was put "
+                "back. Bind a new value instead (x = x + 1 for an array or a number, a new list for a list that grows), keep "
+                "the value in a Tensor, or return it"
+            )
+        numbers = {
+            thing.var: f"a{i}"
+            for i, thing in enumerate(given)
+            if i >= count and isinstance(thing, Tracer) and thing.var.weak
+        }
+        host = split(recorder.eqns, numbers)
+        if not host.right({f"a{i}": value for i, value in enumerate(values)}):
+            raise TraceError(f"{recorder.name!r} computes numbers whose type depends on their values")
+        outcome = collect(recorder, result, [c for c in changes if isinstance(c, Change)], known, host.names)
+        _check_slots(recorder, slots, given[count:], [v for _, v in places])
+    finally:
+        state.restore()
+    return Traced(recorder, outcome, structure, count, names, kinds, values, given, slots, host, frozenset())
+
+
+def _slots(state: Snapshot, lift: Identities, values: list[Any]) -> list[tuple[Place, Any]]:
+    """The places that are to be slots, with what they hold; arguments that need not be the same objects are gone through."""
+    if not lift:
+        return []
+    through = {}
+    for root, suffix in lift:
+        if isinstance(root, str) and (i := int(root[1:])) < len(values):
+            own = suffix.startswith(".__dict__")
+            holder = getattr(values[i], "__dict__", None) if own else values[i]
+            through[id(holder), suffix.removeprefix(".__dict__")] = root, suffix
+    wanted = {state.inherited.get(key, key) for key in lift}
+    found = {}
+    for place, value in state.places():
+        if slot_kind(value)[0] == "static":
+            continue
+        if place.identity in through:
+            root, suffix = through[place.identity]
+            found[place.identity] = replace(place, holder=None, root=root, suffix=suffix), value
+        elif place.identity in wanted:
+            found[place.identity] = place, value
+    return list(found.values())
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    copy = constant(tensor.value)
+    copy.requires_grad, copy.name = tensor.requires_grad, tensor.name
+    copy._grad = tensor.stored_grad
+    return copy
+
+
+def _given(recorder: Trace, value: Any, name: str, kind: str) -> Any:
+    """What the traced function finds in place of a leaf."""
+    if isinstance(value, np.random.Generator):
+        return TracedGenerator(value, recorder)
+    if kind == "int":
+        return recorder.input((), np.dtype(np.int64), name, weak=True)
+    return value if kind == "static" else stand_in(recorder, value, name)
+
+
+def _check_slots(recorder: Trace, slots: list[Place], given: list[Any], held: list[Any]) -> None:
+    """Refuse slots whose tensor is read with its graph, or also by another way while that would matter."""
+    used = {atom for eqn in recorder.eqns for atom in eqn.inputs}
+    for place, thing, tensor in zip(slots, given, held, strict=True):
+        if not isinstance(tensor, Tensor) or recorder.arguments[thing] not in used:
+            continue
+        if tensor.creator is not None and tensor.inputs is not None and thing.requires_grad:
+            raise TraceError(
+                f"{place.label} was computed outside of {recorder.name!r} and still has its graph: compute it inside, or keep "
+                "x.detach() there"
+            )
+        if tensor in recorder.captured and (thing.requires_grad or thing in recorder.written):
+            raise TraceError(
+                f"{place.label} is bound anew by {recorder.name!r}, which also reaches the tensor there in another way: keep "
+                "one name for it"
+            )
+
+
+def _only_once(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[str]
+) -> bool:
+    """Whether another run, after the one that has just ended and not been put back, no longer changes such things."""
+    try:
+        _record(function, args, kwargs, static, frozenset(), [], probing=True)
+    except Exception:
+        return False
+    return True
+
+
+def _written(recorder: Trace, error: BaseException) -> str:
+    """The message for a write into an array of the caller."""
+    site, where = None, error.__traceback__
+    while where is not None:
+        code = where.tb_frame.f_code
+        if code.co_filename not in OWN_FILES and not is_library(code.co_filename):
+            site = code.co_filename, where.tb_lineno
+        where = where.tb_next
+    return (
+        f"{at(site)} writes into an array from outside while {recorder.name!r} is traced, which a compiled step would not do "
+        "again: bind a new array, x = x + 1, or keep the value in a Tensor"
+    )
+
+
+# ----- containers of the arguments: the function gets its own, what it binds there is bound in those of the caller -----
+def _containers(value: Any, path: str) -> Iterator[Entries | Items]:
+    def at(key: Any) -> Place:
+        return Place(f"{path}[{key!r}]", None, f"[{key!r}]", None, key, root=path)
+
+    if isinstance(value, dict):
+        yield Entries(value, at, path)
+    elif isinstance(value, list):
+        yield Items(value, path, at)
+    if isinstance(value, (list, tuple)):
+        for i, part in enumerate(value):
+            yield from _containers(part, f"{path}[{i}]")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _containers(part, f"{path}[{key!r}]")
