@@ -122,7 +122,7 @@ class CompiledFunction:
                         f"{name_of(self.function)} has been traced {self.max_traces} times; calls that fit none of the traces "
                         f"now run without compilation. Last reason: {reason}. Pass what varies as an argument (arrays or "
                         "floats), or raise max_traces",
-                        stacklevel=5,
+                        stacklevel=4,
                     )
                 return MISS
             if self._programs:

@@ -330,16 +330,17 @@ class Snapshot:
                 self._reach(f"{label}[{i}]", part, item(value, i, label))
         elif isinstance(value, tuple):
             self._queue += [(f"{label}[{i}]", part) for i, part in enumerate(value)]
-        if not (_ours(type(value)) or isinstance(value, _NAMESPACES)):
+        kind: Any = type(value)
+        if not (_ours(kind) or isinstance(value, _NAMESPACES)):
             return
         own = getattr(value, "__dict__", None)
         if isinstance(own, dict):
             self._entries(own, lambda key: Place(f"{label}.{key}", value, f".__dict__[{key!r}]", own, key), label)
-        for kind in type(value).__mro__:
-            for name, part in list(vars(kind).items()):
-                if type(part).__name__ == "member_descriptor" and _ours(kind):
+        for base in kind.__mro__:
+            for name, part in list(vars(base).items()):
+                if type(part).__name__ == "member_descriptor" and _ours(base):
                     self._variable(Place("", value, f".{name}", value, name, False), f"{label}.{name}")
-        self._queue.append((type(value).__name__, type(value)))
+        self._queue.append((kind.__name__, kind))
 
     def _entries(self, held: dict[Any, Any], at: Callable[[Any], Place], label: str) -> None:
         self._kept.append(Entries(held, at, label))

@@ -67,6 +67,11 @@ class Tracer(ArrayMethods):
         """Itself: traced values never change."""
         return self
 
+    @property
+    def data(self) -> Any:
+        """Not to be had: there is no memory."""
+        return self._concrete("data")
+
     def numpy(self) -> Any:
         """Not to be had: refused, as `item` and `tolist` are."""
         return self._concrete("numpy()")
