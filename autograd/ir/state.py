@@ -295,7 +295,9 @@ class Snapshot:
             self._queue.append((label, value))
 
     def _visit(self, value: Any, label: str) -> None:
-        if isinstance(value, Tensor):
+        if type(value) in weakref.ProxyTypes:  # (which pass themselves off as what they stand for)
+            self._queue.append((label, value.__repr__.__self__))
+        elif isinstance(value, Tensor):
             self._tensors.append((value, tuple(getattr(value, field) for field in _FIELDS)))
             self._variables.add(Place(f"{label}.requires_grad", value, ".requires_grad", value, "requires_grad", False))
             if isinstance(value.value, Box):
@@ -328,14 +330,14 @@ class Snapshot:
             self._kept.append(Items(value, label))
             for i, part in enumerate(value):
                 self._reach(f"{label}[{i}]", part, item(value, i, label))
-        elif isinstance(value, tuple):
+        elif isinstance(value, (tuple, frozenset)):
             self._queue += [(f"{label}[{i}]", part) for i, part in enumerate(value)]
         kind: Any = type(value)
         if not (_ours(kind) or isinstance(value, _NAMESPACES)):
             return
         own = getattr(value, "__dict__", None)
         if isinstance(own, dict):
-            self._entries(own, lambda key: Place(f"{label}.{key}", value, f".__dict__[{key!r}]", own, key), label)
+            self._attributes(own, label)
         for base in kind.__mro__:
             for name, part in list(vars(base).items()):
                 if type(part).__name__ == "member_descriptor" and _ours(base):
@@ -401,6 +403,8 @@ class Snapshot:
                         self._variable(Place("", base, f".{name}", base, name, False), f"{base.__name__}.{name}")
 
     def _whole(self, value: Any, label: str) -> None:
+        self._queue += [(label, part) for part in value if isinstance(value, set)]
+
         def put(saved: Any) -> None:
             value.clear() if isinstance(value, set) else value.__delitem__(slice(None))
             value.update(saved) if isinstance(value, set) else value.extend(saved)

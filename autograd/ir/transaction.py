@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from .outcome import Outcome, carried, collect
 from .randomness import TracedGenerator, Watch
 from .state import Change, Entries, Items, Loss, Place, Snapshot
 from .trace import Trace, Tracer, argument_names, is_library, name_of, stand_in
-from .walk import Walk
+from .walk import Guard, Walk
 
 Identities = frozenset[tuple[Any, str]]
 
@@ -128,7 +129,12 @@ def _record(
     roots = [(n, v) for n, v, (kind, _) in zip(names, values, kinds, strict=True) if kind != "array"]
     state = Snapshot((name_of(function), function), *roots)
     count = len(values)
-    places = _slots(state, lift, values)
+    watched = {
+        f"a{i}": (n, v)
+        for i, (n, v, (kind, _)) in enumerate(zip(names, values, kinds, strict=True))
+        if kind == "static"
+    }
+    places = _slots(state, lift, lambda: guards.collect(function, None, watched))
     slots = [place for place, _ in places]
     tried += slots
     names += [place.label.rpartition(".")[2] for place in slots]
@@ -151,12 +157,12 @@ def _record(
             if state.locked and "read-only" in str(error):
                 raise TraceError(_written(recorder, error)) from error
             raise
-        stands = {place.identity: thing for place, thing in zip(slots, given[count:], strict=True)}
+        stands = [(thing, value) for thing, (_, value) in zip(given[count:], places, strict=True)]
         known = {**state.known, **{id(v): v for v in values}}
         changes = [
             carried(c, known) if isinstance(c, Change) else c
             for c in state.changes()
-            if not (isinstance(c, Change) and c.new is stands.get(c.place.identity))
+            if not (isinstance(c, Change) and any(c.new is new and c.old is old for new, old in stands))
         ]
         changes += [carried(c, known) if isinstance(c, Change) else c for kept in built for c in kept.changes()]
         lost = [change.text for change in changes if isinstance(change, Loss)]
@@ -180,29 +186,53 @@ def _record(
         _check_slots(recorder, slots, given[count:], [v for _, v in places])
     finally:
         state.restore()
+        for place, value in places:
+            if place.get() is not value or isinstance(place, _Guarded):
+                place.put(value)
     return Traced(recorder, outcome, structure, count, names, kinds, values, given, slots, host, frozenset())
 
 
-def _slots(state: Snapshot, lift: Identities, values: list[Any]) -> list[tuple[Place, Any]]:
-    """The places that are to be slots, with what they hold; arguments that need not be the same objects are gone through."""
-    if not lift:
-        return []
-    through = {}
-    for root, suffix in lift:
-        if isinstance(root, str) and (i := int(root[1:])) < len(values):
-            own = suffix.startswith(".__dict__")
-            holder = getattr(values[i], "__dict__", None) if own else values[i]
-            through[id(holder), suffix.removeprefix(".__dict__")] = root, suffix
+@dataclass(frozen=True, slots=True, eq=False)
+class _Guarded(Place):
+    """A place as the guards' walk finds it: also in what an argument brings anew at every call."""
+
+    walk: Walk | None = None
+    guard: Guard | None = None
+
+    @property
+    def identity(self) -> tuple[Any, str]:
+        """As guards have it."""
+        assert self.guard is not None and self.walk is not None
+        return self.walk.key(self.guard)
+
+    def get(self) -> Any:
+        """What was there when the walk came by."""
+        assert self.guard is not None
+        return self.guard.expected
+
+    def put(self, value: Any) -> None:
+        """Replace what is there."""
+        assert self.guard is not None and self.guard.put is not None
+        self.guard.put(value)
+
+    def source(self, name: str, names: dict[str, Any]) -> str:
+        """The expression for it in generated code."""
+        assert self.guard is not None and self.walk is not None
+        names |= {f"{name}_{root}": value for root, value in self.walk.roots.items() if root in self.guard.path}
+        return re.sub(r"(?<!['\"\w])(g_r\d+)\b", rf"{name}_\1", self.guard.path)
+
+
+def _slots(state: Snapshot, lift: Identities, before: Callable[[], Walk]) -> list[tuple[Place, Any]]:
+    """The places that are to be slots, with what they hold."""
     wanted = {state.inherited.get(key, key) for key in lift}
-    found = {}
-    for place, value in state.places():
-        if slot_kind(value)[0] == "static":
-            continue
-        if place.identity in through:
-            root, suffix = through[place.identity]
-            found[place.identity] = replace(place, holder=None, root=root, suffix=suffix), value
-        elif place.identity in wanted:
-            found[place.identity] = place, value
+    found = {p.identity: (p, v) for p, v in state.places() if p.identity in wanted and slot_kind(v)[0] != "static"}
+    rest = wanted - found.keys()
+    if rest:  # the guards' walk goes further
+        walk = before()
+        for guard in walk.guards:
+            if guard.put is not None and isinstance(guard.expected, guards.FLOATS) and (key := walk.key(guard)) in rest:
+                place = _Guarded(guard.label, None, "", None, None, walk=walk, guard=guard)
+                found[key] = place, guard.expected
     return list(found.values())
 
 
