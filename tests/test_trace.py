@@ -19,7 +19,7 @@ def names(graph):
 
 def test_containers_and_keywords():
     graph = ag.trace(lambda batch, *, scale: batch["x"] * scale[0] + batch["y"], {"y": Tensor(X), "x": X}, scale=[2.5])
-    assert [v.name for v in graph.inputs] == ["batch_x", "batch_y", "scale_0"]
+    assert [v.name for v in graph.inputs] == ["batch_y", "batch_x", "scale_0"]
     assert [v.weak for v in graph.inputs] == [False, False, True]
     assert names(graph) == ["mul", "add"]
 
