@@ -16,24 +16,32 @@ peers := torch==2.13.0 jax autograd mygrad micrograd tinygrad
 peers_python := $(CURDIR)/.venv-peers/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: demo test browser bench check clean
+.PHONY: demo test browser graphviz bench check clean
 
 demo: .venv/installed-demos
 	$(python) -m demos
 
-test: .venv/installed-test browser
+test: .venv/installed-test browser graphviz
 	$(python) -m pytest -m "not slow"
 
-# Pages are tested in a real browser. On Debian it is installed if that can be done; else the tests say what is missing.
-browser:
-	@for name in chromium chromium-browser google-chrome google-chrome-stable chrome; do \
+# Pages are tested in a real browser, and PDFs as the system's Graphviz writes them. On Debian both are installed if that
+# can be done; else the tests say what is missing. $(call program,names on the PATH,package)
+define program
+	@for name in $(1); do \
 		! command -v $$name > /dev/null || exit 0; \
 	done; \
 	if [ "$$(id -u)" = 0 ] && grep -qs '^ID=debian' /etc/os-release; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends chromium fonts-liberation > /dev/null \
-			|| echo "chromium could not be installed"; \
+			apt-get install -y -qq --no-install-recommends $(2) fonts-liberation > /dev/null \
+			|| echo "$(2) could not be installed"; \
 	fi
+endef
+
+browser:
+	$(call program,chromium chromium-browser google-chrome google-chrome-stable chrome,chromium)
+
+graphviz:
+	$(call program,dot,graphviz)
 
 bench: .venv/installed-test .venv-peers/installed
 	PEERS_PYTHON=$(peers_python) $(python) -m tests.benchmarks

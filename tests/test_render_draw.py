@@ -291,6 +291,7 @@ def test_a_loss_is_drawn_with_all_gradients_after_backward_inside_keep_grads() -
 
 def test_a_notebook_gets_the_drawing_and_a_bitmap_on_demand() -> None:
     picture = draw(two_layers())
+    assert picture.svg == picture._repr_mimebundle_()["image/svg+xml"]
     assert set(picture._repr_mimebundle_()) == {"text/plain", "image/svg+xml"}
     assert picture._repr_mimebundle_(include=["image/png"])["image/png"].startswith(b"\x89PNG")
     assert set(picture._repr_mimebundle_(exclude=["text/plain"])) == {"image/svg+xml"}

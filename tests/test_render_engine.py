@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+import xml.etree.ElementTree as ElementTree
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from autograd import Tensor
 from autograd.errors import RenderError
 from autograd.render import draw, engine, find_engine
 from autograd.render.engine import Engine, run_engine
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def program(folder: Path, name: str, script: str) -> Path:
@@ -82,6 +88,7 @@ def test_without_an_engine_the_dot_file_is_written_and_the_error_says_what_to_in
 
 
 def test_pdf_needs_the_system_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_engine("graphviz-pure") is not None
     monkeypatch.setattr(engine, "_system", lambda: None)
     x = Tensor(2.0, requires_grad=True)
     with pytest.raises(RenderError, match=r"PDF needs .*\.svg"):
@@ -90,6 +97,31 @@ def test_pdf_needs_the_system_engine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     dot = program(tmp_path / "bin", "dot", "cat > /dev/null; printf %%PDF-1.5")
     draw(x * x, tmp_path / "graph.pdf", engine=str(dot))
     assert (tmp_path / "graph.pdf").read_bytes() == b"%PDF-1.5"
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+def test_the_system_engine_writes_one_page_of_the_size_of_the_drawing(tmp_path: Path, direction: str) -> None:
+    x = Tensor([[2.0, -1.0]], requires_grad=True, name="x/ é")
+    picture = draw((x * x).sum(), tmp_path / "graph.pdf", engine="dot", direction=direction)
+    data = (tmp_path / "graph.pdf").read_bytes()
+    assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
+    streams = re.findall(rb"stream\r?\n(.*?)endstream", data, re.DOTALL)
+    whole = data + b"".join(zlib.decompressobj().decompress(part) for part in streams if part[:1] == b"x")
+    assert len(re.findall(rb"/Type\s*/Page\b", whole)) == 1
+    box = re.findall(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)\s*\]", whole)
+    root = ElementTree.fromstring(picture.svg)
+    size = [float(root.get(name, "").removesuffix("pt")) for name in ("width", "height")]
+    assert [float(side) for side in box[0]] == pytest.approx(size, abs=2)
+    assert b"/Font" in whole  # text stays text
+
+
+def test_both_engines_draw_the_same_graph(tmp_path: Path) -> None:
+    x = Tensor(np.ones((2, 9)), requires_grad=True, name="x")
+    pictures = [draw((x * 2.0).sum(), engine=name) for name in ("dot", "graphviz-pure")]
+    words = [["".join(node.itertext()) for node in ElementTree.fromstring(p.svg).iter(f"{SVG}text")] for p in pictures]
+    assert words[0] == words[1] and "x" in words[0]
+    assert all(picture.png.startswith(b"\x89PNG") for picture in pictures)
+    assert pictures[0].dot == pictures[1].dot
 
 
 def test_an_engine_that_takes_too_long_is_stopped(tmp_path: Path) -> None:

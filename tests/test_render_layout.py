@@ -20,7 +20,6 @@ from autograd import Tensor, keep_grads
 from autograd.ir import Eqn, Graph, Literal, Var
 from autograd.ops import elementwise
 from autograd.render import Picture, draw
-from autograd.render.engine import run_engine
 from autograd.render.theme import PALETTE
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -216,9 +215,7 @@ def test_drawings_put_in_afterwards_are_those_of_the_dot_text() -> None:
     with keep_grads():
         y.sum().backward()
     picture = draw(y, theme="light")
-    engine = picture.engine
-    assert engine is not None
-    whole = ElementTree.fromstring(run_engine(engine, picture.dot, "svg"))
+    whole = ElementTree.fromstring(picture.run("svg", picture.dot))
     ids = {node.id for node in picture.diagram.nodes}
     full = {group.get("id", ""): group for group in whole.iter(f"{SVG}g") if group.get("id") in ids}
     short = groups(picture, "node")

@@ -113,6 +113,7 @@ def run_engine(engine: Engine, dot: str, format: str, *, timeout: float = 30.0, 
         RenderError: the engine took too long, or refused the text; its own words are in the message.
     """
     command = [engine.path, f"-T{format}"] + ([f"-Gdpi={dpi}"] if dpi else [])
+    command += ["-Gmargin=0"] * (format == "pdf")  # a page as large as the drawing, to stand in a text
     try:
         done = subprocess.run(command, input=dot.encode("utf-8"), capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
