@@ -166,12 +166,17 @@ class Page:
         return self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")
 
     def wait(self, expression: str) -> Any:
-        """Wait until the expression is true."""
+        """Wait until the expression is true, on the page that comes after this one too."""
         deadline = time.monotonic() + PATIENCE
-        while not (value := self.evaluate(expression)):
+        while True:
+            try:
+                if value := self.evaluate(expression):
+                    return value
+            except AssertionError as error:
+                if "navigated" not in str(error):
+                    raise
             assert time.monotonic() < deadline, f"never true: {expression}"
             time.sleep(0.02)
-        return value
 
     def painted(self) -> None:
         """Wait until the page has been drawn as it now is."""

@@ -28,7 +28,7 @@ def _power_base_rule(g: Array, y: Array, a: Array, b: Array) -> Array:
     """b * a**(b - 1); where b is 0 that is 0 whatever a is, also where a is 0, inf or nan."""
     if isinstance(b, (int, float)):
         return g * b * a ** (b - 1) if b else g * 0.0
-    return g * b * where(b == 0, where(isfinite(a / a), a, 1.0), a) ** (b - 1)
+    return g * b * where((b != 0) | isfinite(a / a), a, 1.0) ** (b - 1)
 
 
 def _power_exponent_rule(g: Array, y: Array, a: Array, b: Array) -> Array:
