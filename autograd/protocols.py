@@ -87,6 +87,14 @@ def as_array(x: Any) -> Array:
     return np.asarray(x)
 
 
+def as_double(x: Any) -> Array:
+    """The argument of a function that NumPy has for float64 only."""
+    x = as_array(x)
+    if not np.can_cast(x.dtype, float):
+        raise DTypeError(f"this function is one of float64, which {x.dtype} does not fit: use .astype(float)")
+    return elementwise.astype(x, float)
+
+
 def plain(x: Any) -> Any:
     """The arrays themselves in place of Tensors, in lists and tuples too."""
     if isinstance(x, Box):
@@ -132,19 +140,23 @@ def array_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     try:
         return override.call(*args, **kwargs)
     except (ValueError, TypeError, IndexError) as error:
-        kind = _OWN.get(type(error))
-        if kind is None:
-            raise  # ours already, or of a function that the caller passed
-        raise kind(f"numpy.{_name(function)}: {error}") from error
+        raise _own(error, _name(function)) from error
 
 
-_OWN: dict[type[Exception], type[Exception]] = {
-    ValueError: ArgumentError,
-    TypeError: DTypeError,
-    IndexError: OutOfBoundsError,
-    np.exceptions.AxisError: AxisError,
-    np.linalg.LinAlgError: ArgumentError,
-}
+_OWN = (
+    (np.exceptions.AxisError, AxisError),
+    (np.linalg.LinAlgError, ArgumentError),
+    (IndexError, OutOfBoundsError),
+    (TypeError, DTypeError),
+    (ValueError, ArgumentError),
+)
+
+
+def _own(error: Exception, name: str) -> Exception:
+    """NumPy's and Python's complaints in our words; ours, and those of functions that the caller passed, as they are."""
+    if type(error).__module__.split(".")[0] not in ("builtins", "numpy"):
+        return error
+    return next(ours for kind, ours in _OWN if isinstance(error, kind))(f"numpy.{name}: {error}")
 
 
 def _name(function: Any) -> str:
@@ -189,7 +201,10 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
                 "or x.numpy() to leave the graph"
             )
         arrays: Sequence[Array] = inputs if dtype is None else [elementwise.astype(as_array(x), dtype) for x in inputs]
-        return function(*arrays)
+        try:
+            return function(*arrays)
+        except (ValueError, TypeError, IndexError) as error:
+            raise _own(error, name) from error
     if method == "outer" and not kwargs:
         a, b = map(as_array, inputs)
         return function(shape.reshape(a, (*np.shape(a), *(1,) * np.ndim(b))), b)

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ops.axes import axis_number, axis_numbers, whole
 from ..ops.elementwise import astype, clip, mod, sqrt, stop_gradient, where
 from ..ops.linalg import matmul
 from ..ops.reduce import sum as sum_
 from ..ops.shape import broadcast_to, concatenate, expand_dims, flip, getitem, pad, reshape, stack
 from ..primitive import Array
-from ..protocols import as_array, implements
+from ..protocols import as_array, as_double, implements
 from .special import searchsorted_p
 
 
@@ -35,11 +35,12 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any 
     if n == 0:
         return a
     lengths = tuple(1 if i == axis else m for i, m in enumerate(a.shape))
-    before, after = ([] if e is None else [broadcast_to(e, lengths) if e.ndim == 0 else e] for e in ends)
-    if before or after:
-        a = concatenate([*before, a, *after], axis)
+    first, last = ([] if e is None else [broadcast_to(e, lengths) if e.ndim == 0 else e] for e in ends)
+    if first or last:
+        a = concatenate([*first, a, *last], axis)
     for _ in range(n):
-        a = _cut(a, axis, 1, None) - _cut(a, axis, None, -1)
+        after, before = _cut(a, axis, 1, None), _cut(a, axis, None, -1)
+        a = after != before if a.dtype == bool else after - before
     return a
 
 
@@ -47,19 +48,29 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any 
 def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
     """x_{i+1} - x_i of all elements, between a beginning and an end."""
     flat = reshape(as_array(ary), (-1,))
-    ends = [[] if x is None else [astype(reshape(as_array(x), (-1,)), flat.dtype)] for x in (to_begin, to_end)]
-    return concatenate([*ends[0], diff(flat), *ends[1]])
+    parts = [getitem(flat, slice(1, None)) - getitem(flat, slice(None, -1))]
+    for end, place in ((to_begin, 0), (to_end, 2)):
+        if end is not None:
+            end = reshape(as_array(end), (-1,))
+            if not np.can_cast(end.dtype, flat.dtype, "same_kind"):
+                raise DTypeError(f"ediff1d of {flat.dtype} takes ends of that kind, got {end.dtype}")
+            parts.insert(place, astype(end, flat.dtype))
+    return concatenate(parts)
 
 
 @implements("gradient")
 def gradient(f: Array, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """∂f/∂x on a grid: central differences of second order inside, one-sided ones of `edge_order` at the ends."""
     f = as_array(f)
+    if f.dtype == bool:
+        raise DTypeError("truths have no slope: use .astype(float)")
+    if f.dtype.kind in "iu":
+        f = astype(f, float)  # differences of unsigned numbers would wrap around
     axes = range(f.ndim) if axis is None else axis_numbers(axis, f.ndim)
     spacings = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
-    if len(spacings) != len(axes):
+    if len(spacings) != len(axes) or (varargs and not axes):
         raise ArgumentError(f"gradient takes no spacing, one, or one per axis: {len(varargs)} for {len(axes)} axes")
-    found = tuple(_slope(f, h, i, edge_order) for h, i in zip(spacings, axes, strict=True))
+    found = tuple(astype(_slope(f, h, i, edge_order), f.dtype) for h, i in zip(spacings, axes, strict=True))
     return found[0] if len(found) == 1 else found
 
 
@@ -92,7 +103,7 @@ def _slope(f: Array, h: Array, axis: int, edge_order: int) -> Array:
 @implements("interp")
 def interp(x: Array, xp: Array, fp: Array, left: Any = None, right: Any = None, period: float | None = None) -> Array:
     """Straight lines between the points (xp, fp), at x; gradients to x, xp and fp."""
-    x, xp, fp = (astype(as_array(z), float) for z in (x, xp, fp))
+    x, xp, fp = (as_double(z) for z in (x, xp, fp))
     if period is not None:
         x, xp = mod(x, period), mod(xp, period)
         order = np.argsort(xp)
@@ -126,7 +137,9 @@ def convolve(a: Array, v: Array, mode: str = "full") -> Array:
 @implements("correlate")
 def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
     """y_k = Σ_i a_{i+k} v_i, with the modes of `convolve`."""
-    a, v = (reshape(as_array(x), (-1,)) for x in (a, v))
+    a, v = as_array(a), as_array(v)
+    if a.ndim != 1 or v.ndim != 1:
+        raise ShapeError(f"correlate takes vectors, got shapes {a.shape} and {v.shape}")
     return convolve(a, flip(v), mode) if a.size >= v.size else flip(convolve(v, flip(a), mode))
 
 
@@ -163,28 +176,30 @@ def kron(a: Array, b: Array) -> Array:
 def polyval(p: Array, x: Array) -> Array:
     """p_0 x^(n-1) + ... + p_{n-1}, by Horner's rule; gradients to both."""
     p, x = as_array(p), as_array(x)
-    y: Array = 0 * x
+    y: Array = np.zeros(x.shape, x.dtype)
     for i in range(p.shape[0]):
         y = y * x + p[i]
     return y
 
 
-def _added(a: Array, b: Array, sign: int) -> Array:
-    a, b = (reshape(as_array(x), (-1,)) for x in (a, b))
-    n = max(a.size, b.size)
-    return pad(a, (n - a.size, 0)) + sign * pad(b, (n - b.size, 0))
+def _aligned(a: Array, b: Array) -> list[Array]:
+    parts = [reshape(as_array(x), (-1,)) for x in (a, b)]
+    n = max(x.size for x in parts)
+    return [pad(x, (n - x.size, 0)) for x in parts]
 
 
 @implements("polyadd")
 def polyadd(a1: Array, a2: Array) -> Array:
     """Coefficients of the sum."""
-    return _added(a1, a2, 1)
+    a, b = _aligned(a1, a2)
+    return a + b
 
 
 @implements("polysub")
 def polysub(a1: Array, a2: Array) -> Array:
     """Coefficients of the difference."""
-    return _added(a1, a2, -1)
+    a, b = _aligned(a1, a2)
+    return a - b
 
 
 @implements("polymul")
@@ -196,12 +211,14 @@ def polymul(a1: Array, a2: Array) -> Array:
 @implements("polydiv")
 def polydiv(u: Array, v: Array) -> tuple[Array, Array]:
     """Coefficients of quotient and remainder (with leading zeros where NumPy looks at the values to drop them)."""
-    u, v = (1.0 * reshape(as_array(x), (-1,)) for x in (u, v))
+    u, v = (0.0 + reshape(as_array(x), (-1,)) for x in (u, v))
+    dtype = np.result_type(u.dtype, v.dtype)
+    u, v = astype(u, dtype), astype(v, dtype)
     quotient, rest = [], u
     for _ in range(u.size - v.size + 1):
         quotient.append(rest[0] / v[0])
         rest = _cut(rest - pad(quotient[-1] * v, (0, rest.size - v.size)), 0, 1, None)
-    return (stack(quotient) if quotient else np.zeros(1, u.dtype)), rest
+    return (stack(quotient) if quotient else np.zeros(1, u.dtype)), rest if rest.size else np.zeros(1, rest.dtype)
 
 
 @implements("polyder")
@@ -270,9 +287,13 @@ def linspace(
 ) -> Any:
     """`num` numbers from start to stop at equal distances."""
     start, stop = (x if isinstance(x, (int, float)) else as_array(x) for x in (start, stop))
+    kind = np.result_type(*(x if isinstance(x, (int, float)) else x.dtype for x in (start, stop)))
+    start, stop = (astype(as_array(x), kind if kind.kind == "f" else float) for x in (start, stop))
     parts = num - 1 if endpoint else num
     step = (stop - start) / parts if parts else math.nan * (stop - start)
-    places = reshape(np.arange(num) / max(parts, 1), (-1, *(1,) * max(np.ndim(start), np.ndim(stop))))
+    places = reshape(
+        np.arange(num, dtype=start.dtype) / max(parts, 1), (-1, *(1,) * max(np.ndim(start), np.ndim(stop)))
+    )
     places = astype(places, (1.0 * (stop - start)).dtype)
     found = start * (1 - places) + stop * places
     found = np.moveaxis(found if dtype is None else astype(found, dtype), 0, axis_number(axis, found.ndim))

@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 
 from ..at import At
+from ..errors import DTypeError
 from ..ops import elementwise as ops
 from ..ops.axes import axis_number
 from ..ops.elementwise import astype, isfinite, isnan, stop_gradient, where
 from ..ops.shape import broadcast_to, getitem
-from ..primitive import Array
+from ..primitive import Array, result_dtype, spec_of
 from ..protocols import as_array, implements, plain
 from .special import signbit
+
+
+def promoted(ufunc: np.ufunc, *arrays: Array) -> list[Array]:
+    """The arrays in the dtype in which NumPy gives a ufunc of them."""
+    parts = [x if isinstance(x, (int, float)) else as_array(x) for x in arrays]
+    dtype = result_dtype(ufunc, *map(spec_of, parts))
+    return [x if hasattr(x, "dtype") and x.dtype == dtype else astype(as_array(x), dtype) for x in parts]
 
 
 # ----- the same under another name, or with a factor -----
@@ -87,7 +95,7 @@ def exp2(x: Array) -> Array:
 @implements("float_power")
 def float_power(a: Array, b: Array) -> Array:
     """a ** b in double precision at least."""
-    return ops.power(astype(as_array(a), float), astype(as_array(b), float))
+    return ops.power(*promoted(np.float_power, a, b))
 
 
 @implements("astype")
@@ -120,7 +128,7 @@ def clip(
     max: Array | None = None,
 ) -> Array:
     """min(max(x, a_min), a_max); the gradient passes at the bounds."""
-    return ops.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
+    return ops.clip(as_array(a), min if a_min is None else a_min, max if a_max is None else a_max)
 
 
 @implements("fmax")
@@ -138,13 +146,15 @@ def fmin(a: Array, b: Array) -> Array:
 @implements("copysign")
 def copysign(a: Array, b: Array) -> Array:
     """|a| with the sign of b; gradient to a only, sign(a) sign(b)."""
-    return where(ops.equal(signbit(a), signbit(b)), a, -as_array(a))
+    size, _ = promoted(np.copysign, a, b)
+    return where(ops.equal(signbit(a), signbit(b)), size, -size)
 
 
 @implements("heaviside")
 def heaviside(x: Array, at_zero: Array) -> Array:
     """0 below 0, 1 above, `at_zero` at 0; gradient to `at_zero` only."""
-    return where(as_array(x) == 0, at_zero, 0.5 * ops.sign(x) + 0.5)
+    x, at_zero = promoted(np.heaviside, x, at_zero)
+    return where(x == 0, at_zero, 0.5 * ops.sign(x) + 0.5)
 
 
 @implements("nan_to_num")
@@ -152,17 +162,24 @@ def nan_to_num(
     x: Array, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Array:
     """Numbers in place of nan and ±inf, at which the gradient is 0."""
-    top = float(np.finfo(x.dtype).max) if x.dtype.kind == "f" else 0.0
-    x = where(isnan(x), nan, x)
-    x = where(x == math.inf, top if posinf is None else posinf, x)
-    return where(x == -math.inf, -top if neginf is None else neginf, x)
+    x = as_array(x)
+    if x.dtype.kind != "f":
+        return x
+    largest = np.finfo(x.dtype).max
+    high, low = (end if end is not None else big for end, big in ((posinf, largest), (neginf, -largest)))
+    found = where(x == math.inf, astype(high, x.dtype), where(x == -math.inf, astype(low, x.dtype), x))
+    return where(isnan(x), astype(nan, x.dtype), found)
 
 
 @implements("select")
 def select(condlist: Any, choicelist: Any, default: Array = 0) -> Array:
     """The first choice whose condition holds, else the default."""
-    result = default
-    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+    choices = [c if isinstance(c, (int, float)) else as_array(c) for c in (*choicelist, default)]
+    dtype = np.result_type(*(c if isinstance(c, (int, float)) else c.dtype for c in choices))
+    *choices, result = (astype(c, dtype) for c in choices)
+    for condition, choice in reversed(list(zip(condlist, choices, strict=True))):
+        if as_array(condition).dtype != bool:
+            raise DTypeError(f"select takes conditions that are truths, got dtype {as_array(condition).dtype}")
         result = where(condition, choice, result)
     return result
 
@@ -208,7 +225,8 @@ def round(a: Array, decimals: int = 0, out: None = None) -> Array:
 @implements("fmod")
 def fmod(a: Array, b: Array) -> Array:
     """a - b · trunc(a / b): the remainder with the sign of a."""
-    a, size = as_array(a), abs(b)
+    a, b = promoted(np.fmod, a, b)
+    size = ops.abs_p(b)
     return where(a < 0, -ops.mod(-a, size), ops.mod(a, size))
 
 
@@ -228,7 +246,12 @@ def modf(x: Array) -> tuple[Array, Array]:
 @implements("ldexp")
 def ldexp(x: Array, i: Array) -> Array:
     """x · 2**i"""
-    return x * astype(ops.power(2.0, stop_gradient(i)), as_array(x).dtype)
+    i = stop_gradient(as_array(i))
+    dtype = result_dtype(np.ldexp, spec_of(x if isinstance(x, (int, float)) else as_array(x)), spec_of(i))
+    wide = np.dtype(float) if dtype.itemsize < 8 else dtype
+    half = ops.floor_divide(i, 2)  # 2**i may be beyond the largest number where the product is not
+    powers = [ops.power(wide.type(2), part) for part in (half, i - half)]
+    return astype(astype(as_array(x), wide) * powers[0] * powers[1], dtype)
 
 
 # ----- truths -----
@@ -260,6 +283,7 @@ def logical_xor(a: Array, b: Array) -> Array:
 def isclose(a: Array, b: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Array:
     """|a - b| <= atol + rtol |b|, or equal; no gradient."""
     a, b = as_array(a), as_array(b)
+    b = astype(b, np.result_type(b.dtype, 1.0))
     near = (ops.abs_p(a - b) <= atol + rtol * ops.abs_p(b)) & isfinite(b) | (a == b)
     return near | (isnan(a) & isnan(b)) if equal_nan else near
 

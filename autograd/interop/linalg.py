@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import composite
+from ..errors import DTypeError, ShapeError
 from ..norms import matrix_norm, norm, vector_norm
 from ..ops import linalg as ops
 from ..ops import reduce
@@ -20,6 +21,7 @@ from ..ops.shape import expand_dims, reshape, swapaxes, transpose
 from ..primitive import Array
 from ..protocols import answers_plainly, as_array, implements, plain
 from .decompositions import pinv, svdvals
+from .reductions import cast
 
 
 # ----- products -----
@@ -75,25 +77,30 @@ def matmul_(x1: Array, x2: Array) -> Array:
 @implements("vecdot")
 def vecdot(x1: Array, x2: Array) -> Array:
     """Inner products over the last axis."""
-    return reduce.sum(as_array(x1) * as_array(x2), -1)
+    a, b = as_array(x1), as_array(x2)
+    return matmul(expand_dims(a, -2), expand_dims(b, -1))[..., 0, 0]
 
 
 @implements("linalg.vecdot")
 def vecdot_along(x1: Array, x2: Array, *, axis: int = -1) -> Array:
     """Inner products over an axis."""
-    x1, x2 = as_array(x1), as_array(x2)
-    return reduce.sum(x1 * x2, axis_number(axis, min(x1.ndim, x2.ndim)) - min(x1.ndim, x2.ndim))
+    a, b = (np.moveaxis(x, axis_number(axis, x.ndim), -1) for x in map(as_array, (x1, x2)))
+    return vecdot(a, b)
 
 
 @implements("matvec")
 def matvec(x1: Array, x2: Array) -> Array:
     """Matrices times vectors."""
+    if np.ndim(x1) < 2:
+        raise ShapeError(f"matvec takes matrices and vectors, got shapes {np.shape(x1)} and {np.shape(x2)}")
     return matmul(as_array(x1), expand_dims(as_array(x2), -1))[..., 0]
 
 
 @implements("vecmat")
 def vecmat(x1: Array, x2: Array) -> Array:
     """Vectors times matrices."""
+    if np.ndim(x2) < 2:
+        raise ShapeError(f"vecmat takes vectors and matrices, got shapes {np.shape(x1)} and {np.shape(x2)}")
     return matmul(expand_dims(as_array(x1), -2), as_array(x2))[..., 0, :]
 
 
@@ -214,7 +221,11 @@ def tensorsolve(a: Array, b: Array, axes: Any = None) -> Array:
 @implements("linalg.lstsq")
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Any, Array]:
     """x of least |b - a @ x|² (by the pseudo-inverse), the squares left over, rank and singular values."""
-    a, b = as_array(a), as_array(b)
+    kinds = {as_array(x).dtype for x in (a, b)}
+    if np.dtype(np.float16) in kinds or any(kind.itemsize > 8 for kind in kinds):
+        raise DTypeError(f"lstsq takes float32 and float64, got {' and '.join(map(str, kinds))}: use .astype(float)")
+    dtype = np.dtype(np.float32) if kinds == {np.dtype(np.float32)} else np.dtype(float)
+    a, b = cast(a, dtype), cast(b, dtype)
     m, n = a.shape
     limit = float(np.finfo(a.dtype).eps) * max(m, n) if rcond is None else rcond
     values = svdvals(a)

@@ -87,7 +87,8 @@ def min(
 def _chosen(a: Array, initial: float | None, mask: Array) -> Array:
     if initial is None and mask is not True and mask is not None:
         raise ArgumentError("the largest or smallest of elements chosen by where= may be that of none: pass initial=")
-    return masked(as_array(a), mask, initial)  # type: ignore[arg-type]
+    a = as_array(a)
+    return a if initial is None else masked(a, mask, astype(initial, a.dtype))
 
 
 @implements("ptp")
@@ -138,6 +139,8 @@ def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = No
     """Running product, doubling its reach at each turn, so that gradients are exact where elements are 0."""
     x = cast(a, dtype)
     x, axis = reduce.running(x, axis)
+    if x.dtype.kind in "iub":
+        x = astype(x, np.multiply.accumulate(np.ones(1, x.dtype)).dtype)  # short integers become long ones
     reach = 1
     head = (slice(None),) * axis
     while reach < x.shape[axis]:
@@ -189,7 +192,7 @@ def mean(
     """Σ x / n over the axes."""
     a = cast(a, dtype)
     wide = widened(a)
-    return narrowed(sum(wide, axis, keepdims=keepdims, where=where) / count(a, axis, where, keepdims), a)
+    return narrowed(sum(wide, axis, keepdims=keepdims, where=where) / count(wide, axis, where, keepdims), a)
 
 
 @implements("var")
@@ -353,7 +356,12 @@ def nanvar(
 ) -> Array:
     """Variance of all that is not nan."""
     mask = present(a, where)
-    return var(a, axis, dtype, None, ddof, keepdims, where=mask, mean=mean, correction=correction)
+    found = var(a, axis, dtype, None, ddof, keepdims, where=mask, mean=mean, correction=correction)
+    return _nan_where_none_is_free(found, mask, axis, keepdims, ddof if correction is None else correction)
+
+
+def _nan_where_none_is_free(found: Array, mask: Array, axis: Axis, keepdims: bool, ddof: float) -> Array:
+    return where(reduce.sum(mask, axis, keepdims) > ddof, found, math.nan)
 
 
 @implements("nanstd")
@@ -371,7 +379,8 @@ def nanstd(
 ) -> Array:
     """Standard deviation of all that is not nan."""
     mask = present(a, where)
-    return std(a, axis, dtype, None, ddof, keepdims, where=mask, mean=mean, correction=correction)
+    found = std(a, axis, dtype, None, ddof, keepdims, where=mask, mean=mean, correction=correction)
+    return _nan_where_none_is_free(found, mask, axis, keepdims, ddof if correction is None else correction)
 
 
 @implements("trapezoid")
@@ -400,10 +409,12 @@ def average(
         total = np.full(result.shape, float(count(a, axis, True)), result.dtype)[()]
         return (result, total) if returned else result
     w = as_array(weights)
+    wide = np.result_type(a.dtype, w.dtype, *([float] if a.dtype.kind in "iub" else []))
+    a, w = cast(a, wide), cast(w, wide)
     normal_axis(axis, a.ndim)
     if w.shape != a.shape:
         axes = axis_numbers(() if axis is None else axis, a.ndim)
-        if w.shape != tuple(a.shape[i] for i in axes):
+        if axis is None or w.shape != tuple(a.shape[i] for i in axes):
             raise ShapeError(f"weights of shape {w.shape} do not fit axis {axis} of shape {a.shape}")
         lengths = tuple(n if i in axes else 1 for i, n in enumerate(a.shape))
         w = reshape(np.transpose(w, tuple(np.argsort(axes))), lengths) + np.zeros(a.shape, w.dtype)

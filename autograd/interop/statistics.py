@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ops import reduce
 from ..ops.axes import Axis, axis_number, normal_axis
 from ..ops.elementwise import astype, ceil, clip, floor, isnan, round_p, stop_gradient, where
@@ -16,7 +16,7 @@ from ..ops.linalg import matmul
 from ..ops.reduce import kept_shape
 from ..ops.shape import diagonal, getitem, reshape, scatter_add, take_along_axis, transpose
 from ..primitive import Array, Box
-from ..protocols import as_array, implements, plain
+from ..protocols import as_array, as_double, implements, plain
 from .reductions import average, cast, present
 from .special import argpartition_p, argsort_p
 
@@ -112,7 +112,10 @@ def _quantile(a: Array, q: Array, axis: Axis, method: str, keepdims: bool, skip:
         raise ArgumentError("quantiles have no gradient by q: pass a number or a plain array for it")
     if method not in _PARAMETERS and method not in _STEPS:
         raise ArgumentError(f"quantile takes method {', '.join([*_PARAMETERS, *_STEPS])}, got {method!r}")
-    levels = np.asarray(q, a.dtype if np.ndim(q) == 0 and isinstance(q, (int, float)) else None)
+    if a.dtype == bool:
+        raise DTypeError("truths have no quantiles: use .astype(float)")
+    weak = isinstance(q, (int, float)) and a.dtype.kind == "f"
+    levels = np.asarray(q, a.dtype if weak else np.result_type(np.asarray(q).dtype, np.float16))
     if levels.size and not (levels.min() >= 0 and levels.max() <= 1):
         raise ArgumentError(f"quantiles lie between 0 and 1 (percentiles between 0 and 100), got {q}")
     rows, axes = _rows(a, axis)
@@ -203,7 +206,8 @@ def median(
     a: Array, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Array:
     """The middle element, or the mean of the two in the middle."""
-    return _quantile(a, 0.5, axis, "linear", keepdims, skip=False)
+    a = as_array(a)
+    return _quantile(astype(a, float) if a.dtype == bool else a, 0.5, axis, "linear", keepdims, skip=False)
 
 
 @implements("nanmedian")
@@ -261,6 +265,10 @@ def corrcoef(x: Array, y: Array | None = None, rowvar: bool = True, *, dtype: An
 def bincount(x: Array, weights: Array | None = None, minlength: int = 0) -> Array:
     """How often each whole number occurs, or the sum of the weights of each; gradient to the weights."""
     numbers = np.asarray(plain(x))
+    counts = np.bincount(numbers, minlength=minlength)
     if weights is None:
-        return np.bincount(numbers, minlength=minlength)
-    return scatter_add(astype(as_array(weights), float), numbers, (max(minlength, int(numbers.max(initial=-1)) + 1),))
+        return counts
+    w = as_double(weights)
+    if w.shape != numbers.shape:
+        raise ShapeError(f"bincount needs a weight for each number, got {w.shape} for {numbers.shape}")
+    return scatter_add(w, numbers.astype(np.intp), counts.shape)
