@@ -509,6 +509,8 @@ np.linalg.lstsq(tall, tall[:, 0] ** 2, rcond=None)
 
 # Integers, truths and results with nan that a trace knows how to compute.
 COUNTED = _calls("""
+np.bitwise_and(a > 0, b > 0)
+np.invert(a > 0)
 np.signbit(a)
 np.median(holes, axis=1)
 np.nan_to_num(np.array([np.inf, -np.inf, 1.0, np.nan]) + v)
@@ -568,7 +570,5 @@ np.array_str(v)
 np.array2string(v, precision=2)
 np.bincount(np.array([1, 1, 3]))
 np.linalg.matrix_rank(m)
-np.bitwise_and(a > 0, b > 0)
-np.invert(a > 0)
 np.may_share_memory(a, b)
 """)
