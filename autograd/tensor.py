@@ -401,6 +401,8 @@ def _operator(compute: Callable[[Any, Any], Any], primitive: Primitive, reflecte
     def method(self: Tensor, other: Any) -> Any:
         mode = current()
         if not mode.plain:
+            if isinstance(other, complex) and not isinstance(other, np.generic):
+                return NotImplemented
             return general(other, self) if reflected else general(self, other)
         if isinstance(other, Tensor):
             right = other.value

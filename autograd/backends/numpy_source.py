@@ -19,11 +19,13 @@ import numpy as np
 
 from .. import kernels
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, type_text
-from ..ir.printer import place, preview, setting_text, unique_names
+from ..ir.literal import NAMES, dtype_text, index_text, literal
+from ..ir.printer import place, preview, unique_names
 from ..ops.shape import ARRAY
 from ..passes.memory import Plan, plan_memory
 
 Args = list[str]
+UNWRITTEN = "..."  # stands for a setting that has no source, such as an object of the user's own
 _INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "floor_divide": "//", "mod": "%", "matmul": "@", "power": "**",
     "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
@@ -48,12 +50,12 @@ def _axis_text(eqn: Eqn) -> str:
     axis, keepdims = eqn.settings["axis"], eqn.settings.get("keepdims")
     if isinstance(axis, tuple) and len(axis) == 1:
         axis = axis[0]
-    return ("" if axis is None else f", axis={axis}") + (", keepdims=True" if keepdims else "")
+    return ("" if axis is None else f", axis={literal(axis)}") + (", keepdims=True" if keepdims else "")
 
 
 def _reduce_to(args: Args, eqn: Eqn) -> str:
     axes, tidy = reduced_axes(eqn)
-    summed = f"np.sum({args[0]}, axis={axes[0] if len(axes) == 1 else axes})" if axes else args[0]
+    summed = f"np.sum({args[0]}, axis={literal(axes[0] if len(axes) == 1 else axes)})" if axes else args[0]
     return f"{summed}.reshape({eqn.out.shape})" if tidy or not axes else summed
 
 
@@ -67,13 +69,13 @@ def reduced_axes(eqn: Eqn) -> tuple[tuple[int, ...], bool]:
 
 def _index(args: Args, eqn: Eqn) -> str:
     arrays = iter(args[1:])
-    parts = [next(arrays) if part == ARRAY else setting_text(part) for part in eqn.settings["index"]]
+    parts = [next(arrays) if part == ARRAY else index_text(part) for part in eqn.settings["index"]]
     return ", ".join(parts) + ("," if len(parts) == 1 and parts[0] == "..." else "")
 
 
 def _index_tuple(args: Args, eqn: Eqn) -> str:
     arrays = iter(args[1:])
-    parts = [next(arrays) if part == ARRAY else repr(part) for part in eqn.settings["index"]]
+    parts = [next(arrays) if part == ARRAY else literal(part) for part in eqn.settings["index"]]
     return "(" + "".join(f"{part}, " for part in parts).rstrip() + ")"
 
 
@@ -85,7 +87,7 @@ def _with_settings(function: str, **rename: str) -> Callable[[Args, Eqn], str]:
     """A call that passes the settings by keyword, under NumPy's names for them."""
 
     def write(args: Args, eqn: Eqn) -> str:
-        settings = [f"{rename.get(k, k)}={setting_text(v)}" for k, v in eqn.settings.items()]
+        settings = [f"{rename.get(k, k)}={literal(v) or UNWRITTEN}" for k, v in eqn.settings.items()]
         return f"{function}({', '.join([*args, *settings])})"
 
     return write
@@ -96,7 +98,7 @@ def _reduction(function: str) -> Callable[[Args, Eqn], str]:
 
 
 def _joined(function: str) -> Callable[[Args, Eqn], str]:
-    return lambda args, eqn: f"{function}([{', '.join(args)}], axis={eqn.settings['axis']})"
+    return lambda args, eqn: f"{function}([{', '.join(args)}], axis={literal(eqn.settings['axis'])})"
 
 
 def _infix(symbol: str) -> Callable[[Args, Eqn], str]:
@@ -105,12 +107,12 @@ def _infix(symbol: str) -> Callable[[Args, Eqn], str]:
 
 def _transpose(args: Args, eqn: Eqn) -> str:
     axes = eqn.settings["axes"]
-    return f"{args[0]}.T" if axes == tuple(range(len(axes)))[::-1] else f"np.transpose({args[0]}, {axes})"
+    return f"{args[0]}.T" if axes == tuple(range(len(axes)))[::-1] else f"np.transpose({args[0]}, {literal(axes)})"
 
 
 def _draw(args: Args, eqn: Eqn) -> str:
     s = eqn.settings
-    extra = [repr(a) for a in s["args"]] + [f"{k}={setting_text(v)}" for k, v in s["kwargs"]]
+    extra = [literal(a) or UNWRITTEN for a in s["args"]] + [f"{k}={literal(v) or UNWRITTEN}" for k, v in s["kwargs"]]
     return f"generator.{s['method']}({', '.join(extra)})"
 
 
@@ -124,14 +126,14 @@ EXPRESSIONS: dict[str, Callable[[Args, Eqn], str]] = {
     "sigmoid": lambda args, eqn: f"1 / (1 + np.exp(-{args[0]}))",
     "softplus": lambda args, eqn: f"np.logaddexp({args[0]}, 0)",
     "erf": _call("erf"),
-    "astype": lambda args, eqn: f"np.asarray({args[0]}).astype(np.{eqn.settings['dtype'].name})[()]",
+    "astype": lambda args, eqn: f"np.asarray({args[0]}).astype({dtype_text(eqn.settings['dtype'])})[()]",
     **{name: _reduction(f"np.{name}") for name in _REDUCTIONS},
     "cumsum": _with_settings("np.cumsum"),
     "argmax": _reduction("np.argmax"),
     "argmin": _reduction("np.argmin"),
-    "reshape": lambda args, eqn: f"np.reshape({args[0]}, {eqn.settings['shape']})",
+    "reshape": lambda args, eqn: f"np.reshape({args[0]}, {literal(eqn.settings['shape'])})",
     "transpose": _transpose,
-    "broadcast_to": lambda args, eqn: f"np.broadcast_to({args[0]}, {eqn.settings['shape']})",
+    "broadcast_to": lambda args, eqn: f"np.broadcast_to({args[0]}, {literal(eqn.settings['shape'])})",
     "reduce_to": _reduce_to,
     "flip": _with_settings("np.flip"),
     "roll": _with_settings("np.roll"),
@@ -141,9 +143,13 @@ EXPRESSIONS: dict[str, Callable[[Args, Eqn], str]] = {
     "concatenate": _joined("np.concatenate"),
     "stack": _joined("np.stack"),
     "getitem": lambda args, eqn: f"{args[0]}[{_index(args, eqn) or '()'}]",
-    "scatter_add": lambda args, eqn: f"scatter_add({args[0]}, {_index_tuple(args, eqn)}, {eqn.settings['shape']})",
+    "scatter_add": lambda args, eqn: (
+        f"scatter_add({args[0]}, {_index_tuple(args, eqn)}, {literal(eqn.settings['shape'])})"
+    ),
     "take_along_axis": _with_settings("np.take_along_axis"),
-    "diagonal": lambda args, eqn: f"np.diagonal({args[0]}, {eqn.settings['offset']}, *{eqn.settings['axes']})",
+    "diagonal": lambda args, eqn: (
+        f"np.diagonal({args[0]}, {literal(eqn.settings['offset'])}, *{literal(eqn.settings['axes'])})"
+    ),
     "make_diagonal": _with_settings("make_diagonal"),
     "einsum": lambda args, eqn: (
         f"np.einsum({eqn.settings['subscripts']!r}, {', '.join(args)}, optimize={len(args) > 2})"
@@ -172,13 +178,6 @@ def shows_memory_of(eqn: Eqn) -> Atom | None:
     return None
 
 
-def _literal(atom: Literal) -> str:
-    value = atom.value.item() if isinstance(atom.value, np.generic) else atom.value
-    text = repr(value) if not isinstance(value, float) or math.isfinite(value) else f"float('{value}')"
-    # A float64 or int64 scalar meets no narrower operand that it would not also widen as a Python number's type would not.
-    return text if atom.weak else f"np.{atom.dtype.name}({text})"
-
-
 def _expression(eqn: Eqn, show: Callable[[Atom], str]) -> str:
     args = [show(atom) for atom in eqn.inputs]
     if eqn.primitive.name in _INFIX or eqn.primitive.name in ("neg", "sigmoid"):
@@ -192,7 +191,7 @@ def _expression(eqn: Eqn, show: Callable[[Atom], str]) -> str:
     return EXPRESSIONS[eqn.primitive.name](args, eqn)
 
 
-_RESERVED = frozenset(keyword.kwlist) | {"np", "erf", "scatter_add", "make_diagonal", "generator", "float"}
+_RESERVED = frozenset(keyword.kwlist) | NAMES | {"erf", "scatter_add", "make_diagonal", "generator"}
 
 
 def source(graph: Graph) -> str:
@@ -202,7 +201,7 @@ def source(graph: Graph) -> str:
     )
 
     def show(atom: Atom) -> str:
-        return names[atom] if isinstance(atom, Var) else _literal(atom)
+        return names[atom] if isinstance(atom, Var) else literal(atom.value)
 
     rows: list[tuple[str, str]] = []
     phase = ""
@@ -230,10 +229,8 @@ def _shape_text(var: Var) -> str:
 
 
 def _array_text(value: Any) -> str:
-    if value.size > 64:
-        return f"np.zeros({value.shape}, np.{value.dtype.name})  # put your array here: {preview(value)}"
-    text = repr(value.tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
-    return f"np.array({text}, np.{value.dtype.name})" + ("" if value.size else f".reshape({value.shape})")
+    text = literal(np.asarray(value))
+    return text or f"np.zeros({value.shape}, {dtype_text(value.dtype)})  # put your array here: {preview(value)}"
 
 
 def _helpers(graph: Graph) -> list[str]:
@@ -339,7 +336,7 @@ def compile_graph(
     }
 
     def show(atom: Atom) -> str:
-        return names[atom] if isinstance(atom, Var) else _literal(atom)
+        return names[atom] if isinstance(atom, Var) else literal(atom.value)
 
     lines: list[str] = []
     # What the program refers to begins or ends with an underscore, as no name from the user does; `h_` is the place of h.
@@ -357,12 +354,15 @@ def compile_graph(
         def show_bound(atom: Atom) -> str:
             if isinstance(atom, Var):
                 return names[atom]
-            return number(np.asarray(atom.value, np.result_type(*(_promoting(a) for a in eqn.inputs))))
+            dtype = np.result_type(*map(_promoting, eqn.inputs))
+            if atom.weak and dtype.kind in "iu" and not np.iinfo(dtype).min <= atom.value <= np.iinfo(dtype).max:
+                return literal(atom.value)  # NumPy compares with it, or says that it does not fit
+            return number(np.asarray(atom.value, dtype))
 
         return show_bound
 
     def number(value: Any) -> str:
-        name = f"_{value.item()!r}_{value.dtype}".replace(".", "p").replace("-", "m").replace("+", "")
+        name = f"_{value[()]!s}_{value.dtype.name}".replace(".", "p").replace("-", "m").replace("+", "")
         environment[name] = value
         return name
 
@@ -374,8 +374,9 @@ def compile_graph(
         elif eqn.out in target:
             lines += _into(eqn, name, target[eqn.out], bound(eqn), number)
         elif eqn.primitive.kind == "random":
-            environment[f"_g{index}_"] = eqn.settings["generator"]
-            lines.append(f"{name} = {_draw([], eqn).replace('generator.', f'_g{index}_.', 1)}")
+            environment[f"_g{index}_"] = getattr(eqn.settings["generator"], eqn.settings["method"])
+            environment[f"_s{index}_"] = eqn.settings["args"], dict(eqn.settings["kwargs"])
+            lines.append(f"{name} = _g{index}_(*_s{index}_[0], **_s{index}_[1])")
         elif eqn.primitive.name not in EXPRESSIONS:
             environment[f"_f{index}_"] = eqn.primitive.forward
             environment[f"_s{index}_"] = dict(eqn.settings)
@@ -427,8 +428,8 @@ def _may_overwrite(eqn: Eqn, atom: Atom) -> bool:
 
 
 def _promoting(atom: Atom) -> Any:
-    """What NumPy's type promotion looks at: the dtype, or the number itself where it is weak."""
-    return atom.value if isinstance(atom, Literal) and atom.weak else atom.dtype
+    """What NumPy's type promotion looks at: the dtype, or a Python number where it is weak."""
+    return {"f": 0.5, "i": 1, "b": True}[atom.dtype.kind] if isinstance(atom, Literal) and atom.weak else atom.dtype
 
 
 def _into(eqn: Eqn, name: str, place: str, show: Callable[[Atom], str], number: Callable[[Any], str]) -> list[str]:

@@ -43,7 +43,8 @@ class Literal:
     def __init__(self, value: Any) -> None:
         self.value = value
         self.weak = not isinstance(value, np.generic)
-        self.dtype = np.asarray(value).dtype
+        whole = isinstance(value, int) and not isinstance(value, bool)  # (Python's are of any size)
+        self.dtype = np.dtype(int) if whole else np.asarray(value).dtype
 
     def key(self) -> tuple[Any, ...]:
         """Equal for literals that mean the same; distinguishes 0.0 from -0.0 and 1 from 1.0 and True."""

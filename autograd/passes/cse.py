@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..ir.graph import Atom, Eqn, Graph, Literal, substitute
-from ..ir.printer import setting_text
+from ..ir.literal import setting_key
 
 COMMUTES = frozenset({"add", "mul", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or", "bitwise_and",
                       "bitwise_or", "bitwise_xor"})  # fmt: skip
@@ -34,7 +34,7 @@ def _key(eqn: Eqn) -> tuple[Any, ...]:
     atoms: list[Any] = [a.key() if isinstance(a, Literal) else ("var", id(a)) for a in eqn.inputs]
     if eqn.primitive.name in COMMUTES:
         atoms.sort(key=repr)
-    settings = tuple((k, setting_text(v)) for k, v in sorted(eqn.settings.items()))
+    settings = tuple((k, setting_key(v)) for k, v in sorted(eqn.settings.items()))
     return eqn.primitive.name, tuple(atoms), settings
 
 

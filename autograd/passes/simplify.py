@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -81,7 +82,10 @@ def _same(eqn: Eqn, atom: Atom) -> Eqn | Atom:
 
 
 def _is(atom: Atom, number: float) -> bool:
-    return isinstance(atom, Literal) and repr(float(atom.value)) == repr(float(number))
+    """Whether it is just this number, the sign of a zero included."""
+    if not isinstance(atom, Literal) or atom.dtype.kind not in "biuf" or atom.value != number:
+        return False
+    return math.copysign(1, atom.value) == math.copysign(1, number)
 
 
 def _mul(eqn: Eqn, made: Definitions) -> Eqn | Atom:

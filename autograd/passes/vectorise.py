@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, spec
-from ..ir.printer import setting_text
+from ..ir.literal import setting_key
 from ..ops.elementwise import add
 from ..ops.reduce import sum_p
 from ..ops.shape import ARRAY, getitem_p, reshape_p
@@ -105,7 +105,7 @@ class _Forms:
                     known = number.get(atom)
                     key.append(numbers.setdefault(atom, len(numbers)) if known is None else known)
             if eqn.settings:
-                key.append(tuple((k, setting_text(v)) for k, v in sorted(eqn.settings.items())))
+                key.append(tuple((k, setting_key(v)) for k, v in sorted(eqn.settings.items())))
             own = number[eqn.out] = numbers.setdefault(tuple(key), len(numbers))
             form = self.forms.get(own)
             if form is None:
@@ -254,7 +254,7 @@ class _Forms:
         return var
 
     def _part(self, array: Var, index: tuple[Any, ...], like: Atom, *arrays: Var) -> Var:
-        key = array, setting_text(index), *arrays
+        key = array, setting_key(index), *arrays
         if key not in self.parts:
             shape, dtype = getitem_p.shape(*map(spec, (array, *arrays)), index=index)
             out = Var(tuple(shape), dtype, like.name if not shape else "")

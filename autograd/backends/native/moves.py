@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.graph import Eqn, Var
+from ...ir.graph import Eqn, Literal, Var
 from .loops import copy, fill
+from .ops import holds
 from .place import Place
 from .text import Code
 
@@ -23,6 +24,8 @@ def supported(eqn: Eqn) -> bool:
         return False
     if name in ("getitem", "scatter_add"):
         return len(eqn.inputs) == 1
+    if name == "pad":
+        return holds(eqn.out.dtype, Literal(eqn.settings["value"]))
     if name == "roll":
         return eqn.settings["axis"] is not None or len(eqn.out.shape) == 1
     return name in _NAMES

@@ -160,9 +160,15 @@ _LOGICAL = frozenset({"logical_and", "logical_or", "logical_not"})
 
 def promoting(atom: Atom) -> Any:
     """What NumPy's type promotion looks at: the dtype, or a Python number where the atom is weak."""
-    if isinstance(atom, Literal) and atom.weak:
-        return atom.value
     return {"f": 0.5, "i": 1, "b": True}[atom.dtype.kind] if atom.weak else atom.dtype
+
+
+def holds(dtype: np.dtype, atom: Any) -> bool:
+    """Whether a number written into the program is one of the dtype: NumPy says what becomes of an int8 + 300."""
+    if not isinstance(atom, Literal) or dtype.kind != "i" or atom.dtype.kind == "b":
+        return True
+    limits = np.iinfo(dtype)
+    return atom.dtype.kind in "iu" and bool(limits.min <= atom.value <= limits.max)
 
 
 def operand_dtypes(eqn: Eqn) -> list[np.dtype]:
@@ -183,7 +189,7 @@ def supported(eqn: Eqn) -> bool:
     if name not in ELEMENTWISE or any(a.dtype not in KINDS for a in (*eqn.inputs, eqn.out)):
         return False
     wanted = operand_dtypes(eqn)
-    if any(d not in KINDS for d in wanted):
+    if any(d not in KINDS for d in wanted) or not all(map(holds, wanted, eqn.inputs)):
         return False
     if name == "astype" or name in _LOGICAL or name in _RELATIONS:
         return name != "astype" or not (eqn.inputs[0].dtype.kind == "f" and eqn.out.dtype.kind == "i")

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...ir.graph import Atom, Eqn, Literal
 from .loops import combine, fold
-from .ops import ELEMENTWISE, emit, operand_dtypes, supported
+from .ops import ELEMENTWISE, emit, holds, operand_dtypes, supported
 from .text import KINDS, Code, Value
 
 LANES = 32  # arrays of at most so many elements
@@ -31,6 +31,8 @@ def fits(eqn: Eqn) -> bool:
         return supported(eqn)
     if name in ("getitem", "scatter_add"):
         return len(eqn.inputs) == 1
+    if name == "pad":
+        return holds(eqn.out.dtype, Literal(eqn.settings["value"]))
     if name == "matmul":
         return eqn.out.dtype.kind == "f" and all(a.dtype == eqn.out.dtype for a in eqn.inputs)
     return name in MOVES or name in REDUCTIONS
