@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType, FrameType
@@ -19,6 +20,14 @@ CORE_FILES, NN_FILES = (
     for package in ("autograd", "nn")
 )
 OWN_FILES = CORE_FILES | NN_FILES  # an operation is blamed on the first frame outside these
+
+
+_LIBRARIES = tuple(sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+def is_library(filename: str) -> bool:
+    """Whether a file belongs to Python or an installed package rather than to the user."""
+    return filename.startswith(_LIBRARIES) or filename.startswith("<frozen")
 
 
 def users_frame(frame: FrameType) -> FrameType:

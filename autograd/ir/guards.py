@@ -19,6 +19,7 @@ from .walk import IMMUTABLE, Guard, Walk
 _MISSING = object()
 FLOATS = (float, np.floating)  # become inputs where they vary
 SMALL = 1 << 14  # bytes; comparing so many takes about a microsecond
+CHUNK = 1 << 15  # 64-bit words compared at once, so that what a comparison writes stays in the cache
 _FAILURES = (
     LookupError,
     AttributeError,
@@ -26,6 +27,25 @@ _FAILURES = (
     TypeError,
     ReferenceError,
 )  # of a path that leads nowhere any more
+
+
+class Contents:
+    """What an array held, compared as whole words: exact, and several times faster than a checksum (10 GB/s to 3)."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.kept = _words(array).copy()
+
+    def hold(self, array: np.ndarray[Any, Any]) -> bool:
+        """Whether the array holds the same now, bit for bit."""
+        now, kept = _words(array), self.kept
+        return now.shape == kept.shape and all(
+            np.array_equal(now[i : i + CHUNK], kept[i : i + CHUNK]) for i in range(0, len(kept), CHUNK)
+        )
+
+
+def _words(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return flat.view(np.uint64) if len(flat) % 8 == 0 else flat
 
 
 def same(a: Any, b: Any) -> bool:
@@ -41,14 +61,18 @@ def alike(a: list[Any], b: list[Any]) -> bool:
 def guard_contents(walk: Walk, constants: Iterable[np.ndarray[Any, Any]], computed: bool) -> None:
     """Guard the contents of arrays that were read by NumPy or Python rather than by the program.
 
-    The program refers to the arrays among its `constants` and so sees every change of them; they are guarded too, up to a
-    size, if a number or an array in it was `computed` from something.
+    The program refers to the arrays among its `constants` and so sees every change of them; they are guarded too if a
+    number or an array in it was `computed` from something, or the code may have decided by what they hold.
     """
     referred = {id(_owner(array)) for array in constants}
     computed = computed or not referred <= {id(_owner(array)) for array, _, _ in walk.arrays}
+    computed = computed or (walk.reads is not None and walk.reads.decides)
     for array, label, path in walk.arrays:
-        if id(_owner(array)) not in referred or (computed and array.nbytes <= SMALL):
-            walk.must_be(f"contents of {label}", f"{path}.tobytes()", array.tobytes())
+        if id(_owner(array)) not in referred or computed:
+            if array.nbytes <= SMALL:
+                walk.must_be(f"contents of {label}", f"{path}.tobytes()", array.tobytes())
+            else:
+                walk.must_be(f"contents of {label}", path, Contents(array))
 
 
 def _owner(array: np.ndarray[Any, Any]) -> Any:
@@ -85,6 +109,8 @@ def checks(walk: Walk) -> tuple[list[str], dict[str, Any]]:
 
 def _condition(guard: Guard, expected: str) -> str:
     value = guard.expected
+    if isinstance(value, Contents):
+        return f"not {expected}.hold({guard.path})"
     if not guard.by_value or isinstance(value, (bool, type(None))):
         return f"{guard.path} is not {expected}"
     if isinstance(value, list) and not all(type(item) is str for item in value):
@@ -98,7 +124,7 @@ def failures(walk: Walk, keys: Container[Any] | None = None, arguments: Mapping[
     """Guards (with one of the keys) that do not hold now, as "name: old -> new"."""
     found = []
     for guard, now in failing(walk, keys, arguments):
-        changed = isinstance(guard.expected, (bytes, dict)) or len(repr(guard.expected)) > 200
+        changed = isinstance(guard.expected, (bytes, dict, Contents)) or len(repr(guard.expected)) > 200
         found.append(f"{guard.label}{' changed' if changed else f': {_shown(guard.expected)} -> {_shown(now)}'}")
     return found
 
@@ -116,6 +142,10 @@ def failing(
         except _FAILURES:
             now = _MISSING
         value = guard.expected
+        if isinstance(value, Contents):
+            if now is _MISSING or not value.hold(now):
+                yield guard, now
+            continue
         if now is value or (guard.by_value and type(now) is list is type(value) and alike(now, value)):
             continue
         if not guard.by_value or not same(now, value):

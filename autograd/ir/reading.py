@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import dis
 import functools
+import itertools
 from collections.abc import Iterable, Iterator
 from types import CodeType
 
+from ..blame import OWN_FILES
+
 # Whoever calls one of these may read any attribute, under a name that stands nowhere in the code.
 _ANY = frozenset({"vars", "__dict__", "dir", "attrgetter", "getmembers", "asdict", "astuple"})
+# Calls that make Python numbers of arrays, and those by which losses check their targets.
+_CHECKS = frozenset({"min", "max", "any", "all", "item", "tolist"})
+_TO_PYTHON = _CHECKS | {
+    "float", "int", "bool", "complex", "str", "repr", "list", "tuple", "set", "sorted", "iter", "next", "enumerate", "map",
+    "argmax", "argmin", "argsort", "nonzero", "argwhere", "count_nonzero", "bincount", "unique", "array_equal", "allclose",
+    "searchsorted", "tobytes", "round", "range", "where", "flatnonzero", "compress", "extract",
+}  # fmt: skip
 _BY_NAME = frozenset({"getattr", "hasattr", "methodcaller"})
 
 
@@ -19,9 +29,11 @@ class Reads:
         names: of attributes and globals.
         asked: attributes that need not exist (`getattr` with a default, `hasattr`, ``except AttributeError``).
         anything: whether attributes may also have been read under names that were put together.
+        decides: whether contents of arrays may have become Python numbers or decided what was done next.
     """
 
     def __init__(self, codes: Iterable[CodeType]) -> None:
+        self.decides = False
         self.asked: set[str] = set()
         self.names: set[str] = set()
         self.anything = False
@@ -30,6 +42,7 @@ class Reads:
             self.names.update(code.co_names)
             self.asked |= asked
             self.anything |= anything
+            self.decides = self.decides or _decides(code)
         self.names |= self.asked
 
 
@@ -52,6 +65,23 @@ def _asked_for(code: CodeType) -> tuple[frozenset[str], bool]:
     ):
         asked.update(texts)
     return frozenset(asked), anything
+
+
+@functools.lru_cache(4096)
+def _decides(code: CodeType) -> bool:
+    """Whether the code may turn contents of arrays into Python numbers, or branch on them."""
+    if code.co_filename in OWN_FILES:
+        return bool(_CHECKS & set(code.co_names))
+    if _TO_PYTHON & set(code.co_names):
+        return True
+    found = [i.opname for i in dis.get_instructions(code) if i.opname != "TO_BOOL"]
+    if any(name in ("COMPARE_OP", "CONTAINS_OP") for name in found):
+        return True
+    branches = ("_IF_TRUE", "_IF_FALSE")
+    return any(
+        name.endswith(branches) and before.startswith(("BINARY_", "UNARY_", "CALL"))
+        for before, name in itertools.pairwise(found)
+    )
 
 
 def _texts(constants: Iterable[object]) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-import sysconfig
 from collections.abc import Callable, Sequence
 from types import CodeType, FrameType
 from typing import Any
@@ -17,12 +16,13 @@ import numpy as np
 
 from .. import tree
 from ..array import ArrayMethods
-from ..blame import CORE_FILES, OWN_FILES, at, here
+from ..blame import CORE_FILES, OWN_FILES, at, here, is_library
 from ..errors import ArgumentError, TraceError
 from ..mode import clock, current, switch
 from ..ops.elementwise import astype_p, stop_gradient
 from ..primitive import Array, Primitive
 from ..tensor import Tensor
+from . import files
 from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify
 
 # Operators that leave Python numbers Python numbers, and so keep them weak.
@@ -362,6 +362,8 @@ class Trace:
                 if not library and filename not in CORE_FILES:
                     self.codes[code] = frame.f_globals
                 self._judged[id(code)] = code, not library and filename not in OWN_FILES
+        elif event == "c_call":
+            files.refuse(self.name, frame, argument)
         elif event == "return" and self._judged.get(id(frame.f_code), (None, False))[1]:
             for name, value in frame.f_locals.items():
                 if isinstance(value, Tensor):
@@ -394,14 +396,6 @@ class Trace:
                 tuple(labels),
             )
         )
-
-
-_LIBRARIES = tuple(sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib"))
-
-
-def is_library(filename: str) -> bool:
-    """Whether a file belongs to Python or an installed package rather than to the user."""
-    return filename.startswith(_LIBRARIES) or filename.startswith("<frozen")
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -40,11 +40,10 @@ from typing import Any
 
 import numpy as np
 
-from ..blame import CORE_FILES, OWN_FILES
+from ..blame import CORE_FILES, OWN_FILES, is_library
 from ..primitive import Primitive
 from ..tensor import Tensor
 from .reading import Reads, globals_of
-from .trace import is_library
 
 Put = Callable[[Any], None]
 Part = tuple[Any, str, str, Put | None]  # a value, what a person would call it, how code reaches it, what replaces it
