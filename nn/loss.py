@@ -279,7 +279,7 @@ def _signs(target: Any) -> list[Any]:
     if _traced(target):
         return [abs(target) == 1]
     values = _values(target)
-    if not (abs(values) == 1).all():
+    if abs(values).min() != 1 or abs(values).max() != 1:
         where, value = _first(values, abs(values) != 1)
         raise ArgumentError(f"target{where} = {value}, but hinge needs targets -1 and +1; from 0 and 1: 2 * y - 1")
     return []

@@ -92,6 +92,7 @@ def test_negative_zeros_and_nans_are_told_apart():
 def test_a_buffer_that_only_the_program_reads_is_not_traced_anew():
     data, labels = np.zeros((512, 8)), np.zeros((512, 1))
     model = nn.MLP([8, 4, 1], seed=0)
+    model(data)  # (parameters get their names)
 
     @ag.compile
     def step():

@@ -13,12 +13,15 @@ from ..blame import OWN_FILES
 # Whoever calls one of these may read any attribute, under a name that stands nowhere in the code.
 _ANY = frozenset({"vars", "__dict__", "dir", "attrgetter", "getmembers", "asdict", "astuple"})
 # Calls that make Python numbers of arrays, and those by which losses check their targets.
-_CHECKS = frozenset({"min", "max", "any", "all", "item", "tolist"})
+_CHECKS = frozenset({"min", "max", "item", "tolist"})
 _TO_PYTHON = _CHECKS | {
+    "any",
+    "all",
     "float", "int", "bool", "complex", "str", "repr", "list", "tuple", "set", "sorted", "iter", "next", "enumerate", "map",
     "argmax", "argmin", "argsort", "nonzero", "argwhere", "count_nonzero", "bincount", "unique", "array_equal", "allclose",
     "searchsorted", "tobytes", "round", "range", "where", "flatnonzero", "compress", "extract",
 }  # fmt: skip
+_NUMBERS = frozenset({"float", "int", "bool", "ndarray", "float64", "float32", "generic"})
 _BY_NAME = frozenset({"getattr", "hasattr", "methodcaller"})
 
 
@@ -29,11 +32,12 @@ class Reads:
         names: of attributes and globals.
         asked: attributes that need not exist (`getattr` with a default, `hasattr`, ``except AttributeError``).
         anything: whether attributes may also have been read under names that were put together.
+        kinds: whether the user's code may have compared the type of a number or an array.
         decides: whether contents of arrays may have become Python numbers or decided what was done next.
     """
 
     def __init__(self, codes: Iterable[CodeType]) -> None:
-        self.decides = False
+        self.decides = self.kinds = False
         self.asked: set[str] = set()
         self.names: set[str] = set()
         self.anything = False
@@ -43,6 +47,7 @@ class Reads:
             self.asked |= asked
             self.anything |= anything
             self.decides = self.decides or _decides(code)
+            self.kinds = self.kinds or (code.co_filename not in OWN_FILES and _asks_for_types(code))
         self.names |= self.asked
 
 
@@ -65,6 +70,21 @@ def _asked_for(code: CodeType) -> tuple[frozenset[str], bool]:
     ):
         asked.update(texts)
     return frozenset(asked), anything
+
+
+@functools.lru_cache(4096)
+def _asks_for_types(code: CodeType) -> bool:
+    """Whether the code compares `type(x)` with a class of numbers or arrays (`isinstance` is answered as without a trace)."""
+    if "type" not in code.co_names:
+        return False
+    found = list(dis.get_instructions(code))
+    for start, instruction in enumerate(found):
+        if instruction.argval == "type" and instruction.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME")):
+            after = found[start + 1 : start + 16]
+            end = next((i for i, each in enumerate(after) if each.opname in ("IS_OP", "COMPARE_OP", "CONTAINS_OP")), 0)
+            if any(isinstance(each.argval, str) and each.argval in _NUMBERS for each in after[:end]):
+                return True
+    return False
 
 
 @functools.lru_cache(4096)

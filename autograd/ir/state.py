@@ -29,10 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from ..blame import CORE_FILES, OWN_FILES
+from ..blame import CORE_FILES, OWN_FILES, is_library
 from ..primitive import Box, Primitive
 from ..tensor import Tensor
-from .trace import is_library
 from .walk import IMMUTABLE
 
 MISSING = object()

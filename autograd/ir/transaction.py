@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..blame import OWN_FILES, at
+from ..blame import OWN_FILES, at, is_library
 from ..errors import TraceError
 from ..tensor import Tensor, constant
 from . import guards
 from .host import Host, split
 from .outcome import Outcome, carried, collect
 from .randomness import TracedGenerator, Watch
+from .reading import Reads
 from .state import Change, Entries, Items, Loss, Place, Snapshot
-from .trace import Trace, Tracer, argument_names, is_library, name_of, stand_in
+from .trace import Trace, Tracer, argument_names, name_of, stand_in
 from .walk import Guard, Walk
 
 Identities = frozenset[tuple[Any, str]]
@@ -179,6 +180,11 @@ def _record(
             for i, thing in enumerate(given)
             if i >= count and isinstance(thing, Tracer) and thing.var.weak
         }
+        if any(isinstance(thing, Tracer) for thing in given) and Reads(recorder.codes).kinds:
+            raise TraceError(
+                f"{recorder.name!r} compares type(x) with a class of numbers or arrays, which are not known as such while it "
+                "is traced: ask isinstance(x, ...) instead"
+            )
         host = split(recorder.eqns, numbers)
         if not host.right({f"a{i}": value for i, value in enumerate(values)}):
             raise TraceError(f"{recorder.name!r} computes numbers whose type depends on their values")
