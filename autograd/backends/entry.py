@@ -127,7 +127,8 @@ def _conditions(
         if kind == "static":  # (the walk looks at these)
             continue
         if kind in ("float", "int"):
-            fails.append(f"type(a{i}) is not {kind}")
+            large = f" or not {-(1 << 62)} < a{i} < {1 << 62}" if kind == "int" else ""
+            fails.append(f"type(a{i}) is not {kind}{large}")
             reach[given[i].var] = f"a{i}"
         else:
             names[f"c{i}"], names[f"s{i}"], names[f"d{i}"] = type(value), what[0], what[1]
@@ -211,7 +212,7 @@ class _Results:
 
     def _leaf(self, leaf: Leaf) -> str:
         kind, what = leaf
-        key = kind, what if isinstance(what, (int, tuple)) else id(what)
+        key = kind, id(what) if kind in ("same", "static", "copy") else what  # (True equals 1 and is another object)
         if key not in self.known:
             self.known[key] = self._made(kind, what)
         return self.known[key]

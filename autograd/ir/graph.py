@@ -103,7 +103,7 @@ class Graph:
 def spec(atom: Atom) -> Spec | type:
     """What shape rules take: (shape, dtype), or the Python type of a weak number."""
     if atom.weak:
-        return {"f": float, "i": int, "b": bool}[atom.dtype.kind]
+        return {"f": float, "b": bool}.get(atom.dtype.kind, int)  # (objects are integers that no dtype holds)
     return atom.shape, atom.dtype
 
 

@@ -111,8 +111,8 @@ def leaf_kind(leaf: Any, static: bool) -> tuple[str, Any]:
 
 
 def slot_kind(value: Any) -> tuple[str, Any]:
-    """The same for a slot, whose value may also be an integer that varies."""
-    return ("int", None) if type(value) is int else leaf_kind(value, False)
+    """The same for a slot, whose value may also be an integer that varies (and that machine code can hold)."""
+    return ("int", None) if type(value) is int and -(1 << 62) < value < 1 << 62 else leaf_kind(value, False)
 
 
 def _record(
