@@ -74,7 +74,7 @@ class Loop:
         place = program.in_place
         self._held = [(place[output], tensor) for tensor, output in outcome.updates.items() if output in place]
         self._read = sorted(set(range(len(program.graph.inputs))) - {number for number, _ in self._held})
-        returned = {output for _, output in outcome.leaves}
+        returned = {output for kind, output in outcome.leaves if kind in ("tensor", "array")}
         self._results = [
             (i, i in returned, out.shape, out.dtype)
             for i, out in enumerate(program.graph.outputs)
