@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import GraphError
-from .mode import clock, current
+from .mode import clock, current, switch
 from .ops.elementwise import astype
 from .ops.shape import reduce_to_p
 from .primitive import Array, Box
@@ -118,6 +118,9 @@ def pull(
     within = span.within if span is not None and span.outside else None
     if order and clock.changed > order[0].serial:
         check_unchanged(order)
+    delicate = not graph and order and clock.delicate > order[0].serial and current().trace is None
+    if delicate and any(t.creator.singular is not None and t.creator.singular(t) for t in order):
+        return _recorded(roots, seeds, order if freed is not None else [], freed, visit, span)
     cotangents: dict[Any, Array] = {}
     for root, seed in zip(roots, seeds, strict=True):
         cotangents[root] = cotangents[root] + seed if root in cotangents else seed
@@ -132,6 +135,20 @@ def pull(
         with trace.during("backward"):
             _walk(order, cotangents, value_of, freed, trace.watch_cotangents(visit), within)
     return cotangents
+
+
+def _recorded(roots: Any, seeds: Any, order: list[Any], freed: Any, visit: Any, span: Span | None) -> dict[Any, Array]:
+    """The same pass recorded, and its results as plain values: for rules that take limits."""
+    shown = visit and (lambda tensor, g: visit(tensor, _plain(g)))
+    with switch("record", True):
+        found = pull(roots, seeds, graph=True, visit=shown, span=span)
+    for tensor in order:
+        tensor.inputs, tensor.settings = None, freed
+    return {tensor: _plain(g) for tensor, g in found.items()}
+
+
+def _plain(g: Any) -> Array:
+    return g.value.copy() if isinstance(g, Box) else g  # type: ignore[attr-defined]
 
 
 def _walk(

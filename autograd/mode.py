@@ -53,12 +53,13 @@ class Mode:
 class Clock:
     """Numbers tensors in the order of their making, and remembers when values were last written to.
 
-    `written` has the arrays written into (``t.data -= 1``) by their id: views of them belong to other tensors.
+    `written` has the arrays written into (``t.data -= 1``) by their id: views of them belong to other tensors.  `delicate`
+    is when an operation was recorded last of which some values are singular (`Primitive.singular`).
     """
 
     def __init__(self) -> None:
         self.tick = itertools.count(1).__next__
-        self.changed = 0
+        self.changed = self.delicate = 0
         self.written: dict[int, int] = {}
 
 

@@ -45,7 +45,8 @@ class Primitive:
 
     Where that number may be large, `jointly(which, g, y, *arrays, **settings)` works out the cotangents of several
     arguments at once.  `deposit(total, g, *arrays, **settings)` adds the first argument's cotangent, which is zero nearly
-    everywhere, to a sum of such: `arrays` are the other arguments.
+    everywhere, to a sum of such: `arrays` are the other arguments.  `singular(tensor)` says whether at a result the rules
+    take limits, for which they need g as a function of the output: then the pass is recorded.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Primitive:
         ufunc: Callable[..., Any] | None = None,
         jointly: Callable[..., Sequence[Array]] | None = None,
         deposit: Callable[..., None] | None = None,
+        singular: Callable[[Any], bool] | None = None,
     ) -> None:
         if name in REGISTRY:
             raise KeyError(f"a primitive named {name!r} exists already")
@@ -77,7 +79,7 @@ class Primitive:
         positional, self.settings = _signature(forward)
         self.arity = None if callable(vjps) else len(vjps) or positional  # None: any number of arrays
         self.jointly = jointly or self._one_by_one
-        self.deposit = deposit
+        self.deposit, self.singular = deposit, singular
         self.differentiable = callable(vjps) or any(rule is not None for rule in vjps)
         REGISTRY[name] = self
 

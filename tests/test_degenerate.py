@@ -152,3 +152,176 @@ def test_integers_beside_floats_are_results_like_others():
     assert y["count"] == 3
     found = pullback({"loss": 1.0, "count": 0, "right": np.zeros(2)})[0]
     assert found.tolist() == [2, 4]
+
+
+# ----- decompositions where values coincide -----
+RNG = np.random.default_rng(0)
+Q3, Q4 = (np.linalg.qr(RNG.normal(size=(n, n)))[0] for n in (3, 4))
+C3, C42 = RNG.normal(size=(3, 3)), RNG.normal(size=(4, 2))
+
+
+def function_of(A, f):
+    w, U = np.linalg.eigh(A)
+    return (U * f(w)) @ U.T
+
+
+def factors(A, f):
+    U, S, Vh = np.linalg.svd(A, full_matrices=False)
+    return (U * f(S)) @ Vh
+
+
+SYMMETRIC = {
+    "diagonal": np.diag([2.0, 2.0, 5.0]),
+    "turned": Q3 @ np.diag([2.0, 2.0, 5.0]) @ Q3.T,
+    "identity": np.eye(3),
+    "twice two": Q4 @ np.diag([1.0, 1.0, 3.0, 3.0]) @ Q4.T,
+    "zero": np.zeros((3, 3)),
+    "all different": Q3 @ np.diag([1.0, 2.0, 4.0]) @ Q3.T,
+}
+# Functions of a symmetric matrix, which do not depend on the choice of vectors.
+OF_SYMMETRIC = {
+    "exp": lambda A: (function_of(A, np.exp) * C3.sum()).sum() + (function_of(A, np.exp)[:3, :3] * C3).sum(),
+    "square": lambda A: function_of(A, lambda w: w * w)[0, 1],
+    "the matrix itself": lambda A: function_of(A, lambda w: w)[0, 1],
+    "logarithm at the identity": lambda A: function_of(A, lambda w: np.log(1 + w * w))[0, 1],
+    "sum of squares": lambda A: (np.linalg.eigvalsh(A) ** 2).sum(),
+    "sum of exps": lambda A: np.exp(np.linalg.eigvalsh(A)).sum(),
+    "product": lambda A: np.prod(np.linalg.eigvalsh(A)),
+    "values of eigh": lambda A: np.sin(np.linalg.eigh(A)[0]).sum(),
+    "a projection that is not split": lambda A: (np.linalg.eigh(A)[1] ** 2).sum(),
+}
+
+
+def difference(f, A, B, h=2.0**-6):
+    weights = {1: 3 / 4, 2: -3 / 20, 3: 1 / 60}
+    return sum(c * (np.asarray(f(A + k * h * B)) - np.asarray(f(A - k * h * B))) for k, c in weights.items()) / h
+
+
+@pytest.mark.parametrize("where", SYMMETRIC)
+@pytest.mark.parametrize("name", OF_SYMMETRIC)
+def test_what_does_not_depend_on_the_choice_of_eigenvectors(name, where):
+    f, A = OF_SYMMETRIC[name], SYMMETRIC[where]
+    rng = np.random.default_rng(3)
+    B, K = (x + x.T for x in rng.normal(size=(2, *A.shape)) / 4)
+    g = ag.grad(f)(A)
+    expected = difference(f, A, B)
+    assert (g * B).sum() == pytest.approx(expected, rel=1e-7, abs=1e-7)
+    x = Tensor(A, requires_grad=True)
+    f(x).backward()
+    np.testing.assert_allclose(x.grad, g, rtol=1e-12, atol=1e-12)
+    second = difference(lambda A: (ag.grad(f)(A) * K).sum(), A, B)
+    assert (ag.hvp(f, A, K) * B).sum() == pytest.approx(second, rel=1e-6, abs=1e-6)
+    if where == "diagonal":
+        assert np.einsum("ij,ijkl,kl", K, ag.hessian(f)(A), B) == pytest.approx(second, rel=1e-6, abs=1e-6)
+
+
+def test_the_rows_of_the_table():
+    assert ag.hessian(lambda A: (np.linalg.eigvalsh(A) ** 2).sum())(np.eye(2))[0, 1].tolist() == [[0, 1], [1, 0]]
+    np.testing.assert_allclose(
+        ag.grad(lambda A: factors(A, lambda s: s)[0, 1])(np.eye(2)), [[0, 1], [0, 0]], atol=1e-15
+    )
+    turned = ag.grad(lambda A: factors(A, lambda s: s * 0 + 1)[0, 1])(2 * np.eye(2))
+    np.testing.assert_allclose(turned, [[0, 0.25], [-0.25, 0]], atol=1e-15)
+    g = ag.grad(lambda A: function_of(A, np.exp)[0, 1])(np.diag([2.0, 2.0, 5.0]))
+    assert g[0, 1] + g[1, 0] == pytest.approx(np.exp(2.0), rel=1e-12)
+
+
+RECTANGLES = {
+    "equal": np.eye(4, 2),
+    "turned": Q4[:, :2] * 3.0,
+    "wide": np.eye(2, 4) * 2.0,
+    "square": np.eye(3),
+    "three of four": Q4 @ np.diag([2.0, 2.0, 2.0, 1.0]) @ Q4,
+    "one is zero": np.outer([1.0, 2.0, -1.0], [1.0, 2.0]),
+    "wide, one is zero": np.outer([1.0, 2.0], [1.0, 2.0, -1.0]),
+    "zero": np.zeros((3, 2)),
+    "all different": C42,
+}
+
+
+@pytest.mark.parametrize("where", RECTANGLES)
+def test_odd_functions_of_singular_values_do_not_depend_on_the_vectors(where):
+    A = RECTANGLES[where]
+    rng = np.random.default_rng(5)
+    B, K, C = rng.normal(size=(3, *A.shape)) / 4
+    g = ag.grad(lambda A: (factors(A, lambda s: s) * C).sum())(A)
+    np.testing.assert_allclose(g, C, rtol=1e-12, atol=1e-12)
+    cubic = lambda A: (factors(A, lambda s: s**3 - s) * C).sum()  # noqa: E731
+    plain = lambda A: ((A @ A.T @ A - A) * C).sum()  # noqa: E731
+    np.testing.assert_allclose(ag.grad(cubic)(A), ag.grad(plain)(A), rtol=1e-10, atol=1e-12)
+    squares = lambda A: (np.linalg.svd(A, compute_uv=False) ** 2).sum()  # noqa: E731
+    np.testing.assert_allclose(ag.grad(squares)(A), 2 * A, rtol=1e-12, atol=1e-12)
+    if "zero" not in where:
+        np.testing.assert_allclose(ag.hvp(cubic, A, K), ag.hvp(plain, A, K), rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(ag.hvp(squares, A, K), 2 * K, rtol=1e-9, atol=1e-10)
+        polar = lambda A: (factors(A, lambda s: s * 0 + 1) * C).sum()  # noqa: E731
+        assert (ag.grad(polar)(A) * B).sum() == pytest.approx(difference(polar, A, B), rel=1e-7, abs=1e-8)
+
+
+CHOSEN = {
+    "an entry of a vector": lambda A: np.linalg.eigh(A)[1][0, 0],
+    "another entry": lambda A: np.linalg.eigh(A)[1][1, 0],
+    "one projection": lambda A: np.linalg.eigh(A)[1][0, 0] ** 2,
+    "two entries": lambda A: (np.linalg.eigh(A)[1][:, 0] * np.array([1.0, 2.0, 3.0])[: len(A)]).sum(),
+    "weighted vectors": lambda A: (np.linalg.eigh(A)[1] ** 2 * np.arange(len(A) ** 2).reshape(A.shape) ** 2).sum(),
+    "left vectors alone": lambda A: np.linalg.svd(A)[0][0, 0],
+}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_what_depends_on_the_choice_of_vectors_is_nan(name):
+    assert np.isnan(ag.grad(CHOSEN[name])(2 * np.eye(2))).any()
+    assert np.isnan(ag.grad(CHOSEN[name])(2 * np.eye(3))).any()
+    assert np.isfinite(ag.grad(CHOSEN[name])(np.diag([1.0, 2.0]))).all()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [lambda A: np.linalg.eigvalsh(A)[0], lambda A: np.linalg.eigh(A)[0][1], lambda A: np.linalg.svd(A)[1][0],
+     lambda A: (np.linalg.svdvals(A) * np.array([1.0, 2.0])).sum()],
+)  # fmt: skip
+def test_a_single_one_of_equal_values_warns(f):
+    with pytest.warns(RuntimeWarning, match=r"test_degenerate.py:\d+: .*depends on the choice of vectors"):
+        ag.grad(f)(2 * np.eye(2))
+
+
+def test_the_largest_of_equal_values_shares_its_gradient():
+    np.testing.assert_allclose(ag.grad(lambda A: np.linalg.eigvalsh(A).max())(np.eye(2)), np.eye(2) / 2, atol=1e-15)
+    np.testing.assert_allclose(ag.grad(lambda A: np.linalg.norm(A, 2))(np.eye(2)), np.eye(2) / 2, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["exp", "square"])
+def test_forward_mode_and_programs_say_nan(name):
+    f, A = OF_SYMMETRIC[name], np.eye(3)
+    assert np.isnan(ag.jvp(f, (A,), (C3 + C3.T,))[1])
+    assert np.isnan(np.asarray(ag.compile(ag.grad(f), backend="numpy")(Tensor(A)).data)).any()
+    assert np.isnan(ag.vmap(ag.grad(f))(A[None])).any()
+    values = lambda A: (np.linalg.eigvalsh(A) ** 2).sum()  # noqa: E731
+    np.testing.assert_allclose(ag.compile(ag.grad(values), backend="numpy")(Tensor(A)).data, 2 * A, atol=1e-14)
+    np.testing.assert_allclose(ag.vmap(ag.grad(values))(A[None])[0], 2 * A, atol=1e-14)
+    assert ag.jvp(values, (A,), (C3 + C3.T,))[1] == pytest.approx(4 * np.trace(C3), rel=1e-12)
+
+
+def test_stacks_of_matrices_are_singular_each_by_itself():
+    A = np.stack([np.diag([2.0, 2.0, 5.0]), np.diag([1.0, 3.0, 3.0]), np.diag([1.0, 2.0, 4.0])])
+
+    def f(A):
+        w, U = np.linalg.eigh(A)
+        return ((U * np.exp(w)[..., None, :]) @ np.swapaxes(U, -1, -2) * C3).sum()
+
+    single = np.stack([ag.grad(f)(a) for a in A])
+    np.testing.assert_allclose(ag.grad(f)(A), single, rtol=1e-12, atol=1e-12)
+
+
+def test_a_pass_that_takes_limits_frees_and_keeps_like_any_other():
+    x = Tensor(np.eye(3), requires_grad=True)
+    h = x * 2.0
+    y = function_of(h, np.exp)[0, 1]
+    with ag.keep_grads():
+        y.backward()
+    assert type(h.grad) is np.ndarray
+    first = x.grad.copy()
+    y.backward()
+    np.testing.assert_allclose(x.grad, 2 * first)
+    with pytest.raises(errors.GraphError, match="already freed"):
+        y.backward()

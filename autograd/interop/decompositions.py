@@ -1,9 +1,8 @@
 """Decompositions of matrices, with rules of their own: pseudo-inverse, eigenvalues, singular values, QR.
 
 Matrices are the last two axes.  A primitive has one output, so the factors come stacked row by row in one array and are
-cut apart after it; the rule cuts the cotangent in the same way.  Where eigenvalues or singular values coincide, only
-functions that do not depend on the choice of vectors in their space have a gradient; the rules leave the undefined part
-at 0.  The gradient by a symmetric matrix is symmetric.
+cut apart after it; the rule cuts the cotangent in the same way.  Where eigenvalues or singular values coincide, see
+`autograd.interop.coincidence`.  The gradient by a symmetric matrix is symmetric.
 """
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ import numpy as np
 
 from ..custom import unlisted
 from ..errors import ArgumentError
+from ..mode import clock
 from ..ops.elementwise import where
 from ..ops.linalg import matmul, solve
 from ..ops.shape import concatenate, expand_dims, getitem, swapaxes, tril
 from ..primitive import Array, Spec, shape_of
 from ..protocols import as_array, implements
+from .coincidence import check_zeros, coincide, divided, largest, near, over_zero, undefined, visible
 
 
 class EighResult(NamedTuple):
@@ -49,16 +50,6 @@ def _t(x: Array) -> Array:
 
 def _rows(x: Array, start: int, stop: int) -> Array:
     return getitem(x, (..., slice(start, stop), slice(None)))
-
-
-def _inverse(x: Array) -> Array:
-    """1 / x, and 0 where x is 0."""
-    return where(x == 0, 0.0, 1 / where(x == 0, 1.0, x))
-
-
-def _differences(values: Array) -> Array:
-    """1 / (v_j - v_i), and 0 where that is undefined."""
-    return _inverse(expand_dims(values, -2) - expand_dims(values, -1))
 
 
 def _spec(rows: Any) -> Any:
@@ -112,14 +103,46 @@ def _eigh_forward(x: Array, *, lower: bool) -> Array:
 def _eigh_rule(g: Array, y: Array, x: Array, *, lower: bool) -> Array:
     """M. B. Giles, "Collected matrix derivative results" (2008), 3.1: U (diag(ḡ) + F ∘ (Uᵀ Ḡ)) Uᵀ, made symmetric."""
     n = y.shape[-1]
-    values, vectors = getitem(y, (..., 0, slice(None))), _rows(y, 1, n + 1)
-    inner = _differences(values) * matmul(_t(vectors), _rows(g, 1, n + 1))
-    inner = inner + expand_dims(getitem(g, (..., 0, slice(None))), -1) * np.eye(n, dtype=y.dtype)
-    full = matmul(matmul(vectors, inner), _t(vectors))
-    return 0.5 * (full + _t(full))
+    vectors = _rows(y, 1, n + 1)
+    inner = matmul(_t(vectors), _rows(g, 1, n + 1))
+    gw = getitem(g, (..., 0, slice(None)))
+    pairs = divided(0.5 * (inner - _t(inner)), y, 0, -1, largest(inner), gw)
+    return _between(vectors, pairs + _diagonal(gw), vectors, symmetric=True)
 
 
-_eigh_p = unlisted("eigh", _eigh_forward, (_eigh_rule,), shape=lambda spec, *, lower: _spec(lambda m, n: n + 1)(spec))
+def _between(left: Array, middle: Array, right: Array, symmetric: bool = False) -> Array:
+    full = matmul(matmul(left, middle), _t(right))
+    return 0.5 * (full + _t(full)) if symmetric else full
+
+
+def _diagonal(g: Array) -> Array:
+    return expand_dims(g, -1) * np.eye(g.shape[-1], dtype=g.dtype)
+
+
+_eigh_p = unlisted(
+    "eigh",
+    _eigh_forward,
+    (_eigh_rule,),
+    shape=lambda spec, *, lower: _spec(lambda m, n: n + 1)(spec),
+    singular=lambda tensor: coincide(tensor, 0),
+)
+
+
+def _eigvalsh_forward(x: Array, *, lower: bool) -> Array:
+    return np.linalg.eigvalsh(x, "L" if lower else "U")
+
+
+def _eigvalsh_rule(g: Array, y: Array, x: Array, *, lower: bool) -> Array:
+    vectors = eigh(x, "L" if lower else "U").eigenvectors
+    return _between(vectors, _diagonal(g) + undefined(g, y), vectors, symmetric=True)
+
+
+_eigvalsh_p = unlisted(
+    "eigvalsh",
+    _eigvalsh_forward,
+    (_eigvalsh_rule,),
+    shape=lambda spec, *, lower: (spec[0][:-1], spec[1]),
+)
 
 
 @implements("linalg.eigh")
@@ -127,13 +150,15 @@ def eigh(a: Array, UPLO: str = "L") -> EighResult:
     """Eigenvalues and eigenvectors of symmetric matrices."""
     _square("eigh", a)
     y = _eigh_p(a, lower=UPLO.upper() == "L")
+    clock.delicate = clock.tick()
     return EighResult(getitem(y, (..., 0, slice(None))), _rows(y, 1, None))  # type: ignore[arg-type]
 
 
 @implements("linalg.eigvalsh")
 def eigvalsh(a: Array, UPLO: str = "L") -> Array:
     """Eigenvalues of symmetric matrices in rising order."""
-    return eigh(a, UPLO).eigenvalues
+    _square("eigvalsh", a)
+    return eigh(a, UPLO).eigenvalues if visible(a) else _eigvalsh_p(a, lower=UPLO.upper() == "L")
 
 
 def _square(name: str, a: Array) -> None:
@@ -148,27 +173,50 @@ def _svd_forward(x: Array) -> Array:
 
 
 def _svd_rule(g: Array, y: Array, x: Array) -> Array:
-    """J. Townsend, "Differentiating the singular value decomposition" (2016), for any shape of full rank."""
+    """J. Townsend, "Differentiating the singular value decomposition" (2016), for any shape; by partial fractions, so that
+    what is divided by s_i + s_j stands apart from what is divided by s_j - s_i."""
     m, n = x.shape[-2:]
-    (u, s, v), (gu, gs, gv) = (
-        (_rows(z, 0, m), getitem(z, (..., m, slice(None))), _rows(z, m + 1, m + 1 + n)) for z in (y, g)
-    )
-    k = s.shape[-1]
-    pair = _differences(s * s)
+    (u, v), (gu, gs, gv) = (_rows(y, 0, m), _rows(y, m + 1, m + 1 + n)), _factors(g, m, n)
+    k = gs.shape[-1]
     inner_u, inner_v = matmul(_t(u), gu), matmul(_t(v), gv)
-    column, row = expand_dims(s, -1), expand_dims(s, -2)
-    middle = pair * (inner_u - _t(inner_u)) * row + column * pair * (inner_v - _t(inner_v))
-    middle = middle + expand_dims(gs, -1) * np.eye(k, dtype=y.dtype)
-    total = matmul(matmul(u, middle), _t(v))
-    over = expand_dims(_inverse(s), -2)
+    left, right = inner_u - _t(inner_u), inner_v - _t(inner_v)
+    size = largest(concatenate((inner_u, inner_v), inner_u.ndim - 1))
+    check_zeros(inner_u, gs, y, m)
+    middle = divided(0.5 * (left + right), y, m, -1, size, gs) + divided(0.5 * (left - right), y, m, 1, size)
+    total = _between(u, middle + _diagonal(gs), v)
     if m > k:
-        total = total + matmul((gu - matmul(u, inner_u)) * over, _t(v))
+        total = total + matmul(over_zero(gu - matmul(u, inner_u), y, m, largest(gu)), _t(v))
     if n > k:
-        total = total + matmul(u * over, _t(gv - matmul(v, inner_v)))
+        total = total + matmul(u, _t(over_zero(gv - matmul(v, inner_v), y, m, largest(gv))))
     return total
 
 
-_svd_p = unlisted("svd", _svd_forward, (_svd_rule,), shape=_spec(lambda m, n: m + n + 1))
+def _factors(y: Array, m: int, n: int) -> tuple[Array, Array, Array]:
+    return _rows(y, 0, m), getitem(y, (..., m, slice(None))), _rows(y, m + 1, m + 1 + n)
+
+
+def _svd_is_singular(tensor: Any) -> bool:
+    return coincide(tensor, tensor.inputs[0].shape[-2], zero=True)
+
+
+_svd_p = unlisted("svd", _svd_forward, (_svd_rule,), shape=_spec(lambda m, n: m + n + 1), singular=_svd_is_singular)
+
+
+def _svdvals_forward(x: Array) -> Array:
+    return np.linalg.svd(x, compute_uv=False)
+
+
+def _svdvals_rule(g: Array, y: Array, x: Array) -> Array:
+    u, _, vh = svd(x, full_matrices=False)
+    return _between(u, _diagonal(where(near(y, y) & (g != 0), np.nan, g)) + undefined(g, y), _t(vh))
+
+
+_svdvals_p = unlisted(
+    "svdvals",
+    _svdvals_forward,
+    (_svdvals_rule,),
+    shape=lambda spec: ((*spec[0][:-2], min(spec[0][-2:])), spec[1]),
+)
 
 
 @implements("linalg.svd")
@@ -177,11 +225,14 @@ def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian
     if a.ndim < 2:
         raise ArgumentError(f"svd takes matrices, got shape {a.shape}")
     m, n = a.shape[-2:]
+    if not compute_uv and not visible(a):
+        return _svdvals_p(a)
     if compute_uv and full_matrices and m != n:
         raise ArgumentError(f"svd of shape {a.shape}: the null space has no gradient; pass full_matrices=False")
     y = _svd_p(a)
-    s = getitem(y, (..., m, slice(None)))
-    return SVDResult(_rows(y, 0, m), s, _t(_rows(y, m + 1, m + 1 + n))) if compute_uv else s
+    clock.delicate = clock.tick()
+    u, s, v = _factors(y, m, n)
+    return SVDResult(u, s, _t(v)) if compute_uv else s
 
 
 @implements("linalg.svdvals")
