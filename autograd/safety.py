@@ -63,23 +63,20 @@ def refuse_lost(tensor: Any) -> None:
     )
 
 
-def refuse_inside(root: Any) -> None:
+def refuse_inside(order: Sequence[Any]) -> None:
     """Refuse ``backward()`` where an argument of a transformation would get its ``.grad``, a value without history.
 
     Raises:
-        GraphError: the root was computed from such an argument.
+        GraphError: one of the recorded tensors was computed from such an argument.
     """
-    seen, waiting = {root}, [root]
-    for tensor in waiting:  # the list grows while it is walked
-        if tensor.stands_in and tensor.creator is None:
-            raise GraphError(
-                f"{at(here())} calls backward() on a value computed from {called(tensor)}, the argument of a transformation: "
-                ".grad is a plain value, so the derivative of what is made of it would be lost. Use autograd.grad or vjp here"
-            )
-        for index in tensor.wrt if tensor.inputs is not None else ():
-            if (parent := tensor.inputs[index]) not in seen:
-                seen.add(parent)
-                waiting.append(parent)
+    for tensor in order:
+        for source in [tensor.inputs[index] for index in tensor.wrt]:
+            if source.stands_in and source.creator is None:
+                raise GraphError(
+                    f"{at(here())} calls backward() on a value computed from {called(source)}, the argument of a "
+                    "transformation: .grad is a plain value, so the derivative of what is made of it would be lost. Use "
+                    "autograd.grad or vjp here"
+                )
 
 
 def freed_message(tensor: Any, roots: Sequence[Any]) -> str:

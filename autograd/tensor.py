@@ -232,7 +232,7 @@ class Tensor(ArrayMethods):
                 raise ShapeError(f"gradient has shape {np.shape(seed)}, {called(self)} needs the same shape")
             seed = elementwise.astype(seed, self.dtype)
         if DEPTH.get():
-            refuse_inside(self)
+            refuse_inside(toposort([self]))
         freed = None if retain_graph or mode.keep else {"freed_at": here()}
 
         def keep(tensor: Tensor, g: Array) -> None:
