@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import operator
+import sys
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import DTypeLike
 
 from . import composite, norms
 from .at import At
-from .blame import at, here
+from .blame import at, users_frame
 from .errors import DTypeError, ShapeError
 from .mode import DEPTH, current
 from .ops import elementwise, linalg, reduce, shape
@@ -30,6 +32,12 @@ def _both_ways(operation: Primitive) -> tuple[Any, Any]:
         return operation(other, self)
 
     return straight, reflected
+
+
+def _inside_numpy(frame: FrameType) -> bool:
+    """Whether it is code of NumPy's that runs, other than that which compares in tests."""
+    package, _, module = frame.f_globals.get("__name__", "").partition(".")
+    return package == "numpy" and not module.startswith("testing")
 
 
 class ArrayMethods(Box):
@@ -134,11 +142,21 @@ class ArrayMethods(Box):
         return np.array(self._concrete("conversion to a NumPy array"), dtype=dtype)
 
     def _leaves_the_graph(self, into: str, how: str) -> None:
-        """Refuse to become a constant unasked where a derivative would silently be 0 for it."""
-        if self.requires_grad and DEPTH.get() and current().record:
+        """Refuse to become a constant unasked where a derivative would silently be 0 for it.
+
+        That is inside a transformation, and in those functions of NumPy's that take their arguments for arrays unasked.
+        """
+        if not self.requires_grad or not current().record:
+            return
+        frame = caller = sys._getframe(2)
+        while _inside_numpy(frame) and frame.f_back is not None:
+            frame = frame.f_back
+        if DEPTH.get() or frame is not caller:
+            frame = users_frame(frame)
             raise DTypeError(
-                f"{at(here())} makes {into} of a value that is being differentiated, so its gradient would be lost: use "
-                f"functions of autograd or NumPy (autograd.numpy.array for lists of tensors), or {how} to leave the graph"
+                f"{at((frame.f_code.co_filename, frame.f_lineno))} makes {into} of a value that is being differentiated, so "
+                "its gradient would be lost: use functions of autograd or NumPy (autograd.numpy.array for lists of tensors), "
+                f"or {how} to leave the graph"
             )
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:

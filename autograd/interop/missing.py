@@ -6,12 +6,11 @@ from ..protocols import answers_plainly, refuses
 
 # Integers, truths and text have no gradient to lose.
 answers_plainly(
-    "allclose array_equal array_equiv argwhere flatnonzero nonzero lexsort searchsorted digitize histogram histogram2d "
-    "histogramdd histogram_bin_edges isin iscomplex isreal iscomplexobj isrealobj isnat unravel_index ravel_multi_index "
-    "diag_indices_from tril_indices_from triu_indices_from einsum_path result_type can_cast min_scalar_type common_type "
-    "may_share_memory shares_memory array2string array_repr array_str save savez savez_compressed savetxt "
-    "in1d packbits unpackbits bitwise_count gcd lcm "
-    "unique_counts unique_all unique_inverse"
+    "allclose array_equal array_equiv argwhere flatnonzero nonzero lexsort searchsorted digitize "
+    "histogram_bin_edges isin iscomplex isreal iscomplexobj isrealobj isnat unravel_index ravel_multi_index "
+    "diag_indices_from tril_indices_from triu_indices_from einsum_path result_type can_cast min_scalar_type "
+    "common_type may_share_memory shares_memory array2string array_repr array_str save savez savez_compressed "
+    "savetxt in1d packbits unpackbits bitwise_count gcd lcm"
 )
 
 refuses(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -73,6 +74,24 @@ def unique(
     values = getitem(reshape(ar, (-1,)) if axis is None else ar, (*head, first))
     found = (values, *([first] if return_index else []), *others)
     return found if len(found) > 1 else values
+
+
+@implements("unique_counts")
+def unique_counts(x: Array) -> Any:
+    """The different values, recorded, and how often each occurs."""
+    return np.unique_counts(plain(x))._replace(values=unique(as_array(x), equal_nan=False))
+
+
+@implements("unique_inverse")
+def unique_inverse(x: Array) -> Any:
+    """The different values, recorded, and which of them each element is."""
+    return np.unique_inverse(plain(x))._replace(values=unique(as_array(x), equal_nan=False))
+
+
+@implements("unique_all")
+def unique_all(x: Array) -> Any:
+    """The different values, recorded, where each is first, which of them each element is, and how often each occurs."""
+    return np.unique_all(plain(x))._replace(values=unique(as_array(x), equal_nan=False))
 
 
 # ----- quantiles -----
@@ -261,6 +280,26 @@ def corrcoef(x: Array, y: Array | None = None, rowvar: bool = True, *, dtype: An
 
 
 # ----- counting -----
+def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A histogram of values that are looked at; sums of weights would have a gradient, which it does not have."""
+
+    def count(*args: Any, **kwargs: Any) -> Any:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        if isinstance(bound.arguments.get("weights"), Box):
+            raise DTypeError(
+                f"numpy.{function.__name__} has no gradient by its weights: use numpy.bincount(bins, weights), "
+                "or weights.numpy() to leave the graph"
+            )
+        return function(*map(plain, args), **{name: plain(value) for name, value in kwargs.items()})
+
+    count.__doc__ = "the values are looked at, no gradient"
+    return count
+
+
+for _function in (np.histogram, np.histogram2d, np.histogramdd):
+    implements(_function.__name__)(_counted(_function))
+
+
 @implements("bincount")
 def bincount(x: Array, weights: Array | None = None, minlength: int = 0) -> Array:
     """How often each whole number occurs, or the sum of the weights of each; gradient to the weights."""
