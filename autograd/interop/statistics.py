@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -280,24 +279,32 @@ def corrcoef(x: Array, y: Array | None = None, rowvar: bool = True, *, dtype: An
 
 
 # ----- counting -----
-def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A histogram of values that are looked at; sums of weights would have a gradient, which it does not have."""
-
-    def count(*args: Any, **kwargs: Any) -> Any:
-        bound = inspect.signature(function).bind(*args, **kwargs)
-        if isinstance(bound.arguments.get("weights"), Box):
-            raise DTypeError(
-                f"numpy.{function.__name__} has no gradient by its weights: use numpy.bincount(bins, weights), "
-                "or weights.numpy() to leave the graph"
-            )
-        return function(*map(plain, args), **{name: plain(value) for name, value in kwargs.items()})
-
-    count.__doc__ = "the values are looked at, no gradient"
-    return count
+def _looked_at(function: Callable[..., Any], arrays: Any, bins: Any, range: Any, density: Any, weights: Any) -> Any:
+    """A histogram: the values are looked at, and sums of weights would have a gradient that is not there."""
+    if isinstance(weights, Box):
+        raise DTypeError(
+            f"numpy.{function.__name__} has no gradient by its weights: use numpy.bincount(bins, weights), "
+            "or weights.numpy() to leave the graph"
+        )
+    return function(*map(plain, arrays), plain(bins), plain(range), density, weights)
 
 
-for _function in (np.histogram, np.histogram2d, np.histogramdd):
-    implements(_function.__name__)(_counted(_function))
+@implements("histogram")
+def histogram(a: Array, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """How many elements lie in each bin; no gradient."""
+    return _looked_at(np.histogram, (a,), bins, range, density, weights)
+
+
+@implements("histogram2d")
+def histogram2d(x: Array, y: Array, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """How many points of the plane lie in each bin; no gradient."""
+    return _looked_at(np.histogram2d, (x, y), bins, range, density, weights)
+
+
+@implements("histogramdd")
+def histogramdd(sample: Array, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """How many points lie in each bin; no gradient."""
+    return _looked_at(np.histogramdd, (sample,), bins, range, density, weights)
 
 
 @implements("bincount")
