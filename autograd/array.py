@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
-import sys
 from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -14,12 +12,11 @@ from numpy.typing import DTypeLike
 
 from . import composite, norms
 from .at import At
-from .blame import at, users_frame
 from .errors import DTypeError, ShapeError
-from .mode import DEPTH, current
+from .mode import current
 from .ops import elementwise, linalg, reduce, shape
 from .primitive import Array, Box, Primitive
-from .protocols import array_function, array_ufunc
+from .protocols import array_function, array_ufunc, leaves_the_graph
 
 
 def _both_ways(operation: Primitive) -> tuple[Any, Any]:
@@ -32,12 +29,6 @@ def _both_ways(operation: Primitive) -> tuple[Any, Any]:
         return operation(other, self)
 
     return straight, reflected
-
-
-def _inside_numpy(frame: FrameType) -> bool:
-    """Whether it is code of NumPy's that runs, other than that which compares in tests."""
-    package, _, module = frame.f_globals.get("__name__", "").partition(".")
-    return package == "numpy" and not module.startswith("testing")
 
 
 class ArrayMethods(Box):
@@ -118,7 +109,7 @@ class ArrayMethods(Box):
         return bool(self._concrete("a condition (if, while, and, or, not)"))
 
     def __float__(self) -> float:
-        self._leaves_the_graph("a float", "x.item()")
+        leaves_the_graph(self, "a float", "x.item()")
         return float(self._only("float()"))
 
     def __int__(self) -> int:
@@ -138,26 +129,8 @@ class ArrayMethods(Box):
         return format(self._concrete("format()")[()], spec) if spec else str(self)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
-        self._leaves_the_graph("a plain array", "x.numpy()")
+        leaves_the_graph(self, "a plain array", "x.numpy()")
         return np.array(self._concrete("conversion to a NumPy array"), dtype=dtype)
-
-    def _leaves_the_graph(self, into: str, how: str) -> None:
-        """Refuse to become a constant unasked where a derivative would silently be 0 for it.
-
-        That is inside a transformation, and in those functions of NumPy's that take their arguments for arrays unasked.
-        """
-        if not self.requires_grad or not current().record:
-            return
-        frame = caller = sys._getframe(2)
-        while _inside_numpy(frame) and frame.f_back is not None:
-            frame = frame.f_back
-        if DEPTH.get() or frame is not caller:
-            frame = users_frame(frame)
-            raise DTypeError(
-                f"{at((frame.f_code.co_filename, frame.f_lineno))} makes {into} of a value that is being differentiated, so "
-                "its gradient would be lost: use functions of autograd or NumPy (autograd.numpy.array for lists of tensors), "
-                f"or {how} to leave the graph"
-            )
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return array_ufunc(ufunc, method, inputs, kwargs)

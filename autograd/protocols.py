@@ -10,11 +10,14 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from .blame import at, users_frame
 from .errors import ArgumentError, AxisError, DTypeError, InplaceError, OutOfBoundsError
+from .mode import DEPTH, current
 from .ops import elementwise, shape
 from .primitive import REGISTRY, Array, Box
 
@@ -233,3 +236,32 @@ _REDUCTIONS: dict[tuple[Any, str], Any] = {
     (np.add, "accumulate"): np.cumsum,
     (np.multiply, "accumulate"): np.cumprod,
 }
+
+
+# ----- conversions -----
+def leaves_the_graph(array: Box, into: str, how: str) -> None:
+    """Refuse to become a constant unasked where a derivative would silently be 0 for it.
+
+    That is inside a transformation, and in those functions of NumPy's that take their arguments for arrays unasked.
+
+    Raises:
+        DTypeError: the value requires a gradient, which would be lost.
+    """
+    if not array.requires_grad or not current().record:
+        return
+    frame = caller = sys._getframe(2)
+    while _is_numpys(frame) and frame.f_back is not None:
+        frame = frame.f_back
+    if DEPTH.get() or frame is not caller:
+        frame = users_frame(frame)
+        raise DTypeError(
+            f"{at((frame.f_code.co_filename, frame.f_lineno))} makes {into} of a value that is being differentiated, so "
+            "its gradient would be lost: use functions of autograd or NumPy (autograd.numpy.array for lists of tensors), "
+            f"or {how} to leave the graph"
+        )
+
+
+def _is_numpys(frame: FrameType) -> bool:
+    """Whether it is code of NumPy's that runs, other than what compares in tests and masks in plots."""
+    package, _, module = frame.f_globals.get("__name__", "").partition(".")
+    return package == "numpy" and module.split(".")[0] not in ("testing", "ma")

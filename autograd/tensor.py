@@ -20,7 +20,7 @@ from .mode import DEPTH, Mode, clock, current
 from .ops import elementwise, linalg
 from .ops.shape import reshape
 from .primitive import Array, Box, Primitive
-from .protocols import as_array
+from .protocols import as_array, leaves_the_graph
 from .safety import refuse_inside, refuse_lost, refuse_write
 
 _new = object.__new__
@@ -59,7 +59,7 @@ class Tensor(ArrayMethods):
         self, data: Any, requires_grad: bool = False, *, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
         if isinstance(data, Tensor):
-            data._leaves_the_graph("a new Tensor", "x.detach()")
+            leaves_the_graph(data, "a new Tensor", "x.detach()")
             data = data.data
         self.value = fresh(data, requires_grad, dtype)
         self._grad: Any = None
@@ -334,7 +334,7 @@ class Tensor(ArrayMethods):
         raise DTypeError("tensors are not pickled: save arrays with nn.save, or t.numpy()")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        self._leaves_the_graph("a copy without history", "x.detach()")
+        leaves_the_graph(self, "a copy without history", "x.detach()")
         return type(self)(self.value, self.requires_grad, name=self.name)
 
     def _concrete(self, what: str) -> Any:
@@ -441,7 +441,7 @@ for _name, _compute, _primitive in (
 def raw_value(value: Any) -> Any:
     """The array in a Tensor (in a trace: the tracer for it); anything else as an array."""
     if isinstance(value, Tensor):
-        value._leaves_the_graph("a plain value", "x.detach()")
+        leaves_the_graph(value, "a plain value", "x.detach()")
         return value.data
     return value if isinstance(value, Box) else np.asarray(value)
 

@@ -73,7 +73,6 @@ def test_no_plain_float_depends_on_what_requires_a_gradient(name, function):
     lambda x: np.asarray_chkfinite(x),
     lambda x: np.require(x),
     lambda x: np.histogram(np.ones(3), weights=x),
-    lambda x: np.ma.masked_array(x, [True, False, False]),
 ])  # fmt: skip
 def test_functions_that_numpy_would_run_on_the_values_alone_are_refused(call):
     x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
