@@ -19,7 +19,7 @@ from .errors import ArgumentError, TraceError
 from .ir import guards
 from .ir.confirm import difference
 from .ir.graph import Graph
-from .ir.state import Snapshot
+from .ir.state import Change, Snapshot
 from .ir.trace import name_of
 from .ir.transaction import Initialising, Traced, record
 from .mode import current
@@ -258,22 +258,24 @@ class CompiledFunction:
 
     def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run compiled, put everything back, run eagerly, compare."""
-        walk = guards.collect(self.function, None, static_arguments(self.function, args, kwargs, self._static))
-        held = self._reachable_tensors(args, kwargs)
+        watched = static_arguments(self.function, args, kwargs, self._static)
+        walk = guards.collect(self.function, None, watched)
+        state = Snapshot((name_of(self.function), self.function), *watched.values())
+        given = [x for x in tree.flatten((args, kwargs))[0] if isinstance(x, Tensor)]
+        held = list(dict.fromkeys([*given, *walk.tensors]))
         generators = [g for g, _ in walk.generators]
         before = [(t, t.value, t.stored_grad, t.changed) for t in held]
         states = [copy.deepcopy(g.bit_generator.state) for g in generators]
         kept = [np.array(t.value) for t in held]
         compiled = self._run(args, kwargs)
-        for t in self._reachable_tensors(args, kwargs):
-            if all(t is not old for old in held):
-                raise TraceError("check=True met a tensor for the first time: call the step once without check")
+        bound = {change.place.identity: change.new for change in state.changes() if isinstance(change, Change)}
         after = [(np.array(t.value), copy.copy(t.stored_grad)) for t in held]
+        state.restore()
         for (t, _, grad, changed), value in zip(before, kept, strict=True):
             t.value = value if value.ndim else value[()]
             t._grad, t.changed = grad, changed
-        for g, state in zip(generators, states, strict=True):
-            g.bit_generator.state = state
+        for g, state_ in zip(generators, states, strict=True):
+            g.bit_generator.state = state_
         eager = self.function(*args, **kwargs)
         pairs = [("result", *pair) for pair in zip(tree.flatten(compiled)[0], tree.flatten(eager)[0], strict=True)]
         for t, (value, grad) in zip(held, after, strict=True):
@@ -281,17 +283,16 @@ class CompiledFunction:
                 (t.name or "a tensor", value, t.value),
                 (f"gradient of {t.name or 'a tensor'}", grad, t.stored_grad),
             ]
+        for change in state.changes():
+            if isinstance(change, Change):
+                leaves = (tree.flatten(x)[0] for x in (bound.get(change.place.identity), change.new))
+                pairs += [(change.place.label, *pair) for pair in zip(*leaves, strict=True)]
         for name, got, expected in pairs:
             if not _close(got, expected):
                 raise TraceError(
                     f"{name_of(self.function)}: compiled and eager differ in {name}: {got!r} and {expected!r}"
                 )
         return eager
-
-    def _reachable_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
-        given = [x for x in tree.flatten((args, kwargs))[0] if isinstance(x, Tensor)]
-        watched = static_arguments(self.function, args, kwargs, self._static)
-        return list(dict.fromkeys([*given, *guards.collect(self.function, None, watched).tensors]))
 
     @property
     def generators(self) -> list[np.random.Generator]:

@@ -78,7 +78,7 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     0.693147
     """
     logits = _array(logits)
-    target = target if _boxed(target) or isinstance(target, np.ndarray) else np.asarray(target)
+    target = target if isinstance(target, (Tensor, np.ndarray)) else np.asarray(target)
     if not logits.ndim:
         raise ShapeError("cross_entropy needs logits of shape (rows, classes), not a scalar")
     classes = logits.shape[-1]
@@ -167,9 +167,9 @@ class Hinge(Loss):
 
 def _array(value: Any) -> Any:
     """A Tensor or float array unchanged, anything else as a float array."""
-    if _boxed(value):
+    if isinstance(value, Tensor):
         return value
-    array = np.asarray(value)
+    array = value if isinstance(value, np.ndarray) else np.asarray(value)
     return array if array.dtype.kind in "fc" else array.astype(np.float64)
 
 
@@ -185,7 +185,7 @@ def _pair(prediction: Any, target: Any, broadcast: bool, name: str = "prediction
     if not isinstance(prediction, Tensor):
         prediction = _array(prediction)
     if not isinstance(target, Tensor):
-        target = _cast(target if _boxed(target) else np.asarray(target), prediction.dtype)
+        target = _cast(target if isinstance(target, np.ndarray) else np.asarray(target), prediction.dtype)
     shape = prediction.shape
     if shape != target.shape and not broadcast:
         raise ShapeError(_unequal_text(name, shape, target.shape))
@@ -205,13 +205,9 @@ def _unequal_text(name: str, shape: tuple[int, ...], target: tuple[int, ...]) ->
     return text + ". Give one target per element, or broadcast=True if that is meant"
 
 
-def _boxed(value: Any) -> bool:
-    """Whether it is a Tensor, or stands for an array while a step is traced."""
-    return hasattr(value, "traced")
-
-
 def _traced(array: Any) -> bool:
-    return getattr(array, "traced", False)
+    """Whether the values are not known yet: of a Tensor, or of what stands for an array while a step is traced."""
+    return array.traced if isinstance(array, Tensor) else not issubclass(type(array), np.ndarray)
 
 
 def _values(array: Any) -> Any:

@@ -106,13 +106,17 @@ class _Older:
     """A generator of the older kind, whose draws nothing can follow: NumPy's or Python's own, or one of the user's."""
 
     def __init__(self, thing: Any) -> None:
-        numpy = thing is np.random or isinstance(thing, np.random.RandomState)
-        self.read, self.write = (thing.get_state, thing.set_state) if numpy else (thing.getstate, thing.setstate)
+        self.numpy = thing is np.random or isinstance(thing, np.random.RandomState)
+        self.read, self.write = (thing.get_state, thing.set_state) if self.numpy else (thing.getstate, thing.setstate)
         self.state = self.read()
 
     def put_back(self) -> bool:
         """Whether it has been drawn from; afterwards it is as it was."""
-        drawn = repr(self.read()) != repr(self.state)
+        now = self.read()
+        if self.numpy:
+            drawn = now[2:] != self.state[2:] or not np.array_equal(now[1], self.state[1])
+        else:
+            drawn = now != self.state
         if drawn:
             self.write(self.state)
         return drawn

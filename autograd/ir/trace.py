@@ -6,7 +6,9 @@ function that raises half way leaves everything as it was.
 
 from __future__ import annotations
 
+import functools
 import inspect
+import operator
 import sys
 from collections.abc import Callable, Sequence
 from types import CodeType, FrameType
@@ -17,8 +19,9 @@ import numpy as np
 from .. import tree
 from ..array import ArrayMethods
 from ..blame import CORE_FILES, OWN_FILES, at, here, is_library
-from ..errors import ArgumentError, TraceError
+from ..errors import ArgumentError, ShapeError, TraceError
 from ..mode import clock, current, switch
+from ..ops import elementwise
 from ..ops.elementwise import astype_p, stop_gradient
 from ..primitive import Array, Primitive
 from ..tensor import Tensor
@@ -53,6 +56,15 @@ class Tracer(ArrayMethods):
     def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
         """Append an equation to the trace that this tracer belongs to."""
         return self.trace.emit(primitive, arrays, settings)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """For code outside of the engine what it stands for, so that isinstance is as it is without a trace."""
+        if sys._getframe(1).f_code.co_filename in CORE_FILES:
+            return Tracer
+        if self.var.weak:
+            return {"f": float, "i": int, "b": bool}[self.var.dtype.kind]
+        return np.ndarray if self.var.shape else self.var.dtype.type
 
     def __setitem__(self, key: Any, new: Any) -> None:
         raise TraceError(
@@ -89,6 +101,60 @@ class Tracer(ArrayMethods):
 
     def __repr__(self) -> str:
         return f"traced {self.var}"
+
+
+def _in_place(name: str) -> Callable[[Tracer, Any], Any]:
+    operation = getattr(operator, name)
+
+    def method(self: Tracer, other: Any) -> Any:
+        new = operation(self, other)
+        if not self.var.shape or not isinstance(new, Tracer):  # numbers are bound anew, and Tensors do not write
+            return new
+        owned = self.trace.holds(self)
+        if sys.getrefcount(self) - owned > _sole_references() or (not owned and self.trace.shares(self.var)):
+            raise TraceError(
+                f"{at(here())} writes into {self.trace.describe(self)}, which has another name too (it was given, kept, or is "
+                f"a view), while tracing {self.trace.name!r}: bind a new value, x = x {_SYMBOLS[name]} y"
+            )
+        if new.shape != self.shape or not np.can_cast(new.dtype, self.dtype, "same_kind"):
+            raise ShapeError(
+                f"{at(here())} cannot put shape {new.shape} {new.dtype} into shape {self.shape} {self.dtype} in place"
+            )
+        new = new if new.dtype == self.dtype else elementwise.astype(new, self.dtype)
+        if owned:
+            self.trace.replace(self, new)
+        return new
+
+    return method
+
+
+@functools.cache
+def _sole_references() -> int:
+    """What getrefcount says in an in-place operator of an object that only one variable refers to."""
+
+    class Probe:
+        def __iadd__(self, other: Any) -> Any:
+            return sys.getrefcount(self)
+
+    probe: Any = Probe()
+    probe += 1
+    return int(probe)
+
+
+_SYMBOLS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "truediv": "/",
+    "floordiv": "//",
+    "mod": "%",
+    "pow": "**",
+    "matmul": "@",
+}
+for _name in _SYMBOLS:
+    setattr(Tracer, f"__i{_name}__", _in_place(_name))
+# Operations whose result may show the memory of what they are given.
+_VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "diagonal", "flip", "getitem", "einsum", "reduce_to"})
 
 
 class _During:
@@ -334,6 +400,24 @@ class Trace:
             + " Use autograd.where(condition, a, b) instead of a branch, keep the value a Tensor and return it, "
             "or name the argument in compile(static=...) if it is a Python number"
         )
+
+    def holds(self, value: Tracer) -> int:
+        """How many references the trace itself has to a traced value, as that of a tensor or a gradient."""
+        kept = (*self.values.values(), *self.gradients.values(), *(g for g, _ in self.cotangents))
+        return sum(held is value for held in kept)
+
+    def replace(self, old: Tracer, new: Tracer) -> None:
+        """Note that a value or gradient of tensors has been written into."""
+        for tensor in [tensor for tensor, value in self.values.items() if value is old]:
+            self.write(tensor, new)
+        for tensor in [tensor for tensor, gradient in self.gradients.items() if gradient is old]:
+            self.write_grad(tensor, new)
+
+    def shares(self, var: Any) -> bool:
+        """Whether an array is one from outside, or may share its memory with another one."""
+        if all(eqn.out is not var for eqn in self.eqns):
+            return True
+        return any(eqn.primitive.name in _VIEWS and (eqn.out is var or var in eqn.inputs) for eqn in self.eqns)
 
     # ----- running -----
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

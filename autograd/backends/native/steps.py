@@ -15,6 +15,8 @@ from ...tensor import Tensor
 from . import profile
 from .program import NativeProgram
 
+_STACKED = ("tensor", "array", "float", "int", "bool")  # kinds of results that are rows of an array after many steps
+
 
 def body(
     program: NativeProgram, outcome: Outcome, inputs: list[str], tensors: Mapping[Tensor, str], names: dict[str, Any]
@@ -68,13 +70,13 @@ class Loop:
     def __post_init__(self) -> None:
         program, outcome = self.program, self.outcome
         complete = set(outcome.updates.values()) <= set(program.in_place)
-        returns = all(kind in ("tensor", "array") for kind, _ in outcome.leaves)
+        returns = all(kind in _STACKED for kind, _ in outcome.leaves)
         self.stacks = program.native and complete and returns and not self.accumulates
         self.walks = self.stacks and not any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
         place = program.in_place
         self._held = [(place[output], tensor) for tensor, output in outcome.updates.items() if output in place]
         self._read = sorted(set(range(len(program.graph.inputs))) - {number for number, _ in self._held})
-        returned = {output for kind, output in outcome.leaves if kind in ("tensor", "array")}
+        returned = {output for kind, output in outcome.leaves if kind in _STACKED}
         self._results = [
             (i, i in returned, out.shape, out.dtype)
             for i, out in enumerate(program.graph.outputs)
