@@ -121,9 +121,9 @@ def checkpoint(function: Function) -> Function:
         start = clock.tick()
         segment = _Segment(function, args, kwargs)
         y, leaves = segment.run([source.data for source in segment.sources])
-        if isinstance(y, np.ndarray | np.generic | float | int):
-            return y
         if not isinstance(y, Tensor):
+            if isinstance(y, Box | np.ndarray | np.generic | float | int):
+                return y
             raise ArgumentError(
                 f"checkpoint needs a function that returns one Tensor, {name_of(function)} returned {y!r}"
             )

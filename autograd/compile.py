@@ -136,6 +136,7 @@ class CompiledFunction:
             self._varying -= traced.failed
             self._varying |= {effect.place.identity for effect in traced.outcome.effects} - traced.failed
             program = build(self.function, traced, reason, self.backend, self._lock)
+            traced.keep_passes()
         self._programs.insert(0, program)
         self._history.append(program)
         result = program.run(args, kwargs)
@@ -150,6 +151,7 @@ class CompiledFunction:
     def _confirmed(self, program: Program, first: Traced, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of a second call of one kind, whose own trace shows whether the program may be used again."""
         second = record(self.function, args, kwargs, self._static, frozenset(place.identity for place in program.slots))
+        second.keep_passes()
         found = difference(first, second)
         if found is None and not program.passing:
             program.confirm()
@@ -260,7 +262,7 @@ class CompiledFunction:
         """Run compiled, put everything back, run eagerly, compare."""
         watched = static_arguments(self.function, args, kwargs, self._static)
         walk = guards.collect(self.function, None, watched)
-        state = Snapshot((name_of(self.function), self.function), *watched.values())
+        state = Snapshot((name_of(self.function), self.function), ("arguments", [args, kwargs]))
         given = [x for x in tree.flatten((args, kwargs))[0] if isinstance(x, Tensor)]
         held = list(dict.fromkeys([*given, *walk.tensors]))
         generators = [g for g, _ in walk.generators]

@@ -88,10 +88,18 @@ class Module:
             return self.forward(*inputs, **settings)
 
     def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, (Module, Tensor, list, tuple, dict)):
+            try:
+                old = object.__getattribute__(self, name)
+            except AttributeError:
+                old = None
+            if isinstance(value, Tensor) and isinstance(old, Tensor):
+                value.name = old.name if value.name is None else value.name  # (a running mean, at every step)
+            else:
+                object.__setattr__(
+                    self, "_named", False
+                )  # the tree has changed: it is named again when it is next used
         object.__setattr__(self, name, value)
-        leaf = isinstance(value, Tensor) and value.creator is None and not value.traced
-        if leaf or isinstance(value, (Module, list, tuple, dict)):
-            object.__setattr__(self, "_named", False)  # the tree has changed: it is named again when it is next used
 
     if not TYPE_CHECKING:
 
@@ -221,7 +229,7 @@ class Module:
     def _name_tree(self) -> None:
         """Give every module below its scope, and every tensor without a name of the user's choice its own."""
         if not self._scope and not any(isinstance(item, Module) for _, item in self.members()):
-            object.__setattr__(self, "_scope", type(self).__name__)  # a layer used on its own
+            self.__dict__["_scope"] = type(self).__name__  # a layer used on its own
         named = {id(self)}  # by whoever comes first, as paths are
         for _, module in self.named_modules():
             children = [(key, item) for key, item in module.members() if isinstance(item, Module)]
@@ -232,13 +240,13 @@ class Module:
                 if id(child) in named:
                     continue
                 named.add(id(child))
-                object.__setattr__(child, "_scope", label)
-                object.__setattr__(child, "_prefix", f"{module._prefix}{_snake(label)}_")
+                child.__dict__["_scope"] = label
+                child.__dict__["_prefix"] = f"{module._prefix}{_snake(label)}_"
             given = module.__dict__.setdefault("_given_names", {})
             for key, item in module.members():
                 if isinstance(item, Tensor) and (item.name is None or item.name == given.get(key)):
                     item.name = given[key] = module._prefix + _snake(key)
-            object.__setattr__(module, "_named", True)
+            module.__dict__["_named"] = True
 
     # -- looking at it -------------------------------------------------------------------------------------------------
 

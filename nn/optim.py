@@ -57,7 +57,10 @@ class Optimizer:
 
     def __setattr__(self, name: str, value: object) -> None:
         # A setting that comes as 1 or as np.float64(0.5) is the same number, and a compiled step is not to tell them apart.
-        old = self.__dict__.get(name)
+        try:
+            old = object.__getattribute__(self, name)
+        except AttributeError:
+            old = None
         if type(old) is float and isinstance(value, (int, np.number)):
             value = float(value)
         object.__setattr__(self, name, value)

@@ -234,7 +234,7 @@ class Snapshot:
         self._kept: list[Any] = [self._variables]
         self._tensors: list[tuple[Tensor, tuple[Any, ...]]] = []
         self._names: set[str] = set()
-        self._modules: dict[int, tuple[ModuleType, str, set[str]]] = {}
+        self._spaces: dict[int, tuple[Any, str, set[str]]] = {}  # modules and classes, with the names looked at so far
         self._queue: list[tuple[str, Any]] = list(reversed(roots))
         self._walk()
 
@@ -277,10 +277,13 @@ class Snapshot:
                 if not isinstance(value, IMMUTABLE) and id(value) not in self.known:
                     self.known[id(value)] = value
                     self._visit(value, label)
-            for module, label, done in list(self._modules.values()):
-                for name in sorted((self._names & vars(module).keys()) - done):
+            for space, label, done in list(self._spaces.values()):
+                for name in sorted(self._names - done):
                     done.add(name)
-                    self._variable(item(vars(module), name, ""), f"{label}.{name}")
+                    place = Place("", space, f".{name}", space, name, False)
+                    if not isinstance(space, type):
+                        place = item(vars(space), name, "")
+                    self._variable(place, f"{label}.{name}")
 
     def _variable(self, place: Place, label: str) -> None:
         place = Place(label, place.holder, place.suffix, place.container, place.key, place.item)
@@ -310,7 +313,7 @@ class Snapshot:
         elif isinstance(value, ModuleType):
             file = getattr(value, "__file__", None) or ""
             if not (value.__name__ in sys.builtin_module_names or is_library(file) or file in OWN_FILES):
-                self._modules[id(value)] = value, label, set()
+                self._spaces[id(value)] = value, label, set()
         elif isinstance(value, type):
             self._class(value)
         elif isinstance(value, _RANDOM):
@@ -391,15 +394,11 @@ class Snapshot:
             if base is not kind and id(base) in self.known:
                 continue
             self.known[id(base)] = base
+            self._spaces[id(base)] = base, base.__name__, set()
             for name, part in list(vars(base).items()):
-                if isinstance(part, FunctionType):
-                    self._queue.append((f"{base.__name__}.{name}", part))
-                elif not name.startswith("__"):
-                    function = next((f for a in ("fget", "__func__", "func") if (f := getattr(part, a, None))), None)
-                    if isinstance(function, FunctionType):
-                        self._queue.append((f"{base.__name__}.{name}", function))
-                    elif not hasattr(part, "__get__"):
-                        self._variable(Place("", base, f".{name}", base, name, False), f"{base.__name__}.{name}")
+                function = next((f for a in ("fget", "__func__", "func") if (f := getattr(part, a, None))), part)
+                if isinstance(function, FunctionType):
+                    self._queue.append((f"{base.__name__}.{name}", function))
 
     def _whole(self, value: Any, label: str) -> None:
         self._queue += [(label, part) for part in value if isinstance(value, set)]

@@ -455,6 +455,8 @@ class Trace:
                     self.name_value(held, name)
                     if isinstance(held, Tracer) and value.name is None:
                         value.name = name
+                elif isinstance(value, Tracer):
+                    self.name_value(value, name)
 
     def graph(self, outputs: Sequence[Atom], labels: Sequence[str]) -> Graph:
         """The finished program, its unnamed values named after nn scopes and the values they are the cotangents of."""

@@ -43,7 +43,13 @@ class Traced:
     given: list[Any]  # per leaf: what stood for it
     slots: list[Place]
     host: Host
+    passes: dict[Tensor, int]  # backward passes that gradients add up, which optimizers want to know
     failed: Identities  # identities of places that were tried as slots in vain
+
+    def keep_passes(self) -> None:
+        """Note in tensors how many backward passes their gradients now add up."""
+        for tensor, passes in self.passes.items():
+            tensor.passes = passes
 
     def watch(self, function: Callable[..., Any]) -> Walk:
         """The guards: what the run read, slots aside, which are inputs."""
@@ -189,13 +195,14 @@ def _record(
         if not host.right({f"a{i}": value for i, value in enumerate(values)}):
             raise TraceError(f"{recorder.name!r} computes numbers whose type depends on their values")
         outcome = collect(recorder, result, [c for c in changes if isinstance(c, Change)], known, host.names)
+        passes = {t: t.passes for t in recorder.gradients if t.serial < recorder.start}
         _check_slots(recorder, slots, given[count:], [v for _, v in places])
     finally:
         state.restore()
         for place, value in places:
             if place.get() is not value or isinstance(place, _Guarded):
                 place.put(value)
-    return Traced(recorder, outcome, structure, count, names, kinds, values, given, slots, host, frozenset())
+    return Traced(recorder, outcome, structure, count, names, kinds, values, given, slots, host, passes, frozenset())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
