@@ -423,8 +423,8 @@ class CompiledFunction:
         if not isinstance(args, tuple):
             raise ArgumentError(f"profile= is the tuple of a call's arguments, such as (x, y), not {args!r}")
         for program in self._programs:
-            if program.loop is not None:
-                times = program.loop.measure(args, MISS)
+            if program.steps is not None:
+                times = program.steps.measure(args, MISS)
                 if times is not MISS:
                     return program, times
         name = name_of(self.function)
