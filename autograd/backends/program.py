@@ -11,10 +11,11 @@ from typing import Any
 from .. import tree
 from ..errors import ArgumentError
 from ..ir import guards
+from ..ir.arguments import argument_names
 from ..ir.graph import Graph, Literal
 from ..ir.outcome import Outcome
 from ..ir.state import Place
-from ..ir.trace import Tracer, argument_names, name_of
+from ..ir.trace import Tracer, name_of
 from ..ir.transaction import Traced, leaf_kind, slot_kind
 from ..ir.walk import Walk
 from ..passes import optimise

@@ -7,7 +7,6 @@ function that raises half way leaves everything as it was.
 from __future__ import annotations
 
 import functools
-import inspect
 import operator
 import sys
 from collections.abc import Callable, Sequence
@@ -19,13 +18,14 @@ import numpy as np
 from .. import tree
 from ..array import ArrayMethods
 from ..blame import CORE_FILES, OWN_FILES, at, here, is_library
-from ..errors import ArgumentError, ShapeError, TraceError
+from ..errors import ShapeError, TraceError
 from ..mode import clock, current, switch
 from ..ops import elementwise
 from ..ops.elementwise import astype_p, stop_gradient
 from ..primitive import Array, Primitive
 from ..tensor import Tensor
 from . import files
+from .arguments import argument_names
 from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify
 
 # Operators that leave Python numbers Python numbers, and so keep them weak.
@@ -523,40 +523,6 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     finally:
         state.restore()
     return recorder.graph(outcome.outputs, outcome.labels)
-
-
-def argument_names(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[list[str], list[str]]:
-    """For every leaf of the arguments the parameter it belongs to, and its own name: indices and keys are appended."""
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"{name_of(function)} cannot be called like this: {error}") from error
-    given: list[tuple[str, str]] = []
-    for name, parameter in bound.signature.parameters.items():
-        if name in bound.arguments:
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                given += [(name, f"{name}_{i}") for i in range(len(bound.arguments[name]))]
-            elif len(given) < len(args):
-                given.append((name, name))
-    given += [(name, name) for name in kwargs]
-    values = [*args, *kwargs.values()]
-    found = [
-        (parameter, leaf) for (parameter, name), v in zip(given, values, strict=True) for leaf in _leaf_names(v, name)
-    ]
-    return [parameter for parameter, _ in found], [leaf for _, leaf in found]
-
-
-def _leaf_names(value: Any, name: str) -> list[str]:
-    leaves, structure = tree.flatten(value)
-    if structure == tree.LEAF:
-        return [name]
-    if isinstance(value, dict):
-        return [label for key in structure[1] for label in _leaf_names(value[key], f"{name}_{key}")]
-    if isinstance(value, (list, tuple)):
-        return [label for i, part in enumerate(value) for label in _leaf_names(part, f"{name}_{i}")]
-    return [f"{name}_{i}" for i in range(len(leaves))]
 
 
 def stand_in(recorder: Trace, value: Any, name: str) -> Any:

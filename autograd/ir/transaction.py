@@ -14,12 +14,13 @@ from ..blame import OWN_FILES, at, is_library
 from ..errors import TraceError
 from ..tensor import Tensor, constant
 from . import guards
+from .arguments import argument_names
 from .host import Host, split
 from .outcome import Outcome, carried, collect
 from .randomness import TracedGenerator, Watch
 from .reading import Reads
 from .state import Change, Entries, Items, Loss, Place, Snapshot
-from .trace import Trace, Tracer, argument_names, name_of, stand_in
+from .trace import Trace, Tracer, name_of, stand_in
 from .walk import Guard, Walk
 
 Identities = frozenset[tuple[Any, str]]
