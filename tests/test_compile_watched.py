@@ -4,9 +4,11 @@ import array
 import collections
 import contextvars
 import dataclasses
+import enum
 import functools
 import gc
 import math
+import operator
 import os
 import random
 import types
@@ -80,6 +82,64 @@ class Slotted:
 class Config:
     rate: Any
     kind: str = "plain"
+
+
+class Dynamic:
+    def __init__(self):
+        self.held = {"rate": 2.0}
+
+    def __getattr__(self, name):
+        return self.__dict__["held"][name]
+
+
+class Described:
+    value = 2.0
+
+    def __get__(self, instance, owner):
+        return self.value
+
+
+class Entered:
+    rate = 2.0
+
+    def __enter__(self):
+        return self.rate
+
+    def __exit__(self, *exception):
+        pass
+
+
+def entered(held, x):
+    with held as rate:
+        return x * rate
+
+
+class Iterated:
+    def __init__(self):
+        self.items = [2.0]
+
+    def __iter__(self):
+        return iter(self.items)
+
+    def __len__(self):
+        return len(self.items)
+
+    def __mul__(self, other):
+        return other * sum(self.items)
+
+
+class Private:
+    def __init__(self):
+        self.__rate = 2.0
+
+    def go(self, x):
+        return x * self.__rate
+
+    def change(self):
+        self.__rate = 5.0
+
+
+RATE = operator.attrgetter("rate")
 
 
 def fresh(kind: type) -> type:
@@ -229,6 +289,53 @@ HELD = {
     "method_put_between": (
         lambda: type("Child", (fresh(Thing),), {})(), lambda h, x: h(x),
         lambda h: setattr(type(h), "go", lambda self, x: x * 5.0)),
+    "method_hidden_by_another": (
+        lambda: type("Child", (fresh(Thing),), {"go": lambda self, x: super(type(self), self).go(x)})(),
+        lambda h, x: h(x),
+        lambda h: setattr(type(h).__mro__[1], "go", lambda self, x: x * 5.0),
+    ),
+    "inherited_one_not_run": (
+        lambda: type("Child", (fresh(Thing),), {"go": lambda self, x: x * 9.0})(),
+        lambda h, x: type(h).__mro__[1].go(h, x),
+        lambda h: setattr(type(h).__mro__[1], "go", lambda self, x: x * 5.0),
+    ),
+    "property_of_a_metaclass": (
+        lambda: type("Meta", (type,), {"k": 2.0, "p": property(lambda cls: cls.k)})("Of", (), {}),
+        lambda h, x: x * h.p,
+        lambda h: setattr(type(h), "k", 5.0),
+    ),
+    "enumeration": (
+        lambda: enum.Enum("Kind", "one").one,
+        lambda h, x: x * getattr(h, "rate", 2.0),
+        lambda h: setattr(h, "rate", 5.0),
+    ),
+    "format": (
+        lambda: Thing(rate=2.0),
+        lambda h, x: x * float("{.rate}".format(h)),  # noqa: UP032
+        lambda h: setattr(h, "rate", 5.0),
+    ),
+    "attribute_getter": (lambda: Thing(rate=2.0), lambda h, x: x * RATE(h), lambda h: setattr(h, "rate", 5.0)),
+    "user_string": (
+        lambda: collections.UserString("2"),
+        lambda h, x: x * float(str(h)),
+        lambda h: setattr(h, "data", "5"),
+    ),
+    "generic_getattr": (
+        lambda: Dynamic(),
+        lambda h, x: x * h.rate,
+        lambda h: h.held.update(rate=5.0),
+    ),
+    "descriptor": (
+        lambda: type("Of", (), {"rate": Described()})(),
+        lambda h, x: x * h.rate,
+        lambda h: setattr(vars(type(h))["rate"], "value", 5.0),
+    ),
+    "context_manager": (lambda: Entered(), entered, lambda h: setattr(h, "rate", 5.0)),
+    "iterated": (lambda: Iterated(), lambda h, x: x * sum(h), lambda h: h.items.append(5.0)),
+    "length": (lambda: Iterated(), lambda h, x: x * len(h), lambda h: h.items.append(5.0)),
+    "truth": (lambda: Iterated(), lambda h, x: x * (2.0 if h else 3.0), lambda h: h.items.clear()),
+    "operator": (lambda: Iterated(), lambda h, x: h * x, lambda h: h.items.append(5.0)),
+    "private": (lambda: Private(), lambda h, x: h.go(x), lambda h: h.change()),
     "other_bases": (
         lambda: type("Child", (type("A", (Thing,), {}),), {})(), lambda h, x: h(x),
         lambda h: setattr(type(h), "__bases__", (louder(Thing),))),

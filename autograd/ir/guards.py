@@ -86,10 +86,14 @@ def collect(
 
     `arguments` has by variable of the entry what the call was given that is no array: name and value.
     """
-    walk = Walk(codes)
-    walk.start(function)
-    walk.arguments(arguments)
-    return walk
+    named: set[str] = set()
+    while True:
+        walk = Walk(codes, named)
+        walk.start(function)
+        walk.arguments(arguments)
+        if walk.named == named:
+            return walk
+        named = walk.named  # what only a function in reach says is read: once more, with these names
 
 
 def checks(walk: Walk) -> tuple[list[str], dict[str, Any]]:
@@ -109,6 +113,8 @@ def checks(walk: Walk) -> tuple[list[str], dict[str, Any]]:
 
 def _condition(guard: Guard, expected: str) -> str:
     value = guard.expected
+    if guard.path[0] == "(" and value is False:
+        return guard.path
     if isinstance(value, Contents):
         return f"not {expected}.hold({guard.path})"
     if not guard.by_value or isinstance(value, (bool, type(None))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import functools
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from types import CodeType
 
@@ -36,9 +37,9 @@ class Reads:
         decides: whether contents of arrays may have become Python numbers or decided what was done next.
     """
 
-    def __init__(self, codes: Iterable[CodeType]) -> None:
+    def __init__(self, codes: Iterable[CodeType], named: Iterable[str] = ()) -> None:
         self.decides = self.kinds = False
-        self.asked: set[str] = set()
+        self.asked = set(named)
         self.names: set[str] = set()
         self.anything = False
         for code in codes:
@@ -61,6 +62,8 @@ def _asked_for(code: CodeType) -> tuple[frozenset[str], bool]:
     if _BY_NAME & names:
         asked.update(texts)
         anything |= _puts_names_together(code)
+    if names & {"format", "format_map"}:
+        asked.update(name for text in _texts(code.co_consts) for name in re.findall(r"\.([A-Za-z_]\w*)", text))
     if code.co_exceptiontable and any(i.opname == "CHECK_EXC_MATCH" for i in dis.get_instructions(code)):
         asked.update(names)
     if "suppress" in names:

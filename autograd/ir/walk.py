@@ -23,7 +23,7 @@ import random
 import re
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from types import (
@@ -43,9 +43,21 @@ import numpy as np
 from ..blame import CORE_FILES, OWN_FILES, is_library
 from ..primitive import Primitive
 from ..tensor import Tensor
+from .objects import (
+    MISSING,
+    Put,
+    attribute_setter,
+    function_of,
+    is_container,
+    of_library,
+    replace_default,
+    setter,
+    slots,
+    static,
+    variable_setter,
+)  # fmt: skip
 from .reading import Reads, globals_of
 
-Put = Callable[[Any], None]
 Part = tuple[Any, str, str, Put | None]  # a value, what a person would call it, how code reaches it, what replaces it
 
 IMMUTABLE = (
@@ -61,7 +73,6 @@ _BY_SHAPE = (
 )  # fmt: skip
 _VIEWS = (collections.abc.KeysView, collections.abc.ValuesView, collections.abc.ItemsView)
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class of an object that can be given another one
-_MISSING = object()
 MANY = 32  # items; a longer list of plain values is compared in one piece
 
 
@@ -79,16 +90,17 @@ class Guard:
 class Walk:
     """Collects guards, and the tensors, arrays and generators in reach; `codes` is the code that ran, None for any."""
 
-    def __init__(self, codes: Mapping[CodeType, Any] | None) -> None:
+    def __init__(self, codes: Mapping[CodeType, Any] | None, named: Iterable[str] = ()) -> None:
         self.codes = codes
-        self.reads = None if codes is None else Reads(codes)
+        self.named = set(named)  # further names, of attributes that functions in reach look for
+        self.reads = None if codes is None else Reads(codes, named)
         self.roots: dict[str, Any] = {"g_static": static}
         self.guards: list[Guard] = []
         self.generators: list[tuple[np.random.Generator, Put]] = []
         self.tensors: dict[Tensor, str] = {}
         self.arrays: list[tuple[np.ndarray[Any, Any], str, str]] = []  # with label and path
         self._seen: dict[int, str] = {}  # objects gone into, with their path
-        self._seen_classes: set[int] = set()
+        self._seen_attributes: set[tuple[int, str]] = set()  # of classes
         self._kept: list[Any] = []  # so that no id is used twice
         self._by_shape: list[str] = []  # paths of what may be another object at the next call
 
@@ -138,10 +150,13 @@ class Walk:
 
     def _visit(self, value: Any, label: str, path: str, put: Put | None) -> Iterator[Part] | None:
         """Guard one value; what it holds is to be visited next."""
+        met = self._seen.get(id(value), "")
         if isinstance(value, IMMUTABLE):
             self.must_be(label, path, value, put=put)
-            return None
-        met = self._seen.get(id(value), "")
+            if met or not isinstance(value, enum.Enum):
+                return None
+            self._seen[id(value)] = root = self.root(value)
+            return self._object(value, label, root)
         by_shape = path[0] == "a" and not met and self._has_shape(value)
         if by_shape:
             self.must_be(f"type of {label}", f"type({path})", type(value), by_value=False)
@@ -192,16 +207,20 @@ class Walk:
         elif isinstance(value, _BYTES):
             self.must_be(f"contents of {label}", f"bytes({name})", bytes(value))
         elif isinstance(value, contextvars.ContextVar):
-            yield value.get(_MISSING), label, f"{name}.get({self.root(_MISSING)})", _variable_setter(value)
+            yield value.get(MISSING), label, f"{name}.get({self.root(MISSING)})", variable_setter(value)
         elif isinstance(value, weakref.ref):
             yield value(), label, f"{name}()", None
         elif isinstance(value, _VIEWS):
             of = "mapping" if hasattr(value, "mapping") else "_mapping"
             yield from self._contents(getattr(value, of), label, f"{name}.{of}")
+        elif isinstance(value, (operator.attrgetter, operator.methodcaller)):
+            self.named.update(
+                part for name in value.__reduce__()[1] if isinstance(name, str) for part in name.split(".")
+            )
         elif isinstance(value, Primitive):
             self._rules(value, name)
         else:
-            if _is_container(value):
+            if is_container(value):
                 yield from self._contents(value, label, name)
             yield from self._object(value, label, name)
 
@@ -216,6 +235,8 @@ class Walk:
         """Items of a sequence, mapping or set."""
         if isinstance(value, os._Environ):
             yield value._data, label, f"{name}._data", None  # type: ignore[attr-defined]
+        elif isinstance(value, collections.UserString):
+            self.must_be(label, f"str({name})", str(value))
         elif isinstance(value, Mapping):
             items = dict(value)
             if items and all(isinstance(x, _TEXT) for pair in items.items() for x in pair):
@@ -224,7 +245,7 @@ class Walk:
             self.must_be(f"keys of {label}", f"[*{name}]", list(items))
             for i, (key, part) in enumerate(items.items()):
                 place = f"{name}[{key!r}]" if type(key) in (str, int) else f"[*{name}.values()][{i}]"
-                yield part, f"{label}[{key!r}]", place, _setter(value, key)
+                yield part, f"{label}[{key!r}]", place, setter(value, key)
         elif isinstance(value, Set):
             others = [item for item in value if not isinstance(item, IMMUTABLE)]
             plain = {item for item in value if isinstance(item, IMMUTABLE)}
@@ -237,7 +258,7 @@ class Walk:
             if not isinstance(value, tuple) or name[0] == "a":
                 self.must_be(f"len({label})", f"len({name})", len(value))
             for i, part in enumerate(value):
-                yield part, f"{label}[{i}]", f"{name}[{i}]", _setter(value, i)
+                yield part, f"{label}[{i}]", f"{name}[{i}]", setter(value, i)
 
     def _function(self, function: FunctionType, label: str, name: str) -> Iterator[Part]:
         """What a function reads besides its arguments: cells, globals, defaults, and attributes of its own."""
@@ -256,12 +277,12 @@ class Walk:
             except ValueError:  # not assigned yet
                 continue
             held = f"{name}.__closure__[{i}]" if name[0] == "a" else self.root(cell)
-            yield value, code.co_freevars[i], f"{held}.cell_contents", _attribute_setter(cell, "cell_contents")
+            yield value, code.co_freevars[i], f"{held}.cell_contents", attribute_setter(cell, "cell_contents")
         space = function.__globals__
         held = self.root(space)
         for global_name in globals_of(code):
             if global_name in space:
-                yield space[global_name], global_name, f"{held}[{global_name!r}]", _setter(space, global_name)
+                yield space[global_name], global_name, f"{held}[{global_name!r}]", setter(space, global_name)
             else:
                 self.must_be(f"{global_name} is a global", f"({global_name!r} in {held})", False)
                 if hasattr(builtins, global_name):
@@ -276,14 +297,14 @@ class Walk:
         else:
             self.must_be(f"number of defaults of {label}", f"len({name}.__defaults__)", len(defaults))
             for i, value in enumerate(defaults):
-                put = functools.partial(_replace_default, function, defaults, i)
+                put = functools.partial(replace_default, function, defaults, i)
                 yield value, f"{label} default {i}", f"{name}.__defaults__[{i}]", put
         if named is None:
             self.must_be(f"keyword defaults of {label}", f"{name}.__kwdefaults__", None)
         else:
             self.must_be(f"keyword defaults of {label}", f"[*{name}.__kwdefaults__]", list(named))
             for key, value in named.items():
-                yield value, f"{label} default {key}", f"{name}.__kwdefaults__[{key!r}]", _setter(named, key)
+                yield value, f"{label} default {key}", f"{name}.__kwdefaults__[{key!r}]", setter(named, key)
 
     def _module(self, module: ModuleType, label: str) -> Iterator[Part]:
         """Globals of a module; of a library's only data, since its code stays as it is."""
@@ -295,7 +316,7 @@ class Walk:
         for name in sorted(self.reads.names & space.keys()):
             value = space[name]
             if not library:
-                yield value, f"{label}.{name}", f"{held}[{name!r}]", _setter(space, name)
+                yield value, f"{label}.{name}", f"{held}[{name!r}]", setter(space, name)
             elif not callable(value) and not isinstance(value, ModuleType):
                 yield value, f"{label}.{name}", f"{held}[{name!r}]", None
         for name in sorted(self.reads.asked - space.keys()) if not library else ():
@@ -305,6 +326,7 @@ class Walk:
         """Attributes of an object and of its class, or of a class."""
         if isinstance(value, type):
             yield from self._class(value)
+            yield from self._class(type(value))
             return
         kind = type(value)
         own = getattr(value, "__dict__", None)
@@ -312,62 +334,83 @@ class Walk:
             if name[0] != "a" and kind.__flags__ & _HEAP_TYPE:
                 self.must_be(f"class of {label}", f"type({name})", kind, by_value=False)
             yield from self._attributes(value, own, label, name)
-        for slot in _slots(kind):
+        for slot in slots(kind):
             if self._wanted(slot):
-                part = getattr(value, slot, _MISSING)
-                if part is _MISSING:
+                part = getattr(value, slot, MISSING)
+                if part is MISSING:
                     self.must_be(f"{label} has {slot}", f"hasattr({name}, {slot!r})", False)
                 else:
-                    yield part, f"{label}.{slot}", f"{name}.{slot}", _attribute_setter(value, slot)
-        yield from self._class(kind)
+                    yield part, f"{label}.{slot}", f"{name}.{slot}", attribute_setter(value, slot)
+        yield from self._class(kind, own if isinstance(own, dict) else ())
 
     def _attributes(self, value: Any, own: dict[str, Any], label: str, name: str) -> Iterator[Part]:
         """What the object's own dict holds, and that it hides nothing of its class."""
         everything = isinstance(value, SimpleNamespace)
-        library = _of_library(type(value)) and not everything and not isinstance(value, FunctionType)
+        library = of_library(type(value)) and not everything and not isinstance(value, FunctionType)
         held = f"{name}.__dict__"
         if name[0] != "a" and own is value.__dict__:
             held = self.root(own)
             self.must_be(f"attributes of {label}", f"{name}.__dict__", own, by_value=False)
         if everything:
             self.must_be(f"attributes of {label}", f"[*{held}]", list(own))
-        elif self.reads is not None and not library:
-            absent = frozenset(self.reads.names - own.keys())
-            self.must_be(f"{label} has attributes of its own", f"{self.root(absent)}.isdisjoint({held})", True)
+        elif self.reads is not None and not library and (absent := sorted(self._of_class(type(value)) - own.keys())):
+            hidden = " or ".join(f"{attribute!r} in {held}" for attribute in absent)
+            if len(absent) > 4:
+                hidden = f"not {held}.keys().isdisjoint({self.root(frozenset(absent))})"
+            self.must_be(f"{label} has {' or '.join(absent)} of its own", f"({hidden})", False)
         for attribute, part in list(own.items()):
             if library:  # whose code is not looked at: what it computes with, not what it notes
                 wanted = attribute == "__wrapped__" or isinstance(part, np.ndarray)
             else:
                 wanted = everything or self._wanted(attribute)
             if wanted:
-                yield part, f"{label}.{attribute}", f"{held}[{attribute!r}]", _setter(own, attribute)
+                yield part, f"{label}.{attribute}", f"{held}[{attribute!r}]", setter(own, attribute)
+
+    def _of_class(self, kind: type) -> set[str]:
+        """Attributes that the code finds in the class, or asks for in vain, unless an object has its own."""
+        assert self.reads is not None
+        assert self.codes is not None
+        found = set(self.reads.asked)
+        for base in kind.__mro__:
+            if not of_library(base):
+                found.update(attribute for attribute, part in vars(base).items() if self._found(attribute, part))
+                maker = vars(base).get("__getattr__")
+                if isinstance(maker, FunctionType) and maker.__code__ in self.codes:
+                    found |= self.reads.names
+        return {attribute for attribute in found if attribute[:2] != "__"}
 
     def _wanted(self, attribute: str) -> bool:
         reads = self.reads
         return reads is None or reads.anything or attribute in reads.names or attribute == "__wrapped__"
 
-    def _class(self, kind: type) -> Iterator[Part]:
-        """What the code found in a class and its bases: the methods that ran, properties, shared values."""
+    def _class(self, kind: type, own: Container[str] = ()) -> Iterator[Part]:
+        """What the code found in a class and its bases: the methods that ran, properties, values that are not the object's."""
         reads = self.reads
-        if reads is None or id(kind) in self._seen_classes:
+        if reads is None or of_library(kind):
             return
-        self._seen_classes.add(id(kind))
-        self._kept.append(kind)
-        name = ""
         done: set[str] = set()
         for base in kind.__mro__:
-            if _of_library(base):
-                continue
-            for attribute, part in list(vars(base).items()):
-                if attribute in done or not self._found(attribute, part):
+            for attribute, part in list(vars(base).items()) if not of_library(base) else ():
+                if not self._found(attribute, part):
                     continue
+                first = static(kind, attribute) is part
                 done.add(attribute)
-                name = name or self.root(kind)
-                yield from self._class_attribute(kind, base, attribute, part, name)
-        for attribute in sorted(reads.asked - done) if not _of_library(kind) else ():
-            if not hasattr(kind, attribute):
-                name = name or self.root(kind)
-                self.must_be(f"{kind.__name__} has {attribute}", f"hasattr({name}, {attribute!r})", False)
+                if (not first or attribute in own) and not isinstance(function_of(part), FunctionType):
+                    continue
+                holder = kind if first else base  # (a method that another one hides ran by way of super)
+                if self._meet(holder, attribute):
+                    yield from self._class_attribute(holder, base, attribute, part, self.root(holder))
+        for attribute in sorted(reads.asked - done):
+            if not hasattr(kind, attribute) and self._meet(kind, attribute):
+                self.must_be(f"{kind.__name__} has {attribute}", f"hasattr({self.root(kind)}, {attribute!r})", False)
+
+    def _meet(self, kind: type, attribute: str) -> bool:
+        """Whether an attribute of a class is met for the first time."""
+        if (id(kind), attribute) in self._seen_attributes:
+            return False
+        self._seen_attributes.add((id(kind), attribute))
+        self._kept.append(kind)
+        return True
 
     def _found(self, attribute: str, part: Any) -> bool:
         """Whether the code can have found this in a class: it ran, or it is named and no function that did not run."""
@@ -375,7 +418,7 @@ class Walk:
         assert self.codes is not None
         if isinstance(part, (GetSetDescriptorType, MemberDescriptorType)):
             return False
-        function = _function_of(part)
+        function = function_of(part)
         if isinstance(function, FunctionType):
             if function.__code__ in self.codes:
                 return True
@@ -390,10 +433,10 @@ class Walk:
         if not plain and getattr(kind, attribute, None) is not part:  # bound anew at every access
             path = f"g_static({name}, {attribute!r})"
         if plain:
-            yield part, label, path, _attribute_setter(base, attribute)
+            yield part, label, path, attribute_setter(base, attribute)
             return
         self.must_be(label, path, part, by_value=False)
-        function = _function_of(part)
+        function = function_of(part)
         if isinstance(function, FunctionType):
             if id(function) not in self._seen:
                 self._seen[id(function)] = root = self.root(function)
@@ -414,59 +457,3 @@ class Walk:
             self.must_be("random.getstate()", f"{self.root(random)}.getstate()", random.getstate())
         if "getcwd" in names:
             self.must_be("os.getcwd()", f"{self.root(os)}.getcwd()", os.getcwd())
-
-
-def static(kind: type, attribute: str) -> Any:
-    """What stands in a class or its bases under a name, not bound to anything."""
-    return next((vars(base)[attribute] for base in kind.__mro__ if attribute in vars(base)), _MISSING)
-
-
-def _of_library(kind: type) -> bool:
-    """Whether a class belongs to Python, an installed package or the engine, whose code is not looked at."""
-    module = sys.modules.get(kind.__module__)
-    file = getattr(module, "__file__", None) or ""
-    return kind.__module__ in sys.builtin_module_names or is_library(file) or file in CORE_FILES
-
-
-def _is_container(value: Any) -> bool:
-    if isinstance(value, (list, tuple, dict, collections.deque, set, frozenset)):
-        return True
-    return isinstance(value, (Mapping, Sequence, Set)) and _of_library(type(value))
-
-
-def _slots(kind: type) -> Iterator[str]:
-    """Names of the slots that a class of the user's has."""
-    for base in kind.__mro__:
-        if not _of_library(base):
-            yield from (name for name, part in vars(base).items() if isinstance(part, MemberDescriptorType))
-
-
-def _function_of(part: Any) -> Any:
-    """The Python function behind a method, property, class method and the like; anything else as it is."""
-    for attribute in ("fget", "__func__", "func", "__wrapped__"):
-        part = getattr(part, attribute, part)
-    return part
-
-
-def _setter(container: Any, key: Any) -> Put | None:
-    if not isinstance(container, (list, dict, collections.deque, collections.abc.MutableMapping)):
-        return None
-    return lambda new: container.__setitem__(key, new)
-
-
-def _attribute_setter(holder: Any, name: str) -> Put:
-    return lambda new: setattr(holder, name, new)
-
-
-def _variable_setter(variable: contextvars.ContextVar[Any]) -> Put:
-    def put(new: Any) -> None:
-        variable.set(new)
-
-    return put
-
-
-def _replace_default(function: FunctionType, defaults: tuple[Any, ...], i: int, new: Any) -> None:
-    """Put another value in place of one default; the tuple itself comes back with its last value."""
-    now = function.__defaults__ or ()
-    changed = (*now[:i], new, *now[i + 1 :])
-    function.__defaults__ = defaults if all(map(operator.is_, changed, defaults)) else changed
