@@ -63,7 +63,7 @@ class ArrayMethods(Box):
         return elementwise.neg(self)
 
     def __pos__(self) -> Array:
-        return self
+        return self.kept()
 
     def __abs__(self) -> Array:
         return elementwise.abs_p(self)
@@ -177,7 +177,7 @@ def _fresh(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
     if isinstance(data, Box):
         if dtype is not None:
             return elementwise.astype(data, dtype)
-        return data if trace is None else trace.strong(data)
+        return data if trace is None else trace.strong(data.kept())
     number = isinstance(data, (int, float)) and not isinstance(data, np.generic)
     if dtype is None and number and requires_grad:
         dtype = np.float64

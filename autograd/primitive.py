@@ -36,6 +36,10 @@ class Box:
     creator: Primitive | None = None
     apply_op: Callable[[Primitive, Sequence[Array], dict[str, Any]], Array]
 
+    def kept(self) -> Any:
+        """What to keep of it where it must stay as it is."""
+        return self
+
 
 class Primitive:
     """One operation: its name, its value, its gradients.

@@ -122,7 +122,7 @@ class Tensor(ArrayMethods):
         array([3., 4.])
         """
         source = raw_value(new)
-        self.data = source if isinstance(source, Box) else source.copy()
+        self.data = source.kept() if isinstance(source, Box) else source.copy()
         return self
 
     def numpy(self) -> Any:
@@ -291,8 +291,10 @@ class Tensor(ArrayMethods):
                 )
         if not wrt:
             arrays = ()
-        elif trace is None and len(arrays) > 1:
-            arrays = [_own_constant(a) for a in arrays]  # (a trace reads the caller's arrays anew at each run)
+        elif trace is not None:  # (which reads the caller's arrays anew at each run)
+            arrays = [a.kept() if isinstance(a, Box) else a for a in arrays]
+        elif len(arrays) > 1:
+            arrays = [_own_constant(a) for a in arrays]
         out = record(mode, primitive, tuple(arrays), wrt, settings, value)
         if mode.anomaly is not None:
             mode.anomaly.inspect(out, primitive, values)

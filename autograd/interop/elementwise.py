@@ -29,7 +29,7 @@ def promoted(ufunc: np.ufunc, *arrays: Array) -> list[Array]:
 @implements("positive", "conjugate")
 def positive(x: Array) -> Array:
     """x itself: arrays here are real."""
-    return x
+    return x.kept()
 
 
 @implements("real")
@@ -107,7 +107,7 @@ def astype_(x: Array, dtype: Any) -> Array:
 @implements("copy")
 def copy(a: Array) -> Array:
     """The same values; recorded results never change, so nothing is copied."""
-    return a
+    return a.kept()
 
 
 # ----- selection -----

@@ -6,7 +6,6 @@ function that raises half way leaves everything as it was.
 
 from __future__ import annotations
 
-import functools
 import operator
 import sys
 from collections.abc import Callable, Sequence
@@ -55,7 +54,10 @@ class Tracer(ArrayMethods):
 
     def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
         """Append an equation to the trace that this tracer belongs to."""
-        return self.trace.emit(primitive, arrays, settings)
+        out = self.trace.emit(primitive, arrays, settings)
+        if primitive.name in _VIEWS and self.trace.phase != "backward":
+            self.trace.viewed |= {out.var, *(a.var for a in arrays if isinstance(a, Tracer))}
+        return out
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -73,11 +75,13 @@ class Tracer(ArrayMethods):
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
-        return self
+        return self.copy()
 
     def copy(self) -> Tracer:
-        """Itself: traced values never change."""
-        return self
+        """The same value, which stays as it is when this array is written into."""
+        return Tracer(self.trace, self.var)
+
+    kept = copy
 
     @property
     def data(self) -> Any:
@@ -110,35 +114,21 @@ def _in_place(name: str) -> Callable[[Tracer, Any], Any]:
         new = operation(self, other)
         if not self.var.shape or not isinstance(new, Tracer):  # numbers are bound anew, and Tensors do not write
             return new
-        owned = self.trace.holds(self)
-        if sys.getrefcount(self) - owned > _sole_references() or (not owned and self.trace.shares(self.var)):
+        if not self.trace.may_change(self):
             raise TraceError(
-                f"{at(here())} writes into {self.trace.describe(self)}, which has another name too (it was given, kept, or is "
-                f"a view), while tracing {self.trace.name!r}: bind a new value, x = x {_SYMBOLS[name]} y"
+                f"{at(here())} writes into {self.trace.describe(self)}, whose memory others see too (it was given, or has a "
+                f"view), while tracing {self.trace.name!r}: bind a new value, x = x {_SYMBOLS[name]} y"
             )
         if new.shape != self.shape or not np.can_cast(new.dtype, self.dtype, "same_kind"):
             raise ShapeError(
                 f"{at(here())} cannot put shape {new.shape} {new.dtype} into shape {self.shape} {self.dtype} in place"
             )
-        new = new if new.dtype == self.dtype else elementwise.astype(new, self.dtype)
-        if owned:
-            self.trace.replace(self, new)
-        return new
+        self.var = (new if new.dtype == self.dtype else elementwise.astype(new, self.dtype)).var
+        for tensor in [tensor for tensor, value in self.trace.values.items() if value is self]:
+            self.trace.write(tensor, self)
+        return self
 
     return method
-
-
-@functools.cache
-def _sole_references() -> int:
-    """What getrefcount says in an in-place operator of an object that only one variable refers to."""
-
-    class Probe:
-        def __iadd__(self, other: Any) -> Any:
-            return sys.getrefcount(self)
-
-    probe: Any = Probe()
-    probe += 1
-    return int(probe)
 
 
 _SYMBOLS = {
@@ -196,6 +186,7 @@ class Trace:
         self.cotangents: list[tuple[Tracer, Any]] = []  # of which values
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by id: code that ran, and whether it is the user's
         self.finished = False
+        self.viewed: set[Any] = set()  # arrays that share their memory with others
         self.foreign = False  # whether a primitive of the user's is among the equations
         self._stamps: dict[Tensor, int] = {}
 
@@ -401,23 +392,12 @@ class Trace:
             "or name the argument in compile(static=...) if it is a Python number"
         )
 
-    def holds(self, value: Tracer) -> int:
-        """How many references the trace itself has to a traced value, as that of a tensor or a gradient."""
-        kept = (*self.values.values(), *self.gradients.values(), *(g for g, _ in self.cotangents))
-        return sum(held is value for held in kept)
-
-    def replace(self, old: Tracer, new: Tracer) -> None:
-        """Note that a value or gradient of tensors has been written into."""
-        for tensor in [tensor for tensor, value in self.values.items() if value is old]:
-            self.write(tensor, new)
-        for tensor in [tensor for tensor, gradient in self.gradients.items() if gradient is old]:
-            self.write_grad(tensor, new)
-
-    def shares(self, var: Any) -> bool:
-        """Whether an array is one from outside, or may share its memory with another one."""
-        if all(eqn.out is not var for eqn in self.eqns):
-            return True
-        return any(eqn.primitive.name in _VIEWS and (eqn.out is var or var in eqn.inputs) for eqn in self.eqns)
+    def may_change(self, value: Tracer) -> bool:
+        """Whether a traced array may be written into: all who hold it see that, but nobody sees it through a view."""
+        if value in self.arguments or value.var in self.viewed:
+            return False
+        kept = (*self.values.values(), *self.gradients.values())
+        return any(held is value for held in kept) or any(eqn.out is value.var for eqn in self.eqns)
 
     # ----- running -----
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
