@@ -22,7 +22,7 @@ from .walk import IMMUTABLE
 # A leaf of a result: its kind and what belongs to it.
 #   "tensor", "array", "float", "int", "bool": the number of an output
 #   "parameter": the numbers of the outputs that are its value and its gradient (or None)
-#   "host": a local variable of the entry; "same": a tensor from outside; "copy": an array; "static": any other value
+#   "host": a local variable of the entry; "same": a tensor from outside; "copy": an array or set made anew at each call; "static": any other value
 Leaf = tuple[str, Any]
 _NUMBERS = {"f": "float", "i": "int", "b": "bool"}
 
@@ -123,7 +123,7 @@ class _Sorter:
             return _NUMBERS[atom.dtype.kind] if atom.weak else "array", self.output(atom, label)
         if isinstance(value, TracedGenerator):
             return "static", value.generator
-        if isinstance(value, np.ndarray) and id(value) not in self.known:
+        if isinstance(value, np.ndarray | set | bytearray) and id(value) not in self.known:
             return "copy", value
         return "static", value
 
