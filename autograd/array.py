@@ -17,6 +17,7 @@ from .mode import current
 from .ops import elementwise, linalg, reduce, shape
 from .primitive import Array, Box, Primitive
 from .protocols import array_function, array_ufunc, leaves_the_graph
+from .subclasses import check_all, in_own_order
 
 
 def _both_ways(operation: Primitive) -> tuple[Any, Any]:
@@ -182,11 +183,11 @@ def _fresh(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
     if dtype is None and number and requires_grad:
         dtype = np.float64
     try:
-        value = np.array(data, dtype=dtype)
+        value = np.array(check_all(data), dtype=dtype)
     except (ValueError, TypeError) as error:
         raise DTypeError(f"a Tensor needs numbers in a regular shape, got {type(data).__name__}: {error}") from error
     if value.dtype.kind not in "biufc":
         raise DTypeError(f"a Tensor needs numbers, got dtype {value.dtype} from {type(data).__name__}")
     if requires_grad and value.dtype.kind != "f":
         raise DTypeError(f"gradients need a float dtype, got {value.dtype}. Use x.astype(float), or dtype=float")
-    return value if value.ndim else value[()]
+    return in_own_order(value) if value.ndim else value[()]

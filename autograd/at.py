@@ -11,6 +11,7 @@ from .errors import DTypeError
 from .ops.elementwise import astype, where
 from .ops.shape import ARRAY, broadcast_to, concatenate, getitem, getitem_p, reshape, scatter_add, split_index
 from .primitive import Array, Box
+from .subclasses import numbers
 
 
 class At:
@@ -55,7 +56,7 @@ class At:
 
     def _fitted(self, value: Array) -> Array:
         """The value, cast and broadcast to the elements at the key."""
-        value, dtype = value if isinstance(value, Box) else np.asarray(value), self._x.dtype
+        value, dtype = value if isinstance(value, Box) else numbers(value), self._x.dtype
         if not np.can_cast(value.dtype, dtype, "same_kind"):
             raise DTypeError(f"cannot put {value.dtype} into an array of {dtype}: use .astype({dtype}) first")
         return broadcast_to(astype(value, dtype), self._shape())

@@ -25,6 +25,7 @@ from .ir.transaction import Initialising, Traced, record
 from .mode import current
 from .passes.fuse import fusion_groups
 from .passes.memory import nbytes
+from .subclasses import numbers
 from .tensor import Tensor
 
 BACKENDS = ("numpy", "native")
@@ -234,7 +235,7 @@ class CompiledFunction:
         array([3., 7.])
         """
         leaves, structure = tree.flatten((stacked, stacked_kwargs))
-        arrays = [np.asarray(_array(x)) for x in leaves]
+        arrays = [numbers(_array(x), "an argument of scan") for x in leaves]
         lengths = {x.shape[0] if x.ndim else None for x in arrays}
         if len(lengths) != 1 or None in lengths:
             raise ArgumentError(

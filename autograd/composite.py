@@ -14,11 +14,12 @@ from .ops.linalg import matmul
 from .ops.reduce import max, sum
 from .ops.shape import reshape, transpose
 from .primitive import Array, Box
+from .subclasses import numbers
 
 
 def _array(x: Array) -> Array:
     """x itself where it stands for an array, else an array of it."""
-    return x if isinstance(x, Box) else np.asarray(x)
+    return x if isinstance(x, Box) else numbers(x)
 
 
 _WIDER = dict.fromkeys("bhilqBHILQ", np.dtype(np.float64)) | {"e": np.dtype(np.float32)}

@@ -115,7 +115,10 @@ class _Run:
         taken = {id(seed) for seed in seeds}
         parts = []
         for g, leaf, x in zip(gs, self.leaves, self.given, strict=True):
-            parts.append(None if leaf is None else self.finish(g, leaf, isinstance(x, Tensor), taken))
+            part = None if leaf is None else self.finish(g, leaf, isinstance(x, Tensor), taken)
+            if isinstance(part, np.ndarray) and isinstance(x, np.ndarray) and not x.dtype.isnative:
+                part = part.astype(x.dtype)
+            parts.append(part)
         return tree.unflatten(self.structure, parts)
 
     def finish(self, g: Any, like: Any, boxed: bool, taken: set[int]) -> Any:
@@ -231,7 +234,13 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
     def derived(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         if isinstance(argnums, int) and 0 <= argnums < len(args):
             x = args[argnums]
-            if type(x) is np.ndarray and x.dtype.kind == "f" and current().plain and not DEPTH.get():
+            if (
+                type(x) is np.ndarray
+                and x.dtype.kind == "f"
+                and x.dtype.isnative
+                and current().plain
+                and not DEPTH.get()
+            ):
                 return _by_array(function, args, kwargs, argnums)
         run = _Run("grad", function, args, kwargs, _chosen("grad", argnums, args))
         y = run.scalar()

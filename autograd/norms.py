@@ -13,6 +13,7 @@ from .ops.elementwise import abs_p, astype, power, sqrt, where
 from .ops.reduce import kept_shape, max, min, sum
 from .ops.shape import reshape, transpose
 from .primitive import Array, Box
+from .subclasses import numbers
 
 
 def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -44,7 +45,7 @@ def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -
 
 
 def _inexact(x: Array) -> Array:
-    x = x if isinstance(x, Box) else np.asarray(x)
+    x = x if isinstance(x, Box) else numbers(x)
     return x if x.dtype.kind == "f" else astype(x, float)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .errors import SignatureError
+from .subclasses import check_all, check_array
 
 Array = Any  # an ndarray, a NumPy scalar, or a Box standing for one
 Rule = Callable[..., Array]  # rule(g, y, *arrays, **settings): cotangent of one input, given that of the output y
@@ -92,14 +93,20 @@ class Primitive:
             self.check(arrays, settings)
         box: Box | None = None
         for array in arrays:
-            if isinstance(array, Box) and (box is None or array.level > box.level):
-                box = array
+            if type(array) is np.ndarray:
+                continue
+            if isinstance(array, Box):
+                if box is None or array.level > box.level:
+                    box = array
+            elif isinstance(array, np.ndarray):
+                check_array(array, f"an argument of {self.name}")
         try:
             if box is None:
                 return self.forward(*arrays, **settings)
             return box.apply_op(self, arrays, settings)
         except TypeError:
             self.check(arrays, settings)  # Python itself refuses the settings that a function does not have
+            check_all(arrays, f"an argument of {self.name}")
             raise
 
     def check(self, arrays: Sequence[Array], settings: dict[str, Any]) -> None:

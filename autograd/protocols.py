@@ -20,6 +20,7 @@ from .errors import ArgumentError, AxisError, DTypeError, InplaceError, OutOfBou
 from .mode import DEPTH, current
 from .ops import elementwise, shape
 from .primitive import REGISTRY, Array, Box
+from .subclasses import check_all
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -140,6 +141,8 @@ def array_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
                 "or use x.numpy() to leave the graph"
             )
         kwargs = {k: value for k, value in kwargs.items() if k in override.names}
+    for value in (*args, *kwargs.values()):
+        check_all(value, f"an argument of numpy.{_name(function)}")
     try:
         return override.call(*args, **kwargs)
     except (ValueError, TypeError, IndexError) as error:
@@ -194,6 +197,7 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     function = _UFUNCS.get(ufunc)
     if function is None:
         raise _refusal(ufunc)
+    check_all(inputs, f"an argument of numpy.{name}")
     if kwargs.get("out") is not None:
         raise DTypeError(_no_out(name if method == "__call__" else f"{name}.{method}"))
     if method == "__call__":

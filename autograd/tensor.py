@@ -22,6 +22,7 @@ from .ops.shape import reshape
 from .primitive import Array, Box, Primitive
 from .protocols import as_array, leaves_the_graph
 from .safety import refuse_inside, refuse_lost, refuse_write
+from .subclasses import numbers, operand
 
 _new = object.__new__
 _frame = sys._getframe
@@ -270,6 +271,8 @@ class Tensor(ArrayMethods):
             arrays = mode.batch.lifted(arrays)
         try:
             if trace is None:
+                if len(arrays) > 1:
+                    arrays = [a if isinstance(a, Box) else operand(a) for a in arrays]
                 values = [a.value if isinstance(a, Tensor) else a for a in arrays]
                 plain = mode.plain and not isinstance(self.value, Box)
                 value = (primitive.forward if plain else primitive)(*values, **settings)
@@ -412,7 +415,8 @@ def _operator(compute: Callable[[Any, Any], Any], primitive: Primitive, reflecte
         elif isinstance(other, (float, int)):
             right, wrt = other, _WRT[self.requires_grad, False]
         elif isinstance(other, (np.ndarray, np.generic, list, tuple)):
-            return general(np.asarray(other), self) if reflected else general(self, np.asarray(other))
+            other = numbers(other, f"an argument of {primitive.name}")
+            return general(other, self) if reflected else general(self, other)
         else:
             return NotImplemented
         try:
@@ -445,7 +449,7 @@ def raw_value(value: Any) -> Any:
     if isinstance(value, Tensor):
         leaves_the_graph(value, "a plain value", "x.detach()")
         return value.data
-    return value if isinstance(value, Box) else np.asarray(value)
+    return value if isinstance(value, Box) else numbers(value, "the new value")
 
 
 def tape(root: Tensor) -> list[Tensor]:

@@ -21,6 +21,7 @@ from .mode import MODE, clock, current
 from .ops.reduce import sum as total_of
 from .ops.shape import broadcast_to, expand_dims
 from .primitive import REGISTRY, Array, Box, Primitive
+from .subclasses import numbers
 from .tensor import Tensor, constant, record
 
 Function = Callable[..., Any]
@@ -201,7 +202,7 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
 
 def _row(x: Array, frame: Frame, axis: int) -> Tensor:
     """What the function is given for a batch."""
-    x = x if isinstance(x, Box) else np.array(x)
+    x = x if isinstance(x, Box) else np.array(numbers(x))
     inside = enter(x, frame=frame, axis=axis % x.ndim)
     if not isinstance(inside, Tensor):
         return constant(inside)

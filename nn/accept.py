@@ -107,6 +107,10 @@ def rows(values: Any, name: str, dtype: np.dtype[Any] | None) -> np.ndarray:
         raise DTypeError(
             f"{name} is a masked array, whose mask would be lost: use {name}.filled(...) or leave rows out"
         )
+    if isinstance(values, np.ndarray) and type(values) not in (np.ndarray, np.memmap):
+        raise DTypeError(
+            f"{name} is a {type(values).__name__}, of which only the numbers would be kept: use np.asarray({name})"
+        )
     try:
         data = array(values)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a compiled step returns beside what it computes: constants of every kind, as eager, made anew where eager makes them."""
+"""What a compiled step returns beside what it computes: constants of every kind, made anew where eager makes them anew."""
 
 import collections
 

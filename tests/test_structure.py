@@ -17,7 +17,7 @@ PACKAGES = ("autograd", "nn", "demos")
 # Imports inside autograd go from later rows to earlier ones; modules of one row may know each other.
 LAYERS = (
     ("errors", "files", "kernels"),
-    ("blame", "tree", "mode"),
+    ("blame", "subclasses", "tree", "mode"),
     ("primitive",),
     ("ops",),
     ("anomaly", "at", "composite", "norms", "protocols", "safety"),

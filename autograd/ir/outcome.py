@@ -22,7 +22,8 @@ from .walk import IMMUTABLE
 # A leaf of a result: its kind and what belongs to it.
 #   "tensor", "array", "float", "int", "bool": the number of an output
 #   "parameter": the numbers of the outputs that are its value and its gradient (or None)
-#   "host": a local variable of the entry; "same": a tensor from outside; "copy": an array or set made anew at each call; "static": any other value
+#   "host": a local variable of the entry; "same": a tensor from outside
+#   "copy": an array or set made anew at each call; "static": any other value
 Leaf = tuple[str, Any]
 _NUMBERS = {"f": "float", "i": "int", "b": "bool"}
 

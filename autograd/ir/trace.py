@@ -22,6 +22,7 @@ from ..mode import clock, current, switch
 from ..ops import elementwise
 from ..ops.elementwise import astype_p, stop_gradient
 from ..primitive import Array, Primitive
+from ..subclasses import check_array
 from ..tensor import Tensor
 from . import files
 from .arguments import argument_names
@@ -175,7 +176,9 @@ class Trace:
         self.pulled = ""  # scope of the tensor whose cotangent is being pulled back
         self.inputs: list[Var] = []
         self.eqns: list[Eqn] = []
-        self.constants: dict[int, tuple[Var, Any]] = {}
+        self.constants: dict[int, tuple[Var, Any]] = {}  # by id of the array
+        self._kept: list[Any] = []  # so that no id is used twice
+        self._in_own_order: dict[Var, Tracer] = {}
         self.values: dict[Tensor, Any] = {}  # current value of every tensor read or written
         self.gradients: dict[Tensor, Any] = {}
         self.arguments: dict[Tensor | Tracer, Var] = {}
@@ -229,13 +232,25 @@ class Trace:
             array, np.generic
         ):
             return Literal(array)
-        array = np.asarray(array)
+        if not isinstance(array, np.ndarray):
+            array = np.asarray(array)
+        check_array(array, "an array that is computed with")
         if array.ndim == 0:
             return Literal(array[()])
         known = self.constants.get(id(array))
         if known is None:
-            known = self.constants[id(array)] = (Var(array.shape, array.dtype, "constant"), array)
-        return known[0]
+            self._kept.append(array)
+            known = self.constants[id(array)] = (Var(array.shape, array.dtype, "constant"), np.asarray(array))
+        return self.in_own_order(known[0]).var
+
+    def in_own_order(self, var: Var) -> Tracer:
+        """A tracer of an array of the caller, with its bytes in the machine's order as in all tensors."""
+        own, tracer = self._in_own_order.get(var), Tracer(self, var)
+        if own is None:
+            native = var.dtype.newbyteorder("=")
+            own = tracer if var.dtype.isnative else self.emit(astype_p, (tracer,), {"dtype": native})
+            self._in_own_order[var] = own
+        return own
 
     def number(self, value: Any) -> Tracer:
         """A tracer for a number written into the program."""
@@ -522,6 +537,7 @@ def stand_in(recorder: Trace, value: Any, name: str) -> Any:
         if array.dtype.kind not in "biuf":
             return value
         tracer = recorder.input(array.shape, array.dtype, name, weak=type(value) is float)
-        recorder.arguments[tracer] = tracer.var
-        return tracer
+        own = tracer if array.dtype.isnative else recorder.in_own_order(tracer.var)
+        recorder.arguments[own] = tracer.var
+        return own
     return value

@@ -12,6 +12,7 @@ import numpy as np
 from .. import tree
 from ..blame import OWN_FILES, at, is_library
 from ..errors import TraceError
+from ..subclasses import check_array
 from ..tensor import Tensor, constant
 from . import guards
 from .arguments import argument_names
@@ -110,6 +111,8 @@ def leaf_kind(leaf: Any, static: bool) -> tuple[str, Any]:
     if not static:
         if isinstance(leaf, Tensor):
             return "tensor", (leaf.shape, leaf.dtype, leaf.requires_grad)
+        if isinstance(leaf, np.ndarray):
+            check_array(leaf, "an argument of a compiled step")
         if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
             return "array", (leaf.shape, leaf.dtype)
         if type(leaf) is float:

@@ -203,9 +203,11 @@ astype_p = Primitive(
 def astype(x: Array, dtype: np.typing.DTypeLike) -> Array:
     """x cast to a dtype; the gradient is cast back to the dtype of x (none flows through integers and bools).
 
+    The bytes of tensors are in the machine's order, whatever that of the dtype is.
+
     >>> import autograd as ag
     >>> ag.astype(ag.Tensor([1, 2]), float).data
     array([1., 2.])
     """
-    target = np.dtype(dtype)
+    target = np.dtype(dtype).newbyteorder("=")
     return astype_p(x if target.kind == "f" else stop_gradient(x), dtype=target)

@@ -13,6 +13,7 @@ import numpy as np
 from .. import kernels
 from ..errors import ArgumentError, OutOfBoundsError, ShapeError, TraceError
 from ..primitive import Array, Box, Primitive, Rule, Spec, shape_of
+from ..subclasses import numbers
 from .axes import axis_number, axis_numbers, lengths, whole
 
 Shape = tuple[int, ...]
@@ -30,7 +31,7 @@ def _movement(
 
 
 def _arrays(arrays: Sequence[Array]) -> list[Array]:
-    return [a if isinstance(a, Box) else np.asarray(a) for a in arrays]
+    return [a if isinstance(a, Box) else numbers(a) for a in arrays]
 
 
 # ----- shape -----

@@ -39,6 +39,15 @@ class Place:
         """Whether the elements lie next to each other in order."""
         return all(n == 1 or s == c for n, s, c in zip(self.shape, self.strides, row_major(self.shape), strict=True))
 
+    def as_bits(self) -> Place:
+        """The same memory as elements that machine code can copy: of other dtypes the bits are all that counts."""
+        if self.dtype in KINDS:
+            return self
+        words = max(1, self.dtype.itemsize // 8)  # a longdouble is two
+        dtype = np.dtype(f"i{self.dtype.itemsize // words}")
+        shape, strides = (*self.shape, words), (*(s * words for s in self.strides), 1)
+        return Place(self.base, dtype, shape, strides, self.offset * words)
+
     def broadcast(self, shape: Shape) -> Place:
         """The same elements, repeated along new and length-one axes."""
         extra = len(shape) - len(self.shape)

@@ -6,10 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ...ir.graph import Atom, Literal, Var
 from . import draws, gather, matmul, moves, parts, registers, repeats, running
@@ -191,11 +188,8 @@ class Segment:
         for number, out in enumerate(lowering.graph.outputs):
             if number not in lowering.keep and out not in lowering.homes:
                 source = lowering.places[out]  # type: ignore[index]
-                dtype = (
-                    out.dtype if out.dtype in KINDS else np.dtype(f"i{out.dtype.itemsize}")
-                )  # the bits are all that counts
-                target = fresh(lowering.base_of_output(number), dtype, out.shape)
-                copy(self.code, replace(source, dtype=dtype), target)
+                target = fresh(lowering.base_of_output(number), out.dtype, out.shape)
+                copy(self.code, source.as_bits(), target.as_bits())
 
     def text(self, name: str) -> str:
         """The function, with the pointers it uses taken from the table.
