@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .errors import SignatureError
-from .subclasses import check_all, check_array
+from .subclasses import check_all
 
 Array = Any  # an ndarray, a NumPy scalar, or a Box standing for one
 Rule = Callable[..., Array]  # rule(g, y, *arrays, **settings): cotangent of one input, given that of the output y
@@ -93,13 +93,10 @@ class Primitive:
             self.check(arrays, settings)
         box: Box | None = None
         for array in arrays:
-            if type(array) is np.ndarray:
-                continue
-            if isinstance(array, Box):
-                if box is None or array.level > box.level:
-                    box = array
-            elif isinstance(array, np.ndarray):
-                check_array(array, f"an argument of {self.name}")
+            if isinstance(array, Box) and (box is None or array.level > box.level):
+                box = array
+            elif isinstance(array, np.ndarray) and type(array) is not np.ndarray:
+                check_all(array, f"an argument of {self.name}")
         try:
             if box is None:
                 return self.forward(*arrays, **settings)

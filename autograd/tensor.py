@@ -267,12 +267,9 @@ class Tensor(ArrayMethods):
         """Compute a primitive on the values and record how the result was made."""
         mode = current()
         trace = mode.trace
-        if mode.batch is not None:
-            arrays = mode.batch.lifted(arrays)
+        arrays = mode.batch.lifted(arrays) if mode.batch else arrays if trace else [*map(operand, arrays)]
         try:
             if trace is None:
-                if len(arrays) > 1:
-                    arrays = [a if isinstance(a, Box) else operand(a) for a in arrays]
                 values = [a.value if isinstance(a, Tensor) else a for a in arrays]
                 plain = mode.plain and not isinstance(self.value, Box)
                 value = (primitive.forward if plain else primitive)(*values, **settings)
@@ -415,8 +412,7 @@ def _operator(compute: Callable[[Any, Any], Any], primitive: Primitive, reflecte
         elif isinstance(other, (float, int)):
             right, wrt = other, _WRT[self.requires_grad, False]
         elif isinstance(other, (np.ndarray, np.generic, list, tuple)):
-            other = numbers(other, f"an argument of {primitive.name}")
-            return general(other, self) if reflected else general(self, other)
+            return general(numbers(other), self) if reflected else general(self, numbers(other))
         else:
             return NotImplemented
         try:
@@ -449,7 +445,7 @@ def raw_value(value: Any) -> Any:
     if isinstance(value, Tensor):
         leaves_the_graph(value, "a plain value", "x.detach()")
         return value.data
-    return value if isinstance(value, Box) else numbers(value, "the new value")
+    return value if isinstance(value, Box) else numbers(value)
 
 
 def tape(root: Tensor) -> list[Tensor]:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
+from ..array import ArrayMethods
+from ..errors import DTypeError
 from ..protocols import answers_plainly, refuses
+
+
+def _masked(array: Any) -> NoReturn:
+    """Where masked arrays look for the numbers of what they are combined with, as if it were one of them."""
+    raise DTypeError("masked arrays are not combined with tensors, whose gradients would be lost: use m.filled(...)")
+
+
+ArrayMethods._data = property(_masked)  # type: ignore[attr-defined]
 
 # Integers, truths and text have no gradient to lose.
 answers_plainly(

@@ -241,7 +241,8 @@ class Trace:
         if known is None:
             self._kept.append(array)
             known = self.constants[id(array)] = (Var(array.shape, array.dtype, "constant"), np.asarray(array))
-        return self.in_own_order(known[0]).var
+        own: Atom = self.in_own_order(known[0]).var
+        return own
 
     def in_own_order(self, var: Var) -> Tracer:
         """A tracer of an array of the caller, with its bytes in the machine's order as in all tensors."""
