@@ -98,9 +98,7 @@ class Primitive:
             elif isinstance(array, np.ndarray) and type(array) is not np.ndarray:
                 check_all(array, f"an argument of {self.name}")
         try:
-            if box is None:
-                return self.forward(*arrays, **settings)
-            return box.apply_op(self, arrays, settings)
+            return self.forward(*arrays, **settings) if box is None else box.apply_op(self, arrays, settings)
         except TypeError:
             self.check(arrays, settings)  # Python itself refuses the settings that a function does not have
             check_all(arrays, f"an argument of {self.name}")

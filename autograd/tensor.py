@@ -94,10 +94,7 @@ class Tensor(ArrayMethods):
         mode = current()
         if mode.batch is not None:
             mode.batch.refuse_write(self)
-        new = raw_value(new)
-        if new.shape != self.value.shape:
-            raise ShapeError(f"cannot put shape {new.shape} into {called(self)}: make a new Tensor for another shape")
-        new = self._cast(new, called(self))
+        new = self._fitting(new, called(self))
         if mode.trace is not None:
             mode.trace.write(self, new)
         else:
@@ -106,9 +103,11 @@ class Tensor(ArrayMethods):
                 clock.written[id(new)] = self.changed
             self.value = new
 
-    def _cast(self, new: Array, into: str) -> Array:
-        """A value in the dtype of this tensor, where no more than precision is lost; a NumPy scalar where it is a number."""
-        dtype = self.value.dtype
+    def _fitting(self, new: Any, into: str) -> Array:
+        """A value in the shape and dtype of this tensor, where no more than precision is lost by it."""
+        new, dtype = raw_value(new), self.value.dtype
+        if new.shape != self.value.shape:
+            raise ShapeError(f"cannot put shape {new.shape} into {into}: make a new Tensor for another shape")
         if new.dtype != dtype:
             if not np.can_cast(new.dtype, dtype, "same_kind"):
                 raise DTypeError(f"cannot put {new.dtype} into {into} of {dtype}: use .astype({dtype}) first")
@@ -178,10 +177,7 @@ class Tensor(ArrayMethods):
     def grad(self, new: Any) -> None:
         trace, self.passes = current().trace, 0
         if new is not None:
-            new = raw_value(self.value.dtype.type(new) if isinstance(new, int | float) else new)
-            if new.shape != self.value.shape:
-                raise ShapeError(f"a gradient of shape {new.shape} does not fit {called(self)}")
-            new = self._cast(new, f"the gradient of {called(self)}")
+            new = self._fitting(new, f"the gradient of {called(self)}")
         if trace is None:
             self._grad = new
         else:
