@@ -1352,7 +1352,7 @@ ZEROS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, float], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("passed", [False], ids=["closed over"])
+@pytest.mark.parametrize("passed", [False, True], ids=["closed over", "an argument"])
 @pytest.mark.parametrize("where", ZEROS)
 def test_a_zero_that_becomes_minus_zero_is_seen(where, passed):
     """0.0 == -0.0, and 1 / x tells them apart."""

@@ -255,8 +255,11 @@ def test_rounding_is_explained_where_it_is_large(text, backend):
 
 
 # ----- the runner -----
-def job(seed, backends):
-    """What a worker of the tests does: seed 2 ends its process, seed 4 takes for ever."""
+def job(seed, backends, begun):
+    """What a worker of the tests does: seed 2 ends its process, seed 4 takes for ever compiled, seed 5 also eagerly."""
+    if seed == 5:
+        time.sleep(60)
+    begun()
     if seed == 2:
         os._exit(7)
     if seed == 4:
@@ -271,6 +274,7 @@ def test_a_crash_and_a_hang_are_findings_and_the_run_goes_on():
     assert sorted(found) == list(range(6))
     differences = {seed: what["numpy"]["differences"] for seed, what in found.items() if "differences" in what["numpy"]}
     assert differences == {2: ["the process ended with exit code 7"], 4: ["no result within 4 seconds"]}
+    assert found[5] == {"numpy": {"refused": "NumPy itself gives no result"}}
 
 
 def test_the_record_goes_on_where_it_was_and_is_never_half_written(tmp_path):

@@ -49,6 +49,12 @@ class Operation:
     text: str
     places: tuple[Place, ...]
 
+    @property
+    def factorises(self) -> bool:
+        """Whether LAPACK computes it."""
+        primitive = REGISTRY.get(self.name.rpartition(".")[2])
+        return "linalg" in self.text or "polyfit" in self.text or (primitive is not None and primitive.kind == "linalg")
+
 
 P = ModuleType("P")  # the primitives, under the name that programs use
 vars(P).update(REGISTRY)

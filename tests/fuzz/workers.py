@@ -17,15 +17,16 @@ LIMIT = 120.0  # seconds for one program, its reduction included
 Found = dict[str, dict[str, Any]]  # by backend
 
 
-def work(seed: int, backends: Iterable[str], smaller: bool = True) -> Found:
-    """One program by every backend."""
+def work(seed: int, backends: Iterable[str], begun: Callable[[], None] = lambda: None) -> Found:
+    """One program by every backend; `begun` is called when it has been run eagerly."""
     program = write(seed)
     eager = run(program, None)
+    begun()
     found: Found = {}
     for backend in backends:
         checked = check(program, backend, eager)
         left, differences = program, checked.differences
-        if differences and smaller:
+        if differences:
             left, differences = reduced(program, backend)
         found[backend] = {"refused": checked.refused, "operations": list(program.operations)}
         if differences:
@@ -40,7 +41,7 @@ def _serve(pipe: Connection, job: Callable[..., Found], backends: list[str]) -> 
             seed = pipe.recv()
         except EOFError:
             return
-        pipe.send(job(seed, backends))
+        pipe.send(job(seed, backends, lambda: pipe.send(None)))
 
 
 class _Worker:
@@ -51,16 +52,36 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.seed: int | None = None
-        self.since = 0.0
+        self.since, self.begun = 0.0, False
 
     def give(self, seed: int) -> None:
-        self.seed, self.since = seed, time.monotonic()
+        self.seed, self.since, self.begun = seed, time.monotonic(), False
         self.pipe.send(seed)
 
     def end(self) -> None:
         self.process.kill()
         self.process.join()
         self.pipe.close()
+
+
+def _outcome(worker: _Worker, backends: list[str], limit: float, ready: bool) -> Found | None:
+    """What came of the worker's program; None while it is running.  A worker that is lost is ended."""
+    if ready:
+        try:
+            found: Found | None = worker.pipe.recv()
+        except (EOFError, ConnectionError):
+            worker.process.join()
+            problem = f"the process ended with exit code {worker.process.exitcode}"
+            worker.end()
+            return {backend: {"differences": [problem]} for backend in backends}
+        worker.begun = worker.begun or found is None
+        return found
+    if time.monotonic() - worker.since < limit:
+        return None
+    worker.end()
+    if not worker.begun:
+        return {backend: {"refused": "NumPy itself gives no result"} for backend in backends}
+    return {backend: {"differences": [f"no result within {limit:g} seconds"]} for backend in backends}
 
 
 def run_all(
@@ -82,21 +103,12 @@ def run_all(
             for i, worker in enumerate(workers):
                 if worker.seed is None:
                     continue
-                seed, problem = worker.seed, ""
-                if worker.pipe in ready:
-                    try:
-                        found = worker.pipe.recv()
-                    except (EOFError, ConnectionError):
-                        worker.process.join()
-                        problem = f"the process ended with exit code {worker.process.exitcode}"
-                elif time.monotonic() - worker.since > limit:
-                    problem = f"no result within {limit:g} seconds"
-                else:
+                found = _outcome(worker, backends, limit, worker.pipe in ready)
+                if found is None:
                     continue
-                if problem:
-                    found = {backend: {"differences": [problem]} for backend in backends}
-                    worker.end()
-                    worker = workers[i] = _Worker(job, backends)
+                seed = worker.seed
+                if not worker.process.is_alive():
+                    workers[i] = worker = _Worker(job, backends)
                 worker.seed = None
                 report(seed, found)
                 if waiting:

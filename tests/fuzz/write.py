@@ -36,7 +36,7 @@ SHAPES = (
     (2, 2, 2),
 )
 LARGEST = 200  # elements of a value
-WITH_STATE, WITH_MANY, MIXED = 0.45, 0.06, 0.25  # shares of the programs
+WITH_STATE, WITH_MANY, MIXED, ODD = 0.45, 0.06, 0.25, 0.2  # shares of the programs
 
 
 class Writer:
@@ -54,7 +54,7 @@ class Writer:
         self.changes: list[str] = []  # what may change between calls
         self.values: list[str] = []
         self.operations: list[str] = []
-        self.mixed = self.chance(MIXED)
+        self.mixed, self.odd = self.chance(MIXED), self.chance(ODD)
         self.dtype = self.pick(("f8", "f8", "f8", "f4", "f4", *FLOATS))
 
     # ----- chance -----
@@ -76,6 +76,10 @@ class Writer:
         value = eval(name, self.space)
         return value.value if isinstance(value, Tensor) else value
 
+    def finite(self, text: str) -> bool:
+        """Whether LAPACK may have it: some of its factorisations never return for nan and infinities."""
+        return bool(np.isfinite(np.asarray(self.look(text), float)).all())
+
     def value(self) -> str:
         """A value made so far, later ones more often; a fresh one where there is none."""
         if not self.values:
@@ -93,8 +97,8 @@ class Writer:
         if self.mixed and not floats:
             dtype = self.pick((*FLOATS, *INTEGERS))
         layout = self.pick(tuple(LAYOUTS)) if self.chance(0.3) else "plain"
-        if self.chance(0.12) and domain not in ("matrix", "definite"):
-            domain = self.pick(("odd", "whole"))
+        if self.odd and self.chance(0.5) and domain not in ("matrix", "definite"):
+            domain = "odd"
         elif domain == "real" and self.chance(0.3):
             domain = self.pick(("whole", "positive", "unit"))
         assert domain in DOMAINS
@@ -150,7 +154,10 @@ class Writer:
     def operation(self) -> tuple[str, str]:
         """A name of the table and a call of it."""
         made: Operation = self.pick(OPERATIONS[self.pick(NAMES)])
-        return made.name, made.text.format(*(self.fitting(place) for place in made.places))
+        given = [self.fitting(place) for place in made.places]
+        if made.factorises and (self.odd or not all(self.finite(argument) for argument in given)):
+            return self.operation()
+        return made.name, made.text.format(*given)
 
     def accept(self, text: str, name: str = "", results: bool = True) -> bool:
         """Run a statement; keep it if it works, and its value if that is one to go on with."""
