@@ -328,3 +328,24 @@ def test_betas_are_a_pair_of_fractions(betas):
 def test_parameters_that_are_no_list_are_refused(parameters):
     with pytest.raises(ArgumentError, match="parameters must be a list of Tensors or a Module"):
         nn.optim.SGD(parameters)
+
+
+@pytest.mark.parametrize("optimizer", [optim.SGD, optim.RMSProp, optim.Adam])
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">f2"])
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_parameters_of_the_other_byte_order(optimizer, dtype, backend):
+    steps = []
+    for order in (dtype, dtype[1:]):
+        w = Tensor(np.array([1.0, -2.0, 0.5], order), requires_grad=True)
+        rule = optimizer([w], learning_rate=0.125)
+
+        def step(w=w, rule=rule):
+            rule.zero_grad()
+            (w * w).sum().backward()
+            rule.step()
+
+        run = step if backend == "eager" else ag.compile(step, backend=backend)
+        for _ in range(4):
+            run()
+        steps.append(w.data.astype("f8").tolist())
+    assert steps[0] == steps[1] != [1.0, -2.0, 0.5]

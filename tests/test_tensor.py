@@ -348,3 +348,12 @@ def test_at_keeps_shape_and_dtype_and_takes_values_that_broadcast():
     assert x.data.tolist() == [[1, 2], [3, 4]]
     y.sum().backward()
     assert x.grad.tolist() == [[0, 1], [0, 1]] and x.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtypes", [("f4", "f8"), (">f4", "f4"), ("f8", ">f8"), ("f2", "g"), ("i4", "i8")])
+def test_what_is_put_in_from_another_dtype_can_be_written_into(dtypes):
+    t = Tensor(np.ones(3, dtypes[0]))
+    t.data = np.full(3, 4, dtypes[1])
+    t.data -= 1
+    assert t.dtype == dtypes[0] and t.data.tolist() == [3.0, 3.0, 3.0]
+    assert ag.astype(Tensor(np.ones(3)), "f4").value.base is None

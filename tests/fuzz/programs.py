@@ -16,6 +16,7 @@ from tests.fuzz.arrays import array
 from tests.fuzz.operations import P
 
 GIVEN: dict[str, Any] = {
+    "__name__": "program",
     "ag": ag, "nn": nn, "np": np, "P": P, "Tensor": Tensor, "array": array, "inf": np.inf, "nan": np.nan, "dtype": np.dtype,
     "State": parts.State, "Descent": parts.Descent, "Averaged": parts.Averaged, **parts.FUNCTIONS,
 }  # fmt: skip

@@ -20,7 +20,7 @@ import numpy as np
 
 import autograd as ag
 from autograd import Tensor, tree
-from autograd.errors import AutogradError
+from autograd.errors import AutogradError, GraphError
 from tests.fuzz.compare import RUNS, disturbed, explained, same
 from tests.fuzz.programs import GIVEN, Program
 from tests.fuzz.snapshot import Leaf, snapshot
@@ -136,13 +136,18 @@ def check(program: Program, backend: str, eager: list[Call] | None = None) -> Ch
         if got.error is not None and want.error is None:
             return _refusal(number, got)
         if want.error is not None:
-            if got.error is None:
+            if got.error is None and not _is_documented(want.error):
                 return Checked([f"call {number}: eager raises {_text(want.error)}, compiled does not"])
             return Checked([])
         found = _differences(number, got.after, want.after, rounding)
         if found:
             return Checked(found)
     return Checked([])
+
+
+def _is_documented(error: Exception) -> bool:
+    """What a compiled step returns or keeps carries no graph: a second pass through it meets nothing that is freed."""
+    return isinstance(error, GraphError) and "graph already freed" in str(error)
 
 
 def _refusal(number: int, got: Call) -> Checked:

@@ -63,6 +63,8 @@ def _walk_into(value: Any, kind: str, path: str, found: dict[str, Leaf], grads: 
         return
     else:
         attributes = getattr(value, "__dict__", {})
+        if type(value).__module__.startswith(("autograd.", "nn.")):  # what is private there is nobody's business
+            attributes = {name: item for name, item in attributes.items() if name[0] != "_"}
         found[path] = Leaf(kind, getattr(value, "__qualname__", ""))
         items = [(f"{path}.{name}", item) for name, item in attributes.items()]
     for name, item in items:
