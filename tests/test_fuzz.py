@@ -93,7 +93,7 @@ def test_every_primitive_and_every_operation_of_the_tables_can_be_drawn():
 def test_arrays_of_every_dtype_and_layout(layout):
     for dtype in (*FLOATS, *INTEGERS):
         for shape in ((), (3,), (2, 3), (0, 2), (2, 3, 4)):
-            for domain in DOMAINS.keys() - {"matrix", "definite"}:
+            for domain in DOMAINS.keys() - {"matrix", "definite", "increasing"}:
                 a, b = (array(5, shape, dtype, layout, domain) for _ in range(2))
                 assert (a.shape, a.dtype) == (shape, np.dtype(dtype))
                 assert same_bits(a, b)

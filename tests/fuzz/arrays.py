@@ -41,6 +41,7 @@ DOMAINS: dict[str, Callable[[Rng, Shape], np.ndarray]] = {
     "positive": lambda rng, shape: rng.uniform(0.5, 2.5, shape),
     "unit": lambda rng, shape: rng.uniform(-0.8, 0.8, shape),
     "whole": lambda rng, shape: rng.integers(-2, 3, shape).astype(float),  # ties and zeros
+    "increasing": lambda rng, shape: np.cumsum(rng.uniform(0.5, 1.5, shape), axis=-1),
     "matrix": _matrix,
     "definite": _definite,
     "odd": _odd,
@@ -55,6 +56,8 @@ def domain_of(values: np.ndarray) -> str:
         diagonal = np.abs(np.diagonal(values, axis1=-2, axis2=-1))
         if np.all(2 * diagonal > np.abs(values).sum(axis=-1)):
             return "definite" if np.allclose(values, np.swapaxes(values, -1, -2)) else "matrix"
+    if values.ndim == 1 and values.size > 3 and np.all(np.diff(values) > 0):
+        return "increasing"
     if values.min() > 0:
         return "positive"
     return "unit" if np.abs(values).max() < 1 else "real"

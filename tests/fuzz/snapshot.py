@@ -39,7 +39,7 @@ def _walk(value: Any, path: str, found: dict[str, Leaf], grads: bool, seen: set[
         found[path] = Leaf(kind, np.array(value.value, subok=False))
         if grads:
             grad = value.stored_grad
-            found[f"{path}.grad"] = Leaf(type(grad).__name__, None if grad is None else np.array(grad))
+            found[f"{path}.grad"] = Leaf("none" if grad is None else "array", None if grad is None else np.array(grad))
     elif isinstance(value, set):
         found[path] = Leaf(kind, tuple(sorted(map(repr, value))))
     elif isinstance(value, np.random.Generator):

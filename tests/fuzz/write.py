@@ -94,10 +94,10 @@ class Writer:
     def array(self, shape: tuple[int, ...], domain: str = "real", *, floats: bool = False) -> str:
         """The text of an array; with {} for its seed."""
         dtype = self.dtype
-        if self.mixed and not floats:
+        if self.mixed and not floats and domain != "increasing":
             dtype = self.pick((*FLOATS, *INTEGERS))
-        layout = self.pick(tuple(LAYOUTS)) if self.chance(0.3) else "plain"
-        if self.odd and self.chance(0.5) and domain not in ("matrix", "definite"):
+        layout = self.pick(tuple(LAYOUTS)) if self.chance(0.3) and domain != "increasing" else "plain"
+        if self.odd and self.chance(0.5) and domain not in ("matrix", "definite", "increasing"):
             domain = "odd"
         elif domain == "real" and self.chance(0.3):
             domain = self.pick(("whole", "positive", "unit"))
@@ -141,6 +141,8 @@ class Writer:
         return self.value() if place.free and self.chance(0.8) else self.of_shape(place)
 
     def of_shape(self, place: Place) -> str:
+        if place.domain == "increasing":  # of anything else NumPy says that its results have no meaning
+            return self.leaf(place.shape, place.domain)
         there = [name for name in self.values if self.shape(name) == place.shape]
         if there and self.chance(0.8):
             return str(self.pick(there))
