@@ -224,7 +224,9 @@ class Adam(Optimizer):
         self.means, self.squares = self._slots(), self._slots()
         self.powers = Tensor(1.0), Tensor(1.0)  # b1^t and b2^t
         # 1 / (1 - b^t) in each dtype in use: a float64 scalar would turn float32 parameters into float64.
-        dtypes = {p.dtype.newbyteorder("="): None for p in self.parameters}  # (what is computed has the machine's order)
+        dtypes = {
+            p.dtype.newbyteorder("="): None for p in self.parameters
+        }  # (what is computed has the machine's order)
         self.corrections = {d: (Tensor(1.0, dtype=d), Tensor(1.0, dtype=d)) for d in dtypes}
 
     def step(self) -> None:

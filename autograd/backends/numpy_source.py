@@ -392,7 +392,9 @@ def compile_graph(
     returned = []
     for a, r in zip(graph.outputs, roots, strict=True):  # every array that leaves the program has memory of its own
         shared = a.shape and a not in buffers and (a is not r or r in claimed)
-        returned.append(f"{show(a)}.copy()" if shared else show(a))
+        # Movements and choices give arrays of shape (), perhaps views; only a ufunc's results are NumPy's numbers already.
+        view = not a.shape and a in produced and produced[a].primitive.name not in (*_UFUNCS, *_REDUCTIONS)
+        returned.append(f"{show(a)}.copy()" if shared else f"{show(a)}[()]" if view else show(a))
         claimed.add(r)
     body = "\n    ".join([*lines, f"return ({''.join(r + ', ' for r in returned)})"])
     text = f"def program({', '.join(inputs)}):\n    {body}\n"

@@ -71,7 +71,7 @@ def run(program: Program, backend: str | None) -> list[Call]:
                 calls[-1].error = error.with_traceback(None)
                 calls[-1].after = _state(space)
                 break
-            calls[-1].after = {**_state(space), **snapshot(result, "result", grads=False)}
+            calls[-1].after = {**_state(space), **snapshot(result, "result", result=True)}
     return calls
 
 

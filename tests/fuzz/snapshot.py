@@ -18,10 +18,17 @@ class Leaf(NamedTuple):
     value: Any
 
 
-def snapshot(value: Any, path: str, grads: bool = True) -> dict[str, Leaf]:
-    """The leaves below a value, by the text of how they are reached."""
+def snapshot(value: Any, path: str, result: bool = False) -> dict[str, Leaf]:
+    """The leaves below a value, by the text of how they are reached.
+
+    Of a result gradients are left out, and the order of bytes: NumPy too gives what it computes in the machine's own.
+    """
     found: dict[str, Leaf] = {}
-    _walk(value, path, found, grads, set())
+    _walk(value, path, found, not result, set())
+    if result:
+        for name, (kind, array) in found.items():
+            if isinstance(array, np.ndarray):
+                found[name] = Leaf(kind, array.astype(array.dtype.newbyteorder("=")))
     return found
 
 
@@ -63,7 +70,7 @@ def _walk_into(value: Any, kind: str, path: str, found: dict[str, Leaf], grads: 
         return
     else:
         attributes = getattr(value, "__dict__", {})
-        if type(value).__module__.startswith(("autograd.", "nn.")):  # what is private there is nobody's business
+        if any(base.__module__.startswith("nn.") for base in type(value).__mro__):  # what is private there is its own
             attributes = {name: item for name, item in attributes.items() if name[0] != "_"}
         found[path] = Leaf(kind, getattr(value, "__qualname__", ""))
         items = [(f"{path}.{name}", item) for name, item in attributes.items()]
