@@ -197,12 +197,12 @@ def test_constants_are_written_out_when_they_are_small():
     ],
 )
 @pytest.mark.parametrize("kind", [np.array, Tensor])
-def test_results_of_shape_empty_are_numbers_as_in_eager_mode(function, kind):
-    """And no views of an array that the caller, or the next step, writes into."""
+def test_results_of_shape_empty_are_numbers(function, kind):
+    """Not arrays, which could be views of what the caller, or the next step, writes into."""
     x = np.array([1.5])
     step = ag.compile(lambda x: function(x), backend="numpy")
     for _ in range(3):
         got, want = step(kind(x)), function(kind(x))
-        assert type(got) is type(want) and (kind is Tensor) is isinstance(got, Tensor)
-        value = got.value if isinstance(got, Tensor) else got
-        assert isinstance(value, np.generic) and value == (want.value if isinstance(want, Tensor) else want)
+        assert isinstance(got, Tensor) is isinstance(want, Tensor)
+        got, want = (y.value if isinstance(y, Tensor) else y for y in (got, want))
+        assert isinstance(got, np.generic) and (got, got.dtype) == (want, want.dtype)

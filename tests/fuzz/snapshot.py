@@ -35,7 +35,7 @@ def snapshot(value: Any, path: str, result: bool = False) -> dict[str, Leaf]:
 def _walk(value: Any, path: str, found: dict[str, Leaf], grads: bool, seen: set[int]) -> None:
     kind = type(value).__name__
     if isinstance(value, np.ndarray | np.generic):
-        kind = "ndarray" if isinstance(value, np.memmap) else kind  # (NumPy's results of memory maps are in memory)
+        kind = "array" if np.ndim(value) else "number"  # (NumPy's functions differ in which of them are arrays)
         found[path] = Leaf(kind, np.array(value, subok=False))
     elif value is None or isinstance(value, bool | int | float | str):
         found[path] = Leaf(kind, np.asarray(value) if isinstance(value, float) else value)
