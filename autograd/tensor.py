@@ -340,7 +340,7 @@ class Tensor(ArrayMethods):
         trace = current().trace
         if self.traced:
             if trace is None:
-                trace = self.value.trace
+                trace = self.value.recorder
             raise trace.needs_value(self, what)
         return self.value
 

@@ -282,3 +282,41 @@ def test_a_trace_leaves_nothing_behind():
     kept = []
     ag.trace(lambda x: kept.append(x * 2), X)
     assert kept == []
+
+
+@pytest.mark.parametrize("name", sorted({name for name in dir(np.ndarray) if name[0] != "_"} - {"dump", "tofile"}))
+def test_what_arrays_have_works_on_an_array_that_is_traced_or_is_refused(name):
+    """Never an attribute of ours in its place, nor an error that is not ours."""
+    x = np.arange(1.0, 10).reshape(3, 3)
+    tried = 0
+    for arguments in ((), (0,), (1,), (np.float32,)):
+
+        def read(y, arguments=arguments):
+            found = getattr(y, name)
+            return found(*arguments) if callable(found) else found
+
+        try:
+            want = read(x.copy())
+        except (TypeError, ValueError, IndexError):
+            continue
+        tried += 1
+        try:
+            got = ag.compile(read, backend="numpy")(x.copy())
+        except errors.AutogradError:
+            continue
+        np.testing.assert_array_equal(np.asarray(got), np.asarray(want))
+    assert tried or name in NEED_OTHER_ARGUMENTS
+
+
+NEED_OTHER_ARGUMENTS = {
+    "reshape",
+    "choose",
+    "compress",
+    "put",
+    "searchsorted",
+    "setfield",
+    "getfield",
+    "to_device",
+    "dot",
+    "swapaxes",
+}

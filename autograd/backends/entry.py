@@ -129,7 +129,7 @@ def _conditions(
         if kind in ("float", "int"):
             large = f" or not {-(1 << 62)} < a{i} < {1 << 62}" if kind == "int" else ""
             fails.append(f"type(a{i}) is not {kind}{large}")
-            reach[given[i].var] = f"a{i}"
+            reach[given[i].atom] = f"a{i}"
         else:
             names[f"c{i}"], names[f"s{i}"], names[f"d{i}"] = type(value), what[0], what[1]
             held = f"v{i}"
@@ -190,7 +190,7 @@ class _Results:
     def __init__(self, traced: Traced, tensors: dict[Tensor, str], names: dict[str, Any]) -> None:
         self.outcome, self.tensors, self.names = traced.outcome, tensors, names
         arrays = [g if isinstance(g, Tracer) else None for g in traced.given]
-        self.whole = {g.var: f"a{i}" for i, g in reversed(list(enumerate(arrays))) if g is not None}
+        self.whole = {g.atom: f"a{i}" for i, g in reversed(list(enumerate(arrays))) if g is not None}
         self.made: list[str] = []
         self.known: dict[Any, str] = {}
 

@@ -92,7 +92,7 @@ class _Comparison:
         """What each input of the graph is."""
         traced = (self.first, self.second)[which]
         recorder = traced.recorder
-        roles: dict[Var, Any] = {g.var: i for i, g in enumerate(traced.given) if isinstance(g, Tracer)}
+        roles: dict[Var, Any] = {g.atom: i for i, g in enumerate(traced.given) if isinstance(g, Tracer)}
         for tensor, var in recorder.outside.items():
             roles[var] = self._who(which, tensor)
         for tensor, start in recorder.captured_gradients.items():

@@ -6,6 +6,7 @@ function that raises half way leaves everything as it was.
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 from collections.abc import Callable, Sequence
@@ -30,34 +31,51 @@ from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify
 
 # Operators that leave Python numbers Python numbers, and so keep them weak.
 _KEEPS_WEAK = frozenset({"add", "sub", "mul", "div", "neg", "power", "floor_divide", "mod", "abs"})
+# Methods of arrays that tensors do not have.
+_FUNCTIONS_OF_ARRAYS = frozenset(
+    (
+        "all",
+        "any",
+        "argpartition",
+        "argsort",
+        "conj",
+        "conjugate",
+        "cumprod",
+        "ravel",
+        "repeat",
+        "round",
+        "take",
+        "trace",
+    )
+)
 
 
 class Tracer(ArrayMethods):
     """Stands for an array of which only shape and dtype are known; every operation on it becomes an equation."""
 
-    __slots__ = ("trace", "var")
+    __slots__ = ("atom", "recorder")
 
-    def __init__(self, trace: Trace, var: Atom) -> None:
-        self.trace = trace
-        self.var: Any = var  # a Var, or a Literal for a number written into the program
+    def __init__(self, recorder: Trace, atom: Atom) -> None:
+        self.recorder = recorder
+        self.atom: Any = atom  # a Var, or a Literal for a number written into the program
 
-    shape = property(lambda self: self.var.shape, doc="Lengths of the axes.")
-    dtype = property(lambda self: self.var.dtype, doc="NumPy dtype of the elements.")
-    ndim = property(lambda self: len(self.var.shape), doc="Number of axes.")
+    shape = property(lambda self: self.atom.shape, doc="Lengths of the axes.")
+    dtype = property(lambda self: self.atom.dtype, doc="NumPy dtype of the elements.")
+    ndim = property(lambda self: len(self.atom.shape), doc="Number of axes.")
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.var.shape, dtype=int))
+        return int(np.prod(self.atom.shape, dtype=int))
 
     traced = True
     base = None
 
     def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
         """Append an equation to the trace that this tracer belongs to."""
-        out = self.trace.emit(primitive, arrays, settings)
-        if primitive.name in _VIEWS and self.trace.phase != "backward":
-            self.trace.viewed |= {out.var, *(a.var for a in arrays if isinstance(a, Tracer))}
+        out = self.recorder.emit(primitive, arrays, settings)
+        if primitive.name in _VIEWS and self.recorder.phase != "backward":
+            self.recorder.viewed |= {out.atom, *(a.atom for a in arrays if isinstance(a, Tracer))}
         return out
 
     @property  # type: ignore[misc]
@@ -65,14 +83,27 @@ class Tracer(ArrayMethods):
         """For code outside of the engine what it stands for, so that isinstance is as it is without a trace."""
         if sys._getframe(1).f_code.co_filename in CORE_FILES:
             return Tracer
-        if self.var.weak:
-            return {"f": float, "i": int, "b": bool}[self.var.dtype.kind]
-        return np.ndarray if self.var.shape else self.var.dtype.type
+        if self.atom.weak:
+            return {"f": float, "i": int, "b": bool}[self.atom.dtype.kind]
+        return np.ndarray if self.atom.shape else self.atom.dtype.type
+
+    def __getattr__(self, name: str) -> Any:
+        """What arrays have and tensors do not: NumPy's functions of the same name; what is about memory is refused."""
+        if name in ("real", "imag"):
+            return getattr(np, name)(self)
+        if name in _FUNCTIONS_OF_ARRAYS:
+            return functools.partial(getattr(np, name), self)
+        if name[:2] == "__" or not hasattr(np.ndarray, name):
+            raise AttributeError(f"an array has no attribute {name!r}")
+        raise TraceError(
+            f"{at(here())} asks {self.recorder.describe(self)} for .{name}, while tracing {self.recorder.name!r} only its "
+            "shape and dtype are known: use a function of NumPy or of autograd, or do this outside of the compiled function"
+        )
 
     def __setitem__(self, key: Any, new: Any) -> None:
         raise TraceError(
-            f"{at(here())} writes into {self.trace.describe(self)}, of which nothing but the shape is known while tracing "
-            f"{self.trace.name!r}: assign a new value, x.data = x.at[index].set(value).data"
+            f"{at(here())} writes into {self.recorder.describe(self)}, of which nothing but the shape is known while tracing "
+            f"{self.recorder.name!r}: assign a new value, x.data = x.at[index].set(value).data"
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
@@ -80,7 +111,7 @@ class Tracer(ArrayMethods):
 
     def copy(self) -> Tracer:
         """The same value, which stays as it is when this array is written into."""
-        return Tracer(self.trace, self.var)
+        return Tracer(self.recorder, self.atom)
 
     kept = copy
 
@@ -102,10 +133,10 @@ class Tracer(ArrayMethods):
         return self._concrete("tolist()")
 
     def _concrete(self, what: str) -> Any:
-        raise self.trace.needs_value(self, what)
+        raise self.recorder.needs_value(self, what)
 
     def __repr__(self) -> str:
-        return f"traced {self.var}"
+        return f"traced {self.atom}"
 
 
 def _in_place(name: str) -> Callable[[Tracer, Any], Any]:
@@ -113,20 +144,20 @@ def _in_place(name: str) -> Callable[[Tracer, Any], Any]:
 
     def method(self: Tracer, other: Any) -> Any:
         new = operation(self, other)
-        if not self.var.shape or not isinstance(new, Tracer):  # numbers are bound anew, and Tensors do not write
+        if not self.atom.shape or not isinstance(new, Tracer):  # numbers are bound anew, and Tensors do not write
             return new
-        if not self.trace.may_change(self):
+        if not self.recorder.may_change(self):
             raise TraceError(
-                f"{at(here())} writes into {self.trace.describe(self)}, whose memory others see too (it was given, or has a "
-                f"view), while tracing {self.trace.name!r}: bind a new value, x = x {_SYMBOLS[name]} y"
+                f"{at(here())} writes into {self.recorder.describe(self)}, whose memory others see too (it was given, or has "
+                f"a view), while tracing {self.recorder.name!r}: bind a new value, x = x {_SYMBOLS[name]} y"
             )
         if new.shape != self.shape or not np.can_cast(new.dtype, self.dtype, "same_kind"):
             raise ShapeError(
                 f"{at(here())} cannot put shape {new.shape} {new.dtype} into shape {self.shape} {self.dtype} in place"
             )
-        self.var = (new if new.dtype == self.dtype else elementwise.astype(new, self.dtype)).var
-        for tensor in [tensor for tensor, value in self.trace.values.items() if value is self]:
-            self.trace.write(tensor, self)
+        self.atom = (new if new.dtype == self.dtype else elementwise.astype(new, self.dtype)).atom
+        for tensor in [tensor for tensor, value in self.recorder.values.items() if value is self]:
+            self.recorder.write(tensor, self)
         return self
 
     return method
@@ -223,10 +254,10 @@ class Trace:
     def atom(self, array: Array) -> Atom:
         """The Var of a tracer, a literal for a number, a constant for an array (by reference, never a copy)."""
         if isinstance(array, Tracer):
-            if array.trace is not self:
-                array.trace.emit(stop_gradient, (array,), {})  # raises where that trace is over
+            if array.recorder is not self:
+                array.recorder.emit(stop_gradient, (array,), {})  # raises where that trace is over
                 raise TraceError("a value of an outer trace is used in an inner one: pass it as an argument")
-            var: Atom = array.var
+            var: Atom = array.atom
             return var
         if (isinstance(array, (bool, int, float)) and not isinstance(array, np.generic)) or isinstance(
             array, np.generic
@@ -265,7 +296,7 @@ class Trace:
 
     def strong(self, value: Any) -> Any:
         """A traced Python number as a NumPy scalar, which is what it becomes in a tensor; other values as they are."""
-        weak = isinstance(value, Tracer) and value.var.weak
+        weak = isinstance(value, Tracer) and value.atom.weak
         return self.emit(astype_p, (value,), {"dtype": value.dtype}) if weak else value
 
     def during(self, phase: str) -> _During:
@@ -309,7 +340,7 @@ class Trace:
                 "its graph: compute it inside, or pass x.detach()"
             )
         tracer = self.input(tensor.shape, tensor.dtype, tensor.name or "")
-        self.captured[tensor] = tracer.var
+        self.captured[tensor] = tracer.atom
         self.values[tensor] = tracer
         return tracer
 
@@ -336,7 +367,7 @@ class Trace:
         tracer = None
         if before is not None:
             tracer = self.input(tensor.shape, tensor.dtype, f"grad_{tensor.name}" if tensor.name else "grad")
-        self.captured_gradients[tensor] = tracer.var if tracer is not None else None
+        self.captured_gradients[tensor] = tracer.atom if tracer is not None else None
         self.gradients[tensor] = tracer
         return tracer
 
@@ -350,7 +381,7 @@ class Trace:
             tensor
             for tensor, var in self.captured_gradients.items()
             if (var is None and self.gradients[tensor] is None)
-            or (var is not None and isinstance(self.gradients[tensor], Tracer) and self.gradients[tensor].var is var)
+            or (var is not None and isinstance(self.gradients[tensor], Tracer) and self.gradients[tensor].atom is var)
         }
 
     def watch_cotangents(self, visit: Callable[[Tensor, Array], None] | None) -> Callable[[Tensor, Array], None]:
@@ -359,7 +390,7 @@ class Trace:
         def named(tensor: Tensor, g: Array) -> None:
             self.pulled = tensor.scope
             if isinstance(g, Tracer) and isinstance(tensor.value, Tracer):
-                self.cotangents.append((g, tensor.value.var))
+                self.cotangents.append((g, tensor.value.atom))
             if visit is not None:
                 visit(tensor, g)
 
@@ -375,13 +406,13 @@ class Trace:
     # ----- names and messages -----
     def name_value(self, array: Array, name: str) -> None:
         """Give a traced value a name for listings, unless it has one."""
-        if isinstance(array, Tracer) and array.trace is self and isinstance(array.var, Var) and not array.var.name:
-            array.var.name = name
+        if isinstance(array, Tracer) and array.recorder is self and isinstance(array.atom, Var) and not array.atom.name:
+            array.atom.name = name
 
     def describe(self, thing: Tensor | Tracer) -> str:
         """The argument or variable that the user would recognise."""
         value = self.values.get(thing, thing.value) if isinstance(thing, Tensor) else thing
-        var = value.var if isinstance(value, Tracer) else None
+        var = value.atom if isinstance(value, Tracer) else None
         name = (thing.name if isinstance(thing, Tensor) else None) or (var.name if var is not None else "")
         if var is not None and any(var is given for given in self.arguments.values()):
             return f"argument {name!r}"
@@ -399,7 +430,7 @@ class Trace:
 
     def needs_value(self, thing: Tensor | Tracer, what: str) -> TraceError:
         """The error for code that needs a number where there is none."""
-        made = next((e.site for e in reversed(self.eqns) if isinstance(thing, Tracer) and e.out is thing.var), None)
+        made = next((e.site for e in reversed(self.eqns) if isinstance(thing, Tracer) and e.out is thing.atom), None)
         return TraceError(
             f"{at(here())} needs the value of {self.describe(thing)} for {what}, but while tracing {self.name!r} only its "
             f"shape {tuple(thing.shape)} and dtype {thing.dtype} are known."
@@ -410,10 +441,10 @@ class Trace:
 
     def may_change(self, value: Tracer) -> bool:
         """Whether a traced array may be written into: all who hold it see that, but nobody sees it through a view."""
-        if value in self.arguments or value.var in self.viewed:
+        if value in self.arguments or value.atom in self.viewed:
             return False
         kept = (*self.values.values(), *self.gradients.values())
-        return any(held is value for held in kept) or any(eqn.out is value.var for eqn in self.eqns)
+        return any(held is value for held in kept) or any(eqn.out is value.atom for eqn in self.eqns)
 
     # ----- running -----
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -530,7 +561,7 @@ def stand_in(recorder: Trace, value: Any, name: str) -> Any:
     if isinstance(value, Tensor):
         if value not in recorder.arguments:
             tracer = recorder.input(value.shape, value.dtype, name)
-            recorder.arguments[value] = tracer.var
+            recorder.arguments[value] = tracer.atom
             recorder.values[value] = tracer
         return value
     if isinstance(value, (np.ndarray, np.generic)) or type(value) is float:
@@ -538,7 +569,7 @@ def stand_in(recorder: Trace, value: Any, name: str) -> Any:
         if array.dtype.kind not in "biuf":
             return value
         tracer = recorder.input(array.shape, array.dtype, name, weak=type(value) is float)
-        own = tracer if array.dtype.isnative else recorder.in_own_order(tracer.var)
-        recorder.arguments[own] = tracer.var
+        own = tracer if array.dtype.isnative else recorder.in_own_order(tracer.atom)
+        recorder.arguments[own] = tracer.atom
         return own
     return value

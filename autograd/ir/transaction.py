@@ -186,9 +186,9 @@ def _record(
                 "the value in a Tensor, or return it"
             )
         numbers = {
-            thing.var: f"a{i}"
+            thing.atom: f"a{i}"
             for i, thing in enumerate(given)
-            if i >= count and isinstance(thing, Tracer) and thing.var.weak
+            if i >= count and isinstance(thing, Tracer) and thing.atom.weak
         }
         if any(isinstance(thing, Tracer) for thing in given) and Reads(recorder.codes).kinds:
             raise TraceError(

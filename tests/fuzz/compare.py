@@ -143,9 +143,10 @@ def same(got: Leaf, want: Leaf) -> bool:
 
 def explained(got: Leaf, want: Leaf, others: list[Leaf]) -> bool:
     """Whether rounding explains how the leaf differs from the eager one, given those of disturbed runs."""
-    others = [leaf for leaf in others if _alike(leaf, want)]
     if not _alike(got, want):
         return False
+    others = [leaf._replace(kind=want.kind) for leaf in others]  # (arrays may have been passed as tensors)
+    others = [leaf for leaf in others if _alike(leaf, want)]
     if not isinstance(want.value, np.ndarray) or want.value.dtype.kind != "f":
         return any(same(got, leaf) for leaf in others)
     a, b = got.value, want.value

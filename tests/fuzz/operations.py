@@ -133,15 +133,16 @@ def _found() -> Iterator[Operation]:
                 text = f"{prefix}.{name}({words})"
                 if _works(text.format("t", "t"), t=tensor):
                     yield Operation(f"{prefix}.{name}", text, (place,) * arity)
-    for name in dir(Tensor):
+    for name in sorted({*dir(Tensor), *dir(np.ndarray)}):
         for settings in ("()", *(f"({s[2:]})" for s in SETTINGS[1:])):
-            if name[0] != "_" and name not in NOT_METHODS and _works(f"t.{name}{settings}", t=tensor):
+            there = any(_works(f"t.{name}{settings}", t=t) for t in (tensor, np.array(tensor.data)))
+            if name[0] != "_" and name not in NOT_METHODS and there:
                 yield Operation(f".{name}", f"{{0}}.{name}{settings}", (place,))
     for symbol in ("+", "-", "*", "/", "**", "%", "//", "@", "<", ">=", "==", "&", "|"):
         yield Operation(symbol, f"{{0}} {symbol} {{1}}", (place, place))
 
 
-NOT_METHODS = ("assign", "zero_grad", "backward", "numpy", "apply_op")
+NOT_METHODS = ("assign", "zero_grad", "backward", "numpy", "apply_op", "view", "byteswap")
 
 
 def _draws() -> Iterator[Operation]:
