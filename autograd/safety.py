@@ -34,7 +34,7 @@ def check_unchanged(order: Sequence[Any]) -> None:
             read = reads(tensor.creator.rule(index))
             needed = None if read is None or needed is None else needed | read
         for position, value in enumerate((tensor, *tensor.inputs), start=1):
-            changed = _last_write(value) if isinstance(value, Box) else 0
+            changed = _last_write(value) if isinstance(value, type(tensor)) else 0  # (tracers never change)
             if changed > tensor.serial and (needed is None or position in needed):
                 raise InplaceError(
                     f"{called(value)} was changed in place after {tensor.creator.name!r} at {at(tensor.site)} recorded "

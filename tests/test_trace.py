@@ -9,6 +9,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd import Tensor, errors
+from autograd.backends import native
 
 X = np.array([0.5, -1.0, 2.0])
 
@@ -320,3 +321,22 @@ NEED_OTHER_ARGUMENTS = {
     "dot",
     "swapaxes",
 }
+
+
+@pytest.mark.parametrize("backend", ["numpy", *(["native"] if native.available() else [])])
+def test_a_value_without_gradient_recorded_before_a_write_is_no_obstacle(backend):
+    """The check of writes goes over arrays and traced values too, which have none."""
+    results = []
+    for compiled in (False, True):
+        w, mean = Tensor(np.ones((2, 3)), requires_grad=True), Tensor(0.5)
+
+        def step(x, w=w, mean=mean):
+            y = (w * x).at[1:, 0:4:-2].add(ag.sum(w) * x)
+            mean.data = 0.5 * mean.data + 1.0
+            ag.mean(y).backward()
+
+        run = ag.compile(step, backend=backend) if compiled else step
+        for x in (0.1, 0.2, 0.3):
+            run(x)
+        results.append((w.grad.tolist(), float(mean)))
+    assert results[0] == results[1]

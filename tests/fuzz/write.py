@@ -126,7 +126,7 @@ class Writer:
         else:
             name = f"c{len(self.setup)}" if role == "constant" else f"s.c{len(self.setup)}"
             self.make(f"{name} = {self.array(shape, domain).format(self.number())}")
-            self.changes.append(f"{name} = {name} * 1")
+            self.changes.append(f"{name} = np.array({name})")
             if self.look(name).flags.writeable:
                 self.changes.append(f"{name}[...] = 1")
         self.values.append(name)
