@@ -272,7 +272,7 @@ class Trace:
         if known is None:
             self._kept.append(array)
             known = self.constants[id(array)] = (Var(array.shape, array.dtype, "constant"), np.asarray(array))
-        own: Atom = self.in_own_order(known[0]).var
+        own: Atom = self.in_own_order(known[0]).atom
         return own
 
     def in_own_order(self, var: Var) -> Tracer:

@@ -7,7 +7,6 @@ clip passes the gradient at its bounds, sqrt'(0) = inf.  Each row of `tests/test
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -192,14 +191,9 @@ stop_gradient = elementwise(
 )
 
 
-def _cast(x: Array, *, dtype: Any) -> Array:
-    y = np.asarray(x).astype(dtype)
-    return y if y.ndim else y[()]  # (of an array [()] would be a view, which a tensor does not let anybody write into)
-
-
 astype_p = Primitive(
-    "astype",
-    _cast,
+    "astype",  # (of an array [()] would be a view, which a tensor does not let anybody write into)
+    lambda x, *, dtype: np.asarray(x).astype(dtype) if np.ndim(x) else np.asarray(x).astype(dtype)[()],
     (lambda g, y, x, *, dtype: g,),
     kind="elementwise",
     shape=lambda spec, *, dtype: (shape_of(spec), dtype),
