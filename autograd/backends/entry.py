@@ -16,7 +16,8 @@ from .. import tree
 from ..ir import guards
 from ..ir.graph import Graph
 from ..ir.outcome import Leaf, Outcome
-from ..ir.trace import Trace, Tracer
+from ..ir.trace import Trace
+from ..ir.tracer import Tracer
 from ..ir.transaction import Traced
 from ..ir.walk import IMMUTABLE, Walk
 from ..mode import clock, current

@@ -15,7 +15,8 @@ from ..ir.arguments import argument_names
 from ..ir.graph import Graph, Literal
 from ..ir.outcome import Outcome
 from ..ir.state import Place
-from ..ir.trace import Tracer, name_of
+from ..ir.trace import name_of
+from ..ir.tracer import Tracer
 from ..ir.transaction import Traced, leaf_kind, slot_kind
 from ..ir.walk import Walk
 from ..passes import optimise

@@ -12,7 +12,7 @@ from ..blame import at
 from ..primitive import Primitive
 from .graph import Atom, Eqn, Literal, Var
 from .guards import same
-from .trace import Tracer
+from .tracer import Tracer
 from .transaction import Traced
 from .walk import IMMUTABLE
 

@@ -16,7 +16,8 @@ from ..tensor import Tensor
 from .graph import Atom, Literal
 from .randomness import TracedGenerator
 from .state import Change, Loss, Place, Snapshot
-from .trace import Trace, Tracer
+from .trace import Trace
+from .tracer import Tracer
 from .walk import IMMUTABLE
 
 # A leaf of a result: its kind and what belongs to it.

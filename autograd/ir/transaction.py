@@ -21,7 +21,8 @@ from .outcome import Outcome, carried, collect
 from .randomness import TracedGenerator, Watch
 from .reading import Reads
 from .state import Change, Entries, Items, Loss, Place, Snapshot
-from .trace import Trace, Tracer, name_of, stand_in
+from .trace import Trace, name_of, stand_in
+from .tracer import Tracer
 from .walk import Guard, Walk
 
 Identities = frozenset[tuple[Any, str]]
