@@ -224,9 +224,7 @@ class Adam(Optimizer):
         self.means, self.squares = self._slots(), self._slots()
         self.powers = Tensor(1.0), Tensor(1.0)  # b1^t and b2^t
         # 1 / (1 - b^t) in each dtype in use: a float64 scalar would turn float32 parameters into float64.
-        dtypes = {
-            p.dtype.newbyteorder("="): None for p in self.parameters
-        }  # (what is computed has the machine's order)
+        dtypes = {p.dtype: None for p in self.parameters}
         self.corrections = {d: (Tensor(1.0, dtype=d), Tensor(1.0, dtype=d)) for d in dtypes}
 
     def step(self) -> None:
@@ -240,7 +238,7 @@ class Adam(Optimizer):
         for p, mean, square in zip(self.parameters, self.means, self.squares):
             g = p.grad
             if g is not None:
-                c1, c2 = self.corrections[p.dtype.newbyteorder("=")]
+                c1, c2 = self.corrections[p.dtype]
                 m = mean.data = b1 * mean.data + (1.0 - b1) * g
                 s = square.data = b2 * square.data + (1.0 - b2) * (g * g)
                 p.data = p.data - rate * (c1.data * m) / (autograd.sqrt(c2.data * s) + epsilon)
