@@ -451,11 +451,24 @@ def compile(
 ) -> Any:
     """Trace a whole step (forward, backward, optimizer update) at its first call and from then on run it as a program.
 
-    Tensors that the step reads are inputs by reference, what it assigns (parameters, gradients, optimizer state) is
-    assigned again at every call, and random draws are drawn anew.  Everything else that it reads - numbers, strings and
-    functions in closures, globals and attributes, shapes and dtypes of the arguments - is guarded: a change traces anew.
-    (A float that has changed becomes an input, so a schedule of learning rates traces twice.)  Float arguments may vary;
-    integers, strings and other objects are part of the trace.  Results carry no graph.
+    **What a step reads is an argument, is watched, or is refused; what it binds anew is a result, bound again at every call;
+    every other thing that it changes is refused, and undone.**
+
+    Read: tensors and arrays are inputs by reference, random draws are drawn anew, float arguments may vary.  Everything else
+    (numbers, strings, functions, methods and attributes in closures, globals and arguments, shapes and dtypes) is guarded:
+    a change traces anew.  A number that has changed becomes an input, so a schedule of learning rates traces twice.
+
+    Bound anew: parameters, gradients and optimizer state, and also attributes, variables, keys of dicts and items of lists
+    (``self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)``, ``self.out = x @ w``, ``count += 1``), with the types that they
+    have without compilation, by `repeat`, `scan` and `fit` too.  Such a step is traced once more at its second call, where
+    what it keeps becomes an input.  Lists that grow, keys that go and arrays that are written into are refused.
+
+    The second call of each kind runs the function once more and compares the two programs.  Where they differ (an iterator,
+    a clock, attributes behind code), the second call returns what its own trace computed, and from the third on the function
+    runs without compilation, with one warning that names the line.  A trace that is refused or fails leaves everything in
+    reach as it was; but an iterator that it has advanced stays advanced.
+
+    Results have the types that they have without compilation, and carry no graph.
 
     Calls of one step from several threads run one after the other.  What it writes (values of tensors, their gradients) may
     be seen half done by a thread that reads it meanwhile, or in a process forked meanwhile: only a call's result is its own.
@@ -475,7 +488,8 @@ def compile(
     Raises:
         ArgumentError: unknown backend or static name.
         MissingDependencyError: backend="native" without llvmlite.
-        TraceError: at the first call, if the step needs the value of a traced tensor.
+        TraceError: at one of the first calls, if the step needs the value of a traced tensor, draws random numbers in a way
+            that no trace can follow, or changes what no program can change again.
 
     >>> import autograd as ag
     >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
