@@ -52,7 +52,7 @@ class _Comparison:
             alike(old.primitive, new.primitive)
             and len(old.inputs) == len(new.inputs)
             and all(self._atoms(x, y) for x, y in zip(old.inputs, new.inputs, strict=True))
-            and alike(dict(old.settings), dict(new.settings))
+            and (not old.settings or alike(dict(old.settings), dict(new.settings)))
             and (old.out.shape, old.out.dtype, old.out.weak) == (new.out.shape, new.out.dtype, new.out.weak)
         )
 

@@ -28,6 +28,8 @@ class Host:
 
     def right(self, given: Mapping[str, Any]) -> bool:
         """Whether the statements can be run for the given numbers, with results of the types that the trace expects."""
+        if not self.lines:
+            return True
         space = {**self.constants, **given}
         try:
             exec("\n".join(self.lines), space)

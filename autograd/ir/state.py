@@ -35,6 +35,7 @@ from ..tensor import Tensor
 from .walk import IMMUTABLE
 
 MISSING = object()
+_PLAIN = frozenset({int, float, bool, str, bytes, type(None)})
 LARGE = 1 << 24  # bytes: arrays above are not copied but made read-only while the function is traced
 _NAMESPACES = (
     SimpleNamespace,
@@ -125,8 +126,12 @@ def item(container: Any, key: Any, label: str) -> Place:
     return Place(f"{label}[{key!r}]", container, f"[{written}]", container, key)
 
 
+def _global(space: dict[str, Any], name: str, prefix: str = "") -> Place:
+    return Place(f"{prefix}{name}", space, f"[{name!r}]", space, name)
+
+
 class _Variables:
-    """Places one by one: variables of closures, modules and classes, and slots."""
+    """Places one by one: variables of closures, and slots."""
 
     def __init__(self) -> None:
         self.places: dict[tuple[Any, str], tuple[Place, Any]] = {}
@@ -151,7 +156,7 @@ class _Variables:
 class Entries:
     """A dict, or the attributes of an object."""
 
-    def __init__(self, held: dict[Any, Any], at: Callable[[Any], Place], label: str) -> None:
+    def __init__(self, held: Any, at: Callable[[Any], Place], label: str) -> None:
         self.held, self.at, self.label = held, at, label
         self.saved = dict(held)
 
@@ -165,12 +170,33 @@ class Entries:
 
     def restore(self) -> None:
         """Put it back."""
-        now, before = list(self.held.items()), list(self.saved.items())
-        if len(now) == len(before) and all(a is b and v is w for (a, v), (b, w) in zip(now, before, strict=True)):
-            return
         own = OrderedDict if isinstance(self.held, OrderedDict) else dict
-        own.clear(self.held)
-        own.update(self.held, self.saved)
+        for key in self.held.keys() - self.saved.keys():
+            own.__delitem__(self.held, key)
+        for key, value in self.saved.items():
+            if self.held.get(key, MISSING) is not value:
+                own.__setitem__(self.held, key, value)
+        if any(a is not b for a, b in zip(self.held, self.saved, strict=True)):  # in another order
+            own.clear(self.held)
+            own.update(self.held, self.saved)
+
+
+class _Shared(Entries):
+    """What a class holds for all its instances."""
+
+    def __init__(self, kind: type) -> None:
+        def at(name: str) -> Place:
+            return Place(f"{kind.__name__}.{name}", kind, f".{name}", kind, name, False)
+
+        super().__init__(vars(kind), at, kind.__name__)
+
+    def restore(self) -> None:
+        """Put it back."""
+        for change in list(self.changes()):
+            if isinstance(change, Change):
+                change.place.put(change.old)
+        for name in self.saved.keys() - self.held.keys():
+            self.at(name).put(self.saved[name])
 
 
 class Items:
@@ -234,7 +260,8 @@ class Snapshot:
         self._kept: list[Any] = [self._variables]
         self._tensors: list[tuple[Tensor, tuple[Any, ...]]] = []
         self._names: set[str] = set()
-        self._spaces: dict[int, tuple[Any, str, set[str]]] = {}  # modules and classes, with the names looked at so far
+        # Modules and classes, of which only what code names is gone into: by id, with these names and those done.
+        self._spaces: dict[int, tuple[Entries, set[str], set[str]]] = {}
         self._queue: list[tuple[str, Any]] = list(reversed(roots))
         self._walk()
 
@@ -274,16 +301,23 @@ class Snapshot:
         while self._queue:
             while self._queue:
                 label, value = self._queue.pop()
-                if not isinstance(value, IMMUTABLE) and id(value) not in self.known:
+                if id(value) not in self.known and not isinstance(value, IMMUTABLE):
                     self.known[id(value)] = value
                     self._visit(value, label)
-            for space, label, done in list(self._spaces.values()):
-                for name in sorted(self._names - done):
-                    done.add(name)
-                    place = Place("", space, f".{name}", space, name, False)
-                    if not isinstance(space, type):
-                        place = item(vars(space), name, "")
-                    self._variable(place, f"{label}.{name}")
+            for space, names, done in list(self._spaces.values()):
+                for name in sorted((names & space.saved.keys()) - done):
+                    place = space.at(name)
+                    self._reach(place.label, space.saved[name], place)
+                done |= names
+
+    def _space(self, of: Any, make: Callable[[], Entries], names: set[str]) -> None:
+        """Keep what a module or class holds, to be gone into along some names."""
+        if id(of) not in self._spaces:
+            self._spaces[id(of)] = make(), names, set()
+            self.known[id(of)] = of
+            self._kept.append(self._spaces[id(of)][0])
+        elif names is not self._names:
+            self._spaces[id(of)][1].update(names)
 
     def _variable(self, place: Place, label: str) -> None:
         place = Place(label, place.holder, place.suffix, place.container, place.key, place.item)
@@ -291,6 +325,8 @@ class Snapshot:
         self._reach(label, value, place)
 
     def _reach(self, label: str, value: Any, place: Place) -> None:
+        if type(value) in _PLAIN:
+            return
         if isinstance(value, np.random.Generator):
             self.generators.append((value, place))
         if value is not MISSING:
@@ -313,7 +349,10 @@ class Snapshot:
         elif isinstance(value, ModuleType):
             file = getattr(value, "__file__", None) or ""
             if not (value.__name__ in sys.builtin_module_names or is_library(file) or file in OWN_FILES):
-                self._spaces[id(value)] = value, label, set()
+                space = vars(value)
+                self._space(
+                    space, lambda: Entries(space, lambda name: _global(space, name, f"{label}."), label), self._names
+                )
         elif isinstance(value, type):
             self._class(value)
         elif isinstance(value, _RANDOM):
@@ -368,9 +407,7 @@ class Snapshot:
         if code.co_filename in OWN_FILES:
             return
         space = function.__globals__
-        for name in sorted(names):
-            if name in space or name not in vars(sys.modules["builtins"]):
-                self._variable(item(space, name, ""), name)
+        self._space(space, lambda: Entries(space, lambda name: _global(space, name), function.__module__), names)
         for i, value in enumerate(function.__defaults__ or ()):
             self._queue.append((f"{function.__name__} default {i}", value))
         keywords = function.__kwdefaults__
@@ -389,12 +426,12 @@ class Snapshot:
         for base in kind.__mro__:
             if not _ours(base):
                 continue
-            for name in vars(base) if base is not kind else ():
-                self.inherited.setdefault((id(kind), f".{name}"), (id(base), f".{name}"))
-            if base is not kind and id(base) in self.known:
+            if base is not kind:
+                for name in vars(base):
+                    self.inherited.setdefault((id(kind), f".{name}"), (id(base), f".{name}"))
+            if id(base) in self._spaces:
                 continue
-            self.known[id(base)] = base
-            self._spaces[id(base)] = base, base.__name__, set()
+            self._space(base, functools.partial(_Shared, base), self._names)
             for name, part in list(vars(base).items()):
                 function = next((f for a in ("fget", "__func__", "func") if (f := getattr(part, a, None))), part)
                 if isinstance(function, FunctionType):
