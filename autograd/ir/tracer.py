@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..array import ArrayMethods
-from ..blame import CORE_FILES, at, here
+from ..blame import CORE_FILES, at, explained, here
 from ..errors import ShapeError, TraceError
 from ..ops import elementwise
 from ..primitive import Array, Primitive
@@ -62,7 +62,10 @@ class Tracer(ArrayMethods):
 
     def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
         """Append an equation to the trace that this tracer belongs to."""
-        out = self.recorder.emit(primitive, arrays, settings)
+        try:
+            out = self.recorder.emit(primitive, arrays, settings)
+        except (ValueError, TypeError) as error:
+            raise explained(error, primitive, arrays) from error
         if primitive.name in _VIEWS and self.recorder.phase != "backward":
             self.recorder.viewed |= {out.atom, *(a.atom for a in arrays if isinstance(a, Tracer))}
         return out
