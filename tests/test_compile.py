@@ -323,12 +323,17 @@ def test_compiling_costs_the_same_per_equation_however_long_the_step():
     assert seconds_per_equation(8000) < 2.5 * min(seconds_per_equation(400) for _ in range(5))
 
 
-@pytest.mark.slow
-def test_a_tape_of_ten_thousand_operations_compiles_in_two_seconds():
-    step = ag.compile(long_step(10_000), backend="numpy")  # twenty-five thousand equations with the backward pass
+def process_seconds(function):
     start = time.process_time()
-    step(X)
-    assert time.process_time() - start < 2.0
+    function(X)
+    return time.process_time() - start
+
+
+@pytest.mark.slow
+def test_a_tape_of_ten_thousand_operations_is_compiled_in_the_time_of_fifty_eager_steps():
+    eager = min(process_seconds(long_step(10_000)) for _ in range(3))
+    step = ag.compile(long_step(10_000), backend="numpy")  # twenty-five thousand equations with the backward pass
+    assert process_seconds(step) < 50 * eager
 
 
 @pytest.mark.slow
