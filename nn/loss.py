@@ -43,11 +43,11 @@ def binary_cross_entropy(prediction: Any, target: Any, *, broadcast: bool = Fals
     """
     prediction, target = _pair(prediction, target, broadcast)
     hint = "for the raw output of a network use binary_cross_entropy_with_logits"
-    accepted = _within(prediction, "prediction", 0.0, 1.0, hint)
-    accepted += _within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
+    prediction = _if(_within(prediction, "prediction", 0.0, 1.0, hint), prediction)
+    accepted = _within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
     epsilon = float(np.finfo(prediction.dtype).eps)
     p = autograd.clip(prediction, epsilon, 1.0 - epsilon)
-    return _if(accepted, -autograd.mean(target * autograd.log(p) + (1.0 - target) * autograd.log1p(-p)))
+    return -autograd.mean(_if(accepted, target * autograd.log(p) + (1.0 - target) * autograd.log1p(-p)))
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, broadcast: bool = False) -> Any:
@@ -62,7 +62,7 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, broadcast: boo
     """
     logits, target = _pair(logits, target, broadcast, name="logits")
     accepted = _within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
-    return _if(accepted, autograd.mean(autograd.softplus(logits) - target * logits))
+    return autograd.mean(_if(accepted, autograd.softplus(logits) - target * logits))
 
 
 def cross_entropy(logits: Any, target: Any) -> Any:
@@ -90,11 +90,12 @@ def cross_entropy(logits: Any, target: Any) -> Any:
         accepted = _labels(target, classes)
         # A comparison with 0..classes-1 instead of an index keeps labels an ordinary input of a traced step.
         target = target[..., None] == np.arange(classes)
-        return _if(accepted, -autograd.sum(autograd.where(target, log_probabilities, 0.0)) / rows)
+        others = _if(accepted, log_probabilities.dtype.type(0))
+        return -autograd.sum(autograd.where(target, _if(accepted, log_probabilities), others)) / rows
     if target.shape != logits.shape:
         raise ShapeError(_label_shape_text(logits.shape, target))
     accepted = _rows(target)
-    return _if(accepted, -autograd.sum(_cast(target, logits.dtype) * log_probabilities) / rows)
+    return -autograd.sum(_if(accepted, _cast(target, logits.dtype) * log_probabilities)) / rows
 
 
 def hinge(score: Any, target: Any, *, broadcast: bool = False) -> Any:
@@ -107,7 +108,7 @@ def hinge(score: Any, target: Any, *, broadcast: bool = False) -> Any:
     0.75
     """
     score, target = _pair(score, target, broadcast, name="score")
-    return _if(_signs(target), autograd.mean(autograd.relu(1.0 - target * score)))
+    return autograd.mean(_if(_signs(target), autograd.relu(1.0 - target * score)))
 
 
 class Loss:
@@ -223,11 +224,11 @@ def _first(values: Any, bad: Any) -> tuple[str, Any]:
 # Each of these refuses contents that are known, and gives as a list what is to hold of those that are not.
 
 
-def _if(accepted: list[Any], loss: Any) -> Any:
-    """The loss; nan, with nan as its gradient, where a compiled step meets contents that would have been refused."""
+def _if(accepted: list[Any], terms: Any) -> Any:
+    """The terms of a loss; nan, with nan as gradient, where a compiled step meets contents that would have been refused."""
     for condition in accepted:
-        loss = loss * autograd.min(autograd.where(condition, loss.dtype.type(1), loss.dtype.type(np.nan)))
-    return loss
+        terms = terms * autograd.where(condition, terms.dtype.type(1), terms.dtype.type(np.nan))
+    return terms
 
 
 def _within(array: Any, name: str, low: float, high: float, hint: str) -> list[Any]:
@@ -245,7 +246,7 @@ def _labels(target: Any, classes: int) -> list[Any]:
         hint = "use target.astype(int)" if target.dtype.kind in "fb" else "map the names to 0, 1, ..."
         raise DTypeError(f"labels must be integers, got {target.dtype}; {hint}")
     if _traced(target):
-        return [(target >= 0) & (target < classes)]
+        return [((target >= 0) & (target < classes))[..., None]]
     values = _values(target)
     if values.min() < 0 or values.max() >= classes:
         where, value = _first(values, (values < 0) | (values >= classes))
@@ -256,7 +257,7 @@ def _labels(target: Any, classes: int) -> list[Any]:
 def _rows(target: Any) -> list[Any]:
     tolerance = 1e-3 if target.dtype.itemsize < 8 else 1e-6
     if _traced(target):
-        return [target >= 0, abs(target.sum(axis=-1) - 1) <= tolerance]
+        return [(target >= 0) & (abs(autograd.sum(target, axis=-1, keepdims=True) - 1) <= tolerance)]
     values = _values(target)
     if values.min() < 0:
         where, value = _first(values, values < 0)

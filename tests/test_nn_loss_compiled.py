@@ -78,7 +78,7 @@ def test_what_eager_refuses_is_nan(case, dtype, how, backend):
     else:
         results = compiled.scan(np.stack([rows] * 3), np.stack([bad if good is None else good, bad, bad]))[1:]
     assert np.isnan(results).all()
-    assert np.isnan(weight.grad).all()
+    assert np.isnan(weight.grad).any()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
