@@ -69,7 +69,7 @@ class Batched(ArrayMethods):
     ndim = property(lambda self: self.content.ndim - 1, doc="Number of axes of one row.")
     size = property(lambda self: math.prod(self.content.shape[1:]), doc="Number of elements of one row.")
     value = property(lambda self: self, doc="Itself: a constant, as far as a tape knows.")
-    trace = property(lambda self: self.frame, doc="Who knows what to say to code that needs the numbers.")
+    recorder = property(lambda self: self.frame, doc="Who knows what to say to code that needs the numbers.")
 
     def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
         """Compute a primitive for all rows at once."""
