@@ -22,7 +22,7 @@ demo: .venv/installed-demos
 	$(python) -m demos
 
 test: .venv/installed-test browser graphviz
-	$(python) -m pytest -m "not slow"
+	$(python) -m pytest -m "not slow" --numprocesses auto
 
 # Pages are tested in a real browser, and PDFs as the system's Graphviz writes them. On Debian both are installed if that
 # can be done; else the tests say what is missing. $(call program,names on the PATH,package)

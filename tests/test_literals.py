@@ -40,7 +40,7 @@ def same(a, b):
     return type(a) is type(b) and repr(a) == repr(b)
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value).partition(" at 0x")[0][:40])
 def test_the_source_of_a_value_gives_it_again(value):
     assert same(eval(literal(value), {"np": np}), value)
 
