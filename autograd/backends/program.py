@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .. import tree
 from ..errors import ArgumentError
 from ..ir import guards
@@ -126,6 +128,10 @@ def build(
     walk = traced.watch(function)
     read = {a for eqn in recorder.eqns if eqn.phase != "backward" for a in eqn.inputs}
     computed = any(isinstance(a, Literal) and not a.weak for a in read)
+    left = [leaf for part in (outcome, *outcome.effects) for leaf in part.leaves]
+    computed = computed or any(
+        kind in ("static", "copy") and isinstance(x, np.ndarray | np.generic) for kind, x in left
+    )
     guards.guard_contents(walk, [array for var, array in recorder.constants.values() if var in read], computed)
     for tensor, var in recorder.captured.items():
         var.name = var.name or walk.tensors.get(tensor, "")

@@ -14,7 +14,7 @@ from ..ops.linalg import matmul
 from ..ops.reduce import sum as sum_
 from ..ops.shape import broadcast_to, concatenate, expand_dims, flip, getitem, pad, reshape, stack
 from ..primitive import Array
-from ..protocols import as_array, as_double, implements
+from ..protocols import as_array, as_double, implements, plain
 from .special import searchsorted_p
 
 
@@ -204,8 +204,14 @@ def polysub(a1: Array, a2: Array) -> Array:
 
 @implements("polymul")
 def polymul(a1: Array, a2: Array) -> Array:
-    """Coefficients of the product."""
-    return convolve(a1, a2)
+    """Coefficients of the product, leading zeros left away, so that a trace refuses it."""
+    return convolve(*(_without_leading_zeros(a) for a in (a1, a2)))
+
+
+def _without_leading_zeros(a: Array) -> Array:
+    a = reshape(as_array(a), (-1,))
+    kept = np.flatnonzero(plain(a))
+    return getitem(a, slice(kept[0], None)) if len(kept) else np.zeros(1, a.dtype)
 
 
 @implements("polydiv")
@@ -266,6 +272,7 @@ def polyfit(x: Array, y: Array, deg: int, rcond: float | None = None, full: bool
 def poly(seq_of_zeros: Array) -> Array:
     """Coefficients of Π (x - z) for a vector of zeros."""
     zeros = as_array(seq_of_zeros)
+    zeros = astype(zeros, float) if zeros.dtype.kind in "iub" or zeros.dtype == np.float16 else zeros
     if zeros.ndim != 1:
         raise ArgumentError(f"poly takes a vector of zeros here, got shape {zeros.shape}")
     p: Array = np.ones(1, zeros.dtype)

@@ -14,7 +14,7 @@ import numpy as np
 from ..custom import unlisted
 from ..errors import ArgumentError
 from ..mode import clock
-from ..ops.elementwise import where
+from ..ops.elementwise import astype, where
 from ..ops.linalg import matmul, solve
 from ..ops.shape import concatenate, expand_dims, getitem, swapaxes, tril
 from ..primitive import Array, Spec, shape_of
@@ -62,6 +62,12 @@ def _spec(rows: Any) -> Any:
     return shape
 
 
+def _floats(a: Array) -> Array:
+    """What NumPy decomposes: integers and truths in double precision."""
+    a = as_array(a)
+    return astype(a, float) if a.dtype.kind in "iub" else a
+
+
 # ----- pseudo-inverse -----
 def _pinv_forward(x: Array, *, rcond: Any, hermitian: bool) -> Array:
     return np.linalg.pinv(x, rcond, hermitian)
@@ -91,7 +97,7 @@ def pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = No
     """The Moore-Penrose inverse; its gradient holds while the rank stays."""
     if rcond is None:
         rcond = 1e-15 if rtol is None else rtol
-    return _pinv_p(a, rcond=rcond, hermitian=hermitian)
+    return _pinv_p(_floats(a), rcond=rcond, hermitian=hermitian)
 
 
 # ----- eigenvalues of symmetric matrices -----
@@ -148,6 +154,7 @@ _eigvalsh_p = unlisted(
 @implements("linalg.eigh")
 def eigh(a: Array, UPLO: str = "L") -> EighResult:
     """Eigenvalues and eigenvectors of symmetric matrices."""
+    a = _floats(a)
     _square("eigh", a)
     y = _eigh_p(a, lower=UPLO.upper() == "L")
     clock.delicate = clock.tick()
@@ -157,6 +164,7 @@ def eigh(a: Array, UPLO: str = "L") -> EighResult:
 @implements("linalg.eigvalsh")
 def eigvalsh(a: Array, UPLO: str = "L") -> Array:
     """Eigenvalues of symmetric matrices in rising order."""
+    a = _floats(a)
     _square("eigvalsh", a)
     return eigh(a, UPLO).eigenvalues if visible(a) else _eigvalsh_p(a, lower=UPLO.upper() == "L")
 
@@ -222,6 +230,7 @@ _svdvals_p = unlisted(
 @implements("linalg.svd")
 def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """Singular values and vectors; vectors of the null space have no gradient, so pass full_matrices=False."""
+    a = _floats(a)
     if a.ndim < 2:
         raise ArgumentError(f"svd takes matrices, got shape {a.shape}")
     m, n = a.shape[-2:]
@@ -262,7 +271,7 @@ _qr_p = unlisted("qr", _qr_forward, (_qr_rule,), shape=_spec(lambda m, n: m + n)
 @implements("linalg.qr")
 def qr(a: Array, mode: str = "reduced") -> Any:
     """Orthonormal columns times an upper triangle; a wide matrix is that of its first columns, with QᵀA after it."""
-    a = as_array(a)
+    a = _floats(a)
     if a.ndim < 2:
         raise ArgumentError(f"qr takes matrices, got shape {a.shape}")
     m, n = a.shape[-2:]

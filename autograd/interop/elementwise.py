@@ -15,6 +15,7 @@ from ..ops.elementwise import astype, isfinite, isnan, stop_gradient, where
 from ..ops.shape import broadcast_to, getitem
 from ..primitive import Array, result_dtype, spec_of
 from ..protocols import as_array, implements, plain
+from ..tensor import Tensor, raw_value
 from .special import signbit
 
 
@@ -26,10 +27,16 @@ def promoted(ufunc: np.ufunc, *arrays: Array) -> list[Array]:
 
 
 # ----- the same under another name, or with a factor -----
-@implements("positive", "conjugate")
+@implements("positive")
 def positive(x: Array) -> Array:
+    """x itself."""
+    return promoted(np.positive, x)[0].kept()
+
+
+@implements("conjugate")
+def conjugate(x: Array) -> Array:
     """x itself: arrays here are real."""
-    return x.kept()
+    return promoted(np.conjugate, x)[0].kept()
 
 
 @implements("real")
@@ -53,43 +60,49 @@ def imag(val: Array) -> Array:
 @implements("angle")
 def angle(z: Array, deg: bool = False) -> Array:
     """0 for numbers from 0 on, π (180 degrees) below; no gradient."""
+    z = astype(as_array(z), np.angle(np.zeros((), as_array(z).dtype)).dtype)
     return where(signbit(z), 180.0 if deg else math.pi, 0.0 * stop_gradient(z))
 
 
 @implements("fabs")
 def fabs(x: Array) -> Array:
     """|x|; derivative 0 at 0."""
-    return ops.abs_p(x)
+    return ops.abs_p(*promoted(np.fabs, x))
 
 
 @implements("square")
 def square(x: Array) -> Array:
     """x · x"""
+    (x,) = promoted(np.square, x)
     return x * x
 
 
 @implements("reciprocal")
 def reciprocal(x: Array) -> Array:
-    """1 / x"""
+    """1 / x; of integers an integer in NumPy, which is refused here."""
+    if as_array(x).dtype.kind in "iub":
+        raise DTypeError(
+            f"reciprocal of {as_array(x).dtype} is 0 nearly everywhere: write 1 / x, or x.astype(float) first"
+        )
     return 1 / x
 
 
 @implements("deg2rad", "radians")
 def deg2rad(x: Array) -> Array:
     """x · π/180"""
-    return x * (math.pi / 180)
+    return promoted(np.deg2rad, x)[0] * (math.pi / 180)
 
 
 @implements("rad2deg", "degrees")
 def rad2deg(x: Array) -> Array:
     """x · 180/π"""
-    return x * (180 / math.pi)
+    return promoted(np.rad2deg, x)[0] * (180 / math.pi)
 
 
 @implements("exp2")
 def exp2(x: Array) -> Array:
     """2 ** x"""
-    return ops.power(2.0, x)
+    return ops.power(2.0, *promoted(np.exp2, x))
 
 
 @implements("float_power")
@@ -128,7 +141,12 @@ def clip(
     max: Array | None = None,
 ) -> Array:
     """min(max(x, a_min), a_max); the gradient passes at the bounds."""
-    return ops.clip(as_array(a), min if a_min is None else a_min, max if a_max is None else a_max)
+    low, high = min if a_min is None else a_min, max if a_max is None else a_max
+    a = as_array(a)
+    if a.dtype.kind in "iub" and (low is None or high is None):  # (an infinite bound would make floats of them)
+        a = a if low is None else ops.maximum(a, low)
+        return (a if high is None else ops.minimum(a, high)).kept()
+    return ops.clip(a, low, high)
 
 
 @implements("fmax")
@@ -174,6 +192,10 @@ def nan_to_num(
 @implements("select")
 def select(condlist: Any, choicelist: Any, default: Array = 0) -> Array:
     """The first choice whose condition holds, else the default."""
+    if not any(isinstance(x, Tensor) for x in (*condlist, *choicelist)) and not getattr(
+        default, "requires_grad", False
+    ):
+        default = raw_value(default)  # (which NumPy does not ask)
     choices = [c if isinstance(c, (int, float)) else as_array(c) for c in (*choicelist, default)]
     dtype = np.result_type(*(c if isinstance(c, (int, float)) else c.dtype for c in choices))
     *choices, result = (astype(c, dtype) for c in choices)
@@ -216,6 +238,9 @@ def trunc(x: Array, out: None = None) -> Array:
 @implements("round", "around")
 def round(a: Array, decimals: int = 0, out: None = None) -> Array:
     """x rounded to that many decimals, halves to even; no gradient."""
+    a = as_array(a)
+    if a.dtype.kind in "iu":
+        return a.kept() if decimals >= 0 else astype(round(astype(a, float), decimals), a.dtype)
     if decimals == 0:
         return ops.round_p(a)
     scale = 10.0 ** abs(decimals)
@@ -239,6 +264,7 @@ def divmod(a: Array, b: Array) -> tuple[Array, Array]:
 @implements("modf")
 def modf(x: Array) -> tuple[Array, Array]:
     """The part of x after the decimal point, and the whole number (no gradient)."""
+    x = astype(as_array(x), np.modf(np.zeros((), as_array(x).dtype))[0].dtype)
     whole = trunc(x)
     return where(isfinite(x), x - whole, 0.0 * stop_gradient(where(isfinite(x), x, ops.sign(x)))), whole
 

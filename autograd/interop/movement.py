@@ -506,4 +506,5 @@ def apply_over_axes(func: Callable[[Array, int], Array], a: Array, axes: Any) ->
 def ix_(*args: Array) -> tuple[Array, ...]:
     """Vectors along an axis of their own each."""
     n = len(args)
+    args = tuple(np.nonzero(a)[0] if as_array(a).dtype == bool else a for a in args)
     return tuple(reshape(as_array(a), (*(1,) * i, -1, *(1,) * (n - 1 - i))) for i, a in enumerate(args))

@@ -291,6 +291,8 @@ def nanmax(
     where: Array = True,
 ) -> Array:
     """The largest number; nan where there is none."""
+    if as_array(a).dtype.kind in "iub":  # (no nan among these)
+        return max(a, axis, None, keepdims, initial, where)
     best = max(masked(a, present(a), -math.inf), axis, None, keepdims, initial, where)
     return best if initial is not None else _nan_where_empty(a, best, axis, keepdims)
 
@@ -305,6 +307,8 @@ def nanmin(
     where: Array = True,
 ) -> Array:
     """The smallest number; nan where there is none."""
+    if as_array(a).dtype.kind in "iub":  # (no nan among these)
+        return min(a, axis, None, keepdims, initial, where)
     best = min(masked(a, present(a), math.inf), axis, None, keepdims, initial, where)
     return best if initial is not None else _nan_where_empty(a, best, axis, keepdims)
 

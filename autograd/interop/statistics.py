@@ -154,7 +154,8 @@ def _quantile(a: Array, q: Array, axis: Axis, method: str, keepdims: bool, skip:
     if method in ("lower", "higher", "nearest"):
         found = low
     spoilt = n == 0 if skip else reduce.sum(isnan(rows), -1, True) > 0
-    found = where(spoilt, math.nan, found)
+    if found.dtype.kind == "f":
+        found = where(spoilt, math.nan, found)
     found = reshape(transpose(found, (len(shape) - 1, *range(len(shape) - 1))), (*levels.shape, *shape[:-1]))
     return reshape(found, (*levels.shape, *kept_shape(a.shape, axes))) if keepdims else found
 

@@ -15,6 +15,7 @@ from ..blame import CORE_FILES, at, explained, here
 from ..errors import ShapeError, TraceError
 from ..ops import elementwise
 from ..primitive import Array, Primitive
+from ..tensor import Tensor
 from .graph import Atom
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ class Tracer(ArrayMethods):
             f"{at(here())} asks {self.recorder.describe(self)} for .{name}, while tracing {self.recorder.name!r} only its "
             "shape and dtype are known: use a function of NumPy or of autograd, or do this outside of the compiled function"
         )
+
+    def __getitem__(self, key: Any) -> Any:
+        """Elements of an array are an array, also where a Tensor says which."""
+        parts = key if isinstance(key, tuple) else (key,)
+        return super().__getitem__(tuple([part.data if isinstance(part, Tensor) else part for part in parts]))
 
     def __setitem__(self, key: Any, new: Any) -> None:
         raise TraceError(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import string
+from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
-from ..primitive import Array, Primitive, Rule, Spec, result_dtype
+from ..primitive import Array, Primitive, Rule, Spec
 from .elementwise import stop_gradient
 from .shape import broadcast_to, expand_dims, reshape, swapaxes, tril
 
@@ -153,10 +154,15 @@ def einsum(subscripts: str, *operands: Array) -> Array:
 
 
 # ----- solving and decompositions -----
+def _precision(*specs: Spec) -> np.dtype[Any]:
+    """That of NumPy's linear algebra: single where all are single, else double."""
+    return np.dtype(np.float32 if all(dtype == np.float32 for _, dtype in specs) else np.float64)
+
+
 def _matrix_shape(spec: Spec) -> Spec:
     if len(spec[0]) < 2 or spec[0][-1] != spec[0][-2]:
         raise ArgumentError(f"a square matrix is needed, got shape {spec[0]}")
-    return spec[0], result_dtype(np.sqrt, spec)
+    return spec[0], _precision(spec)
 
 
 def _scalar_shape(spec: Spec) -> Spec:
@@ -165,7 +171,7 @@ def _scalar_shape(spec: Spec) -> Spec:
 
 
 def _solve_shape(a: Spec, b: Spec) -> Spec:
-    dtype = result_dtype(np.true_divide, a, b)
+    dtype = _precision(a, b)
     if len(b[0]) == 1:
         return (*a[0][:-2], a[0][-1]), dtype
     return (*np.broadcast_shapes(a[0][:-2], b[0][:-2]), *b[0][-2:]), dtype

@@ -58,9 +58,9 @@ def _broadcast_forward(x: Array, *, shape: Shape) -> Array:
 def _reduce_forward(x: Array, *, shape: Shape) -> Array:
     extra = x.ndim - len(shape)
     if x.shape[extra:] == shape:
-        return np.add.reduce(x, axis=tuple(range(extra)) if extra > 1 else 0) if extra else x
+        return np.add.reduce(x, axis=tuple(range(extra)) if extra > 1 else 0, dtype=x.dtype) if extra else x
     axes = tuple([i for i in range(x.ndim) if i < extra or (shape[i - extra] == 1 and x.shape[i] != 1)])
-    return np.add.reduce(x, axis=axes).reshape(shape)
+    return np.add.reduce(x, axis=axes, dtype=x.dtype).reshape(shape)
 
 
 broadcast_to_p = _movement(

@@ -21,14 +21,13 @@ class Leaf(NamedTuple):
 def snapshot(value: Any, path: str, result: bool = False) -> dict[str, Leaf]:
     """The leaves below a value, by the text of how they are reached.
 
-    Of a result gradients are left out, and the order of bytes: NumPy too gives what it computes in the machine's own.
+    The order of bytes is left out (NumPy too gives what it computes in the machine's own), of a result gradients as well.
     """
     found: dict[str, Leaf] = {}
     _walk(value, path, found, not result, set())
-    if result:
-        for name, (kind, array) in found.items():
-            if isinstance(array, np.ndarray):
-                found[name] = Leaf(kind, array.astype(array.dtype.newbyteorder("=")))
+    for name, (kind, array) in found.items():
+        if isinstance(array, np.ndarray):
+            found[name] = Leaf(kind, array.astype(array.dtype.newbyteorder("=")))
     return found
 
 
