@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +250,25 @@ def test_forks_while_others_step_and_compile(backend):
         timeout=120,
     )
     assert printed == ["0"]
+
+
+def test_variables_of_the_module_that_other_threads_bind_during_a_trace_stay():
+    space = {"ag": ag, "np": np, "busy": True}
+    exec("def step(x):\n    for _ in range(300):\n        x = x * 1.5 - x\n    return x", space)
+    done = threading.Event()
+
+    def bind():
+        number = 0
+        while not done.is_set():
+            space[f"late_{number}"] = number
+            number += 1
+            time.sleep(1e-4)
+        space["bound"] = number
+
+    thread = threading.Thread(target=bind)
+    thread.start()
+    for number in range(5):
+        ag.compile(space["step"], backend="numpy")(np.ones(number + 1))
+    done.set()
+    thread.join()
+    assert all(space.get(f"late_{number}") == number for number in range(space["bound"]))

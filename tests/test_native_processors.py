@@ -40,7 +40,7 @@ def older(request, monkeypatch):
 def test_every_sample(older):
     for name in SAMPLES:
         for got, want in samples.run_all(name):
-            samples.equal_within_rounding(got.data, want)
+            samples.equal_within_rounding(got, want)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -128,7 +128,7 @@ def build(
     walk = traced.watch(function)
     read = {a for eqn in recorder.eqns if eqn.phase != "backward" for a in eqn.inputs}
     computed = any(isinstance(a, Literal) and not a.weak for a in read)
-    left = [leaf for part in (outcome, *outcome.effects) for leaf in part.leaves]
+    left = [*outcome.leaves, *(leaf for effect in outcome.effects for leaf in effect.leaves)]
     computed = computed or any(
         kind in ("static", "copy") and isinstance(x, np.ndarray | np.generic) for kind, x in left
     )

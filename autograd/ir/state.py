@@ -162,7 +162,7 @@ class Entries:
 
     def changes(self) -> Iterator[Change | Loss]:
         """What is no longer as it was."""
-        for key, new in self.held.items():
+        for key, new in list(self.held.items()):
             if self.saved.get(key, MISSING) is not new:
                 yield Change(self.at(key), self.saved.get(key, MISSING), new)
         for key in self.saved.keys() - self.held.keys():
@@ -181,22 +181,48 @@ class Entries:
             own.update(self.held, self.saved)
 
 
-class _Shared(Entries):
-    """What a class holds for all its instances."""
+class _Space(Entries):
+    """What a module or class holds, as far as code in reach names it: the rest may be changed by other threads meanwhile."""
 
-    def __init__(self, kind: type) -> None:
-        def at(name: str) -> Place:
-            return Place(f"{kind.__name__}.{name}", kind, f".{name}", kind, name, False)
+    def __init__(self, held: Any, at: Callable[[Any], Place], label: str, *names: set[str]) -> None:
+        super().__init__(held, at, label)
+        self.names = names  # (sets that still grow)
 
-        super().__init__(vars(kind), at, kind.__name__)
+    def _among(self, held: Any) -> list[Any]:
+        names = set().union(*self.names)
+        return [name for name in list(held) if name in names or _ANY in names]
+
+    def changes(self) -> Iterator[Change | Loss]:
+        """What is no longer as it was."""
+        for name in self._among(self.saved):
+            if name not in self.held:
+                yield Loss(f"{self.at(name).label} is removed")
+        for name in self._among(self.held):
+            old, new = self.saved.get(name, MISSING), self.held[name]
+            if old is not new:
+                yield Change(self.at(name), old, new)
 
     def restore(self) -> None:
         """Put it back."""
         for change in list(self.changes()):
             if isinstance(change, Change):
                 change.place.put(change.old)
-        for name in self.saved.keys() - self.held.keys():
-            self.at(name).put(self.saved[name])
+        for name in self._among(self.saved):
+            if name not in self.held:
+                self.at(name).put(self.saved[name])
+
+
+_ANY = "*"  # among names: that of whatever a module or class holds
+_WRITES_ANY = frozenset({"globals", "vars", "__dict__", "setattr", "delattr", "exec", "eval"})
+
+
+def _shared(kind: type, names: set[str]) -> _Space:
+    """What a class holds for all its instances."""
+
+    def at(name: str) -> Place:
+        return Place(f"{kind.__name__}.{name}", kind, f".{name}", kind, name, False)
+
+    return _Space(vars(kind), at, kind.__name__, names)
 
 
 class Items:
@@ -261,7 +287,7 @@ class Snapshot:
         self._tensors: list[tuple[Tensor, tuple[Any, ...]]] = []
         self._names: set[str] = set()
         # Modules and classes, of which only what code names is gone into: by id, with these names and those done.
-        self._spaces: dict[int, tuple[Entries, set[str], set[str]]] = {}
+        self._spaces: dict[int, tuple[_Space, set[str], set[str]]] = {}
         self._queue: list[tuple[str, Any]] = list(reversed(roots))
         self._walk()
 
@@ -310,14 +336,16 @@ class Snapshot:
                     self._reach(place.label, space.saved[name], place)
                 done |= names
 
-    def _space(self, of: Any, make: Callable[[], Entries], names: set[str]) -> None:
+    def _space(self, of: Any, make: Callable[[set[str]], _Space], names: set[str]) -> None:
         """Keep what a module or class holds, to be gone into along some names."""
         if id(of) not in self._spaces:
-            self._spaces[id(of)] = make(), names, set()
+            self._spaces[id(of)] = make(names), names, set()
             self.known[id(of)] = of
             self._kept.append(self._spaces[id(of)][0])
         elif names is not self._names:
             self._spaces[id(of)][1].update(names)
+        else:
+            self._spaces[id(of)][0].names += (names,)  # (a module may also be written to as an object)
 
     def _variable(self, place: Place, label: str) -> None:
         place = Place(label, place.holder, place.suffix, place.container, place.key, place.item)
@@ -351,7 +379,9 @@ class Snapshot:
             if not (value.__name__ in sys.builtin_module_names or is_library(file) or file in OWN_FILES):
                 space = vars(value)
                 self._space(
-                    space, lambda: Entries(space, lambda name: _global(space, name, f"{label}."), label), self._names
+                    space,
+                    lambda names: _Space(space, lambda n: _global(space, n, f"{label}."), label, names),
+                    self._names,
                 )
         elif isinstance(value, type):
             self._class(value)
@@ -406,8 +436,11 @@ class Snapshot:
         self._names |= names
         if code.co_filename in OWN_FILES:
             return
+        if names & _WRITES_ANY:
+            names.add(_ANY)
+            self._names.add(_ANY)
         space = function.__globals__
-        self._space(space, lambda: Entries(space, lambda name: _global(space, name), function.__module__), names)
+        self._space(space, lambda names: _Space(space, lambda n: _global(space, n), function.__module__, names), names)
         for i, value in enumerate(function.__defaults__ or ()):
             self._queue.append((f"{function.__name__} default {i}", value))
         keywords = function.__kwdefaults__
@@ -431,7 +464,7 @@ class Snapshot:
                     self.inherited.setdefault((id(kind), f".{name}"), (id(base), f".{name}"))
             if id(base) in self._spaces:
                 continue
-            self._space(base, functools.partial(_Shared, base), self._names)
+            self._space(base, functools.partial(_shared, base), self._names)
             for name, part in list(vars(base).items()):
                 function = next((f for a in ("fget", "__func__", "func") if (f := getattr(part, a, None))), part)
                 if isinstance(function, FunctionType):
