@@ -8,33 +8,16 @@
 7.0
 """
 
-from . import errors, numpy, tree
-from .anomaly import detect_anomaly
-from .backends.native.pool import get_num_threads, set_num_threads
+from . import numpy
+from .backends.native.runtime.threads import get_num_threads, set_num_threads
 from .checking import compare, gradcheck
-from .checkpoint import checkpoint
-from .compile import compile
-from .composite import (
-    dot,
-    gelu,
-    leaky_relu,
-    log_softmax,
-    logsumexp,
-    mean,
-    outer,
-    silu,
-    softmax,
-    std,
-    tensordot,
-    var,
-)
-from .custom import primitive
-from .functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .ir.trace import trace
-from .mode import disable_compile, keep_grads, no_grad, scope
-from .norms import norm
-from .ops.elementwise import abs_p as abs
-from .ops.elementwise import (
+from .compiler.decorator import compile
+from .core import errors, tree
+from .core.anomaly import detect_anomaly
+from .core.custom import primitive
+from .core.mode import disable_compile, keep_grads, no_grad, scope
+from .core.ops.elementwise import abs_p as abs
+from .core.ops.elementwise import (
     add,
     arccos,
     arcsin,
@@ -83,10 +66,10 @@ from .ops.elementwise import (
     tanh,
     where,
 )
-from .ops.elementwise import round_p as round
-from .ops.linalg import cholesky, det, einsum, inv, logabsdet, matmul, slogdet, solve
-from .ops.reduce import argmax, argmin, cumsum, max, min, prod, sum
-from .ops.shape import (
+from .core.ops.elementwise import round_p as round
+from .core.ops.linalg import cholesky, det, einsum, inv, logabsdet, matmul, slogdet, solve
+from .core.ops.reduce import argmax, argmin, cumsum, max, min, prod, sum
+from .core.ops.shape import (
     broadcast_to,
     concatenate,
     diagonal,
@@ -107,9 +90,27 @@ from .ops.shape import (
     tril,
     triu,
 )
+from .core.tensor import Tensor, tape
+from .functions.composite import (
+    dot,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    logsumexp,
+    mean,
+    outer,
+    silu,
+    softmax,
+    std,
+    tensordot,
+    var,
+)
+from .functions.norms import norm
+from .ir.trace import trace
 from .render import Exploration, Picture, animate, draw, explore, panels, write_gif
-from .tensor import Tensor, tape
-from .vmap import vmap
+from .transforms.checkpoint import checkpoint
+from .transforms.reverse import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .transforms.vmap import vmap
 
 __all__ = [
     "Exploration",

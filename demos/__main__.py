@@ -122,7 +122,7 @@ def run(jobs: Sequence[tuple[str, Options]]) -> int:
 
     Where one is stopped by Ctrl-C or SIGTERM the page shows those before it.
     """
-    from autograd.errors import AutogradError  # here, because `doctor` must run without it
+    from autograd.core.errors import AutogradError  # here, because `doctor` must run without it
     from autograd.files import write
     from demos.page import page
 

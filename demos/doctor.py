@@ -36,7 +36,7 @@ def graphviz_engine() -> str:
     """The Graphviz program that `autograd.draw` runs, or what to install."""
     # Imported here: where another package owns the name, `doctor` must still be able to say so.
     try:
-        from autograd.errors import RenderError
+        from autograd.core.errors import RenderError
         from autograd.render import find_engine
     except ImportError:
         return "unknown: the `autograd` that Python imports here is not tracegrad's"

@@ -12,7 +12,7 @@ import numpy as np
 import autograd
 import nn
 from autograd import Tensor
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 from demos.options import Options
 from nn import optim
 from nn.plots import Grid

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
-from autograd.errors import ArgumentError, DTypeError, ShapeError
+from autograd.core.errors import ArgumentError, DTypeError, ShapeError
 from nn.module import Module
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograd.errors import ArgumentError, MissingDependencyError, ShapeError
+from autograd.core.errors import ArgumentError, MissingDependencyError, ShapeError
 
 Data = tuple[np.ndarray, np.ndarray]
 

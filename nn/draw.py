@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 from autograd.files import write
 from nn.layers import Dense
 from nn.module import Module

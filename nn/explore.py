@@ -15,7 +15,7 @@ import numpy as np
 
 import autograd
 from autograd import Tensor, no_grad, panels
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 from nn.module import Module, observe
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 from nn.module import Module, observe
 
 

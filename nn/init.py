@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 
 Shape = tuple[int, ...]
 Initializer = Callable[[Shape, np.random.Generator], np.ndarray]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import autograd
-from autograd.errors import ArgumentError, ShapeError
+from autograd.core.errors import ArgumentError, ShapeError
 from nn.init import Initializer, generator, initializer
 from nn.module import Module, Parameter
 

@@ -13,7 +13,7 @@ import numpy as np
 
 import autograd
 from autograd import Tensor
-from autograd.errors import ArgumentError, DTypeError, ShapeError
+from autograd.core.errors import ArgumentError, DTypeError, ShapeError
 
 
 def mean_squared_error(prediction: Any, target: Any, *, broadcast: bool = False) -> Any:

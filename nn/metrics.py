@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
-from autograd.errors import ArgumentError, ShapeError
+from autograd.core.errors import ArgumentError, ShapeError
 
 
 def accuracy(prediction: Any, target: Any, *, threshold: float = 0.5) -> float:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor, disable_compile, no_grad, scope
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 
 if TYPE_CHECKING:
     from nn.history import History

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, DTypeError, ShapeError
+from autograd.core.errors import ArgumentError, DTypeError, ShapeError
 from nn.activations import GELU, Apply, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from nn.history import History
 from nn.init import Initializer, generator

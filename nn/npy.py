@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, CorruptFileError, UnsafeFileError
+from autograd.core.errors import ArgumentError, CorruptFileError, UnsafeFileError
 
 Fields = dict[str, tuple[np.dtype[Any], tuple[int, ...]]]  # dtype and shape by name
 Reader = Callable[[str], np.ndarray]

@@ -15,7 +15,7 @@ import numpy as np
 
 import autograd
 from autograd import Tensor
-from autograd.errors import ArgumentError, DTypeError
+from autograd.core.errors import ArgumentError, DTypeError
 from nn.module import Module, ParameterList
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, DTypeError
+from autograd.core.errors import ArgumentError, DTypeError
 from autograd.files import reading, replacing
 from nn import npy, safetensors
 from nn.module import Module

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, CorruptFileError, MissingDependencyError, UnsafeFileError
+from autograd.core.errors import ArgumentError, CorruptFileError, MissingDependencyError, UnsafeFileError
 from nn.npy import MAGIC, Fields, Reader, brief
 
 _DTYPES = {

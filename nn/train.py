@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 import autograd
 from autograd import Tensor, no_grad, tape, tree
-from autograd.errors import ArgumentError, DivergenceError, DTypeError, ShapeError, TraceError
+from autograd.core.errors import ArgumentError, DivergenceError, DTypeError, ShapeError, TraceError
 from nn import accept
 from nn.explore import Run
 from nn.history import History, Record, Recorder

@@ -33,7 +33,7 @@ collect_ignore = ["benchmarks"]
 def pytest_runtest_call() -> Generator[None, Any, Any]:
     """Without a Graphviz program a test that draws ends in the error that says what to install, and counts as skipped;
     where CI is set, or an engine chosen, it fails."""
-    from autograd.errors import RenderError  # here, because the settings above come before any import of ours
+    from autograd.core.errors import RenderError  # here, because the settings above come before any import of ours
     from autograd.render.engine import HOW_TO_INSTALL
 
     try:

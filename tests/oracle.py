@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd import Tensor, engine
-from autograd.engine import fit
-from autograd.primitive import Primitive
+from autograd import Tensor
+from autograd.core import engine
+from autograd.core.engine import fit
+from autograd.core.primitive import Primitive
 
 from .samples import ANALYTIC, Case, Sample
 

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from autograd.ops.shape import ARRAY
-from autograd.primitive import REGISTRY, Primitive
+from autograd.core.ops.shape import ARRAY
+from autograd.core.primitive import REGISTRY, Primitive
 
 Shape = tuple[int, ...]
 Draw = Callable[[np.random.Generator, Shape], Any]

@@ -5,7 +5,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from autograd.errors import InplaceError, NonFiniteError
+from autograd.core.errors import InplaceError, NonFiniteError
 
 
 def test_the_first_bad_operation_is_named_with_its_line_and_the_range_of_its_inputs():

@@ -9,9 +9,9 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from autograd.errors import AutogradError, SignatureError
-from autograd.interop import decompositions, special
-from autograd.primitive import REGISTRY, Primitive
+from autograd.core.errors import AutogradError, SignatureError
+from autograd.core.primitive import REGISTRY, Primitive
+from autograd.functions import decompositions, special
 
 from .samples import SAMPLES
 
@@ -128,7 +128,7 @@ PUBLIC = {name: getattr(ag, name) for name in ag.__all__}
 COMPOSITES = sorted(
     name
     for name, function in PUBLIC.items()
-    if getattr(function, "__module__", "").startswith(("autograd.ops", "autograd.composite"))
+    if getattr(function, "__module__", "").startswith(("autograd.core.ops", "autograd.functions.composite"))
     and not isinstance(function, Primitive)
 )
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, errors
+from autograd import Tensor
+from autograd.core import errors
 
 X = np.arange(24.0).reshape(2, 3, 4) - 5.5
 REPEATED = {

@@ -5,7 +5,8 @@ import pytest
 from scipy import special
 
 import autograd as ag
-from autograd import Tensor, errors, tree
+from autograd import Tensor
+from autograd.core import errors, tree
 
 V = np.array([3.0, 1.0, 2.0, 2.5])
 W = np.array([0.25, 0.5, 1.0, 2.0])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.backends.native import cache, machine
+from autograd.backends.native.runtime import cache, jit
 
 KEY, OTHER = "a" * 64, "b" * 64
 CODE = b"\x7fELF" + bytes(range(256)) * 8
@@ -289,27 +289,27 @@ TEXT = "define i64 @f() {\n  ret i64 3\n}\n"
 
 @pytest.mark.parametrize("index", range(3), ids=["triple", "processor", "features"])
 def test_the_key_holds_the_processor(monkeypatch, index):
-    before, here = machine._key(TEXT), list(machine._processor())
+    before, here = jit._key(TEXT), list(jit._processor())
     here[index] += "x"
-    monkeypatch.setattr(machine, "_processor", lambda: tuple(here))
-    assert machine._key(TEXT) != before
+    monkeypatch.setattr(jit, "_processor", lambda: tuple(here))
+    assert jit._key(TEXT) != before
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("_LONG", 0), ("_SPEED", 1), ("_TUNING", {"loop_vectorization": True}), ("_PASSES", ("sroa",))]
 )
 def test_the_key_holds_how_the_code_is_made(monkeypatch, name, value):
-    before = machine._key(TEXT)
-    monkeypatch.setattr(machine, name, value)
-    assert machine._key(TEXT) != before
+    before = jit._key(TEXT)
+    monkeypatch.setattr(jit, name, value)
+    assert jit._key(TEXT) != before
 
 
 def test_the_key_holds_the_compiler_and_the_text(monkeypatch):
-    keys = {machine._key(TEXT), machine._key(TEXT.replace("3", "4")), machine._key(TEXT + "\n")}
+    keys = {jit._key(TEXT), jit._key(TEXT.replace("3", "4")), jit._key(TEXT + "\n")}
     monkeypatch.setattr("llvmlite.__version__", "0.0")
-    keys.add(machine._key(TEXT))
-    monkeypatch.setattr(machine._llvm(), "llvm_version_info", (0, 0, 0))
-    keys.add(machine._key(TEXT))
+    keys.add(jit._key(TEXT))
+    monkeypatch.setattr(jit._llvm(), "llvm_version_info", (0, 0, 0))
+    keys.add(jit._key(TEXT))
     assert len(keys) == 5
 
 

@@ -9,7 +9,7 @@ import autograd as ag
 import nn
 from autograd import Tensor, compare, keep_grads
 from autograd.checking.report import MAP_COLUMNS, MAP_ROWS, SHADES, heat_map
-from autograd.errors import ArgumentError, GradientError, GraphError
+from autograd.core.errors import ArgumentError, GradientError, GraphError
 from tests.mistakes import MISTAKES, NETWORKS, correct_forms, run_backward, run_forward
 
 RIGHT = ("identical", "equal within rounding")

@@ -9,8 +9,9 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, errors
+from autograd import Tensor
 from autograd.backends import native, numpy_source
+from autograd.core import errors
 from autograd.passes import optimise
 from tests.fuzz import close, same_bits
 

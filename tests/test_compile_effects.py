@@ -14,7 +14,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd import Tensor
-from autograd.errors import TraceError
+from autograd.core.errors import TraceError
 
 BACKENDS = ("numpy", "native")
 X = np.arange(12.0).reshape(4, 3) / 4  # (sums of these are exact in any order)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import errors
+from autograd.core import errors
 
 READS = {
     "open": lambda path: float(open(path).read()),  # noqa: SIM115

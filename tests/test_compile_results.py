@@ -10,8 +10,9 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, errors, tree
+from autograd import Tensor
 from autograd.backends import native
+from autograd.core import errors, tree
 
 BACKENDS = ["numpy", *(["native"] if native.available() else [])]
 A = np.arange(3.0) + 1

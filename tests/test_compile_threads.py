@@ -13,7 +13,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd import Tensor
-from autograd.errors import TraceError
+from autograd.core.errors import TraceError
 
 ROOT = Path(__file__).parent.parent
 BACKENDS = ("numpy", "native")

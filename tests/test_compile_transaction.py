@@ -10,7 +10,8 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, errors
+from autograd import Tensor
+from autograd.core import errors
 
 SIZE = 3
 REACHED = None

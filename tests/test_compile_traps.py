@@ -13,8 +13,9 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, errors
+from autograd import Tensor
 from autograd.backends import native
+from autograd.core import errors
 from tests.fuzz import close, same_bits
 
 BACKENDS = ["numpy", *(["native"] if native.available() else [])]

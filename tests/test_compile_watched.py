@@ -20,8 +20,9 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, errors
+from autograd import Tensor
 from autograd.backends import native
+from autograd.core import errors
 
 BACKENDS = ["numpy", *(["native"] if native.available() else [])]
 X = np.array([0.5, -1.0, 2.0])

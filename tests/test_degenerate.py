@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, errors
+from autograd import Tensor
+from autograd.core import errors
 
 INF, NAN = np.inf, np.nan
 BASES = [0.0, -0.0, 1.0, 2.0, -1.5, INF, -INF, NAN]

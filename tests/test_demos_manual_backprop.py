@@ -5,7 +5,7 @@ import ast
 import numpy as np
 import pytest
 
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 from demos.__main__ import main
 from demos.manual_backprop import run
 from demos.manual_backprop.exercise import SOLUTION, TEXT, WANTED, blank, check

@@ -8,7 +8,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd import Tensor
-from autograd.errors import DTypeError
+from autograd.core.errors import DTypeError
 
 BACKENDS = ("numpy", "native")
 DTYPES = [

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, engine, keep_grads, no_grad, scope, tape
-from autograd.primitive import REGISTRY, reads
+from autograd import Tensor, keep_grads, no_grad, scope, tape
+from autograd.core import engine
+from autograd.core.primitive import REGISTRY, reads
 
 FREE_LISTS = 10_000  # blocks that the interpreter keeps for reuse; a graph of a million operations has millions
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, errors, no_grad
-from autograd.errors import ArgumentError, AutogradError, DTypeError, GraphError, ShapeError
+from autograd import Tensor, no_grad
+from autograd.core import errors
+from autograd.core.errors import ArgumentError, AutogradError, DTypeError, GraphError, ShapeError
 
 
 def leaf(data, **settings):

@@ -12,7 +12,7 @@ import pytest
 import autograd
 import nn
 from autograd import Tensor, explore, panels
-from autograd.errors import ArgumentError, RenderError, ShapeError
+from autograd.core.errors import ArgumentError, RenderError, ShapeError
 from autograd.render.model import connect, from_tape
 from autograd.render.numbers import FACTOR, GRAD, PART, VALUE, numbers
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from autograd.errors import AutogradError, CorruptFileError, WriteError
+from autograd.core.errors import AutogradError, CorruptFileError, WriteError
 from autograd.files import reading, replacing, write
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, errors
+from autograd import Tensor
+from autograd.core import errors
 
 X = np.array([0.7, -1.2, 0.4])
 A = np.array([[2.0, -1.0, 0.5], [0.3, 1.5, -0.7], [1.1, 0.2, 0.9]])

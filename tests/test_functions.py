@@ -5,7 +5,8 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, errors
+from autograd import Tensor
+from autograd.core import errors
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, of what has no value
 BACKENDS = ["numpy", "native"]

@@ -12,7 +12,7 @@ import pytest
 
 import autograd as ag
 from autograd.backends import native, numpy_source
-from autograd.primitive import REGISTRY
+from autograd.core.primitive import REGISTRY
 from tests.fuzz import close, mismatches, program, same_bits
 from tests.fuzz.arrays import DOMAINS, FLOATS, INTEGERS, LAYOUTS, array
 from tests.fuzz.compare import disturbed

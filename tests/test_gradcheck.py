@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, errors, gradcheck
-from autograd.custom import unlisted
-from autograd.primitive import REGISTRY
+from autograd import Tensor, gradcheck
+from autograd.core import errors
+from autograd.core.custom import unlisted
+from autograd.core.primitive import REGISTRY
 
 from .samples import NONE, SAMPLES
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.errors import GraphError
-from autograd.ops.elementwise import stop_gradient
-from autograd.ops.shape import broadcast_to, getitem, getitem_p, scatter_add_p
-from autograd.primitive import REGISTRY
+from autograd.core.errors import GraphError
+from autograd.core.ops.elementwise import stop_gradient
+from autograd.core.ops.shape import broadcast_to, getitem, getitem_p, scatter_add_p
+from autograd.core.primitive import REGISTRY
 
 from .oracle import TOLERANCE, central, check_first_order, check_second_order, complex_step
 from .samples import SAMPLES

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, errors
+from autograd import Tensor
+from autograd.core import errors
 
 X = np.array([1.0, 2.0, 4.0])
 V = np.array([1.0, 10.0, 100.0])

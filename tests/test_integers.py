@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, errors
+from autograd import Tensor
+from autograd.core import errors
 
 BINARY = {
     "and": (operator.and_, np.bitwise_and),

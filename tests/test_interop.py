@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, errors, tree
-from autograd.protocols import OVERRIDES, named
+from autograd import Tensor
+from autograd.core import errors, tree
+from autograd.functions.protocols import OVERRIDES, named
 
 from .numpy_calls import ARRAYS, COUNTED, LOOKED_AT, PLAIN, RECORDED
 from .oracle import WEIGHTS

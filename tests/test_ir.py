@@ -7,10 +7,11 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, errors
+from autograd import Tensor
+from autograd.core import errors
+from autograd.core.primitive import REGISTRY
 from autograd.ir.graph import Eqn, Graph, Literal, Var, spec, verify
 from autograd.ir.printer import identifier, setting_text, unique_names
-from autograd.primitive import REGISTRY
 
 GOLDEN = Path(__file__).parent / "golden"
 F64 = np.dtype(np.float64)

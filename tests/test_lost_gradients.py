@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, errors, tree
+from autograd import Tensor
+from autograd.core import errors, tree
 
 MODULES = {"": np, "linalg.": np.linalg, "fft.": np.fft, "lib.stride_tricks.": np.lib.stride_tricks, "emath.": np.emath,
            "polynomial.polynomial.": np.polynomial.polynomial}  # fmt: skip

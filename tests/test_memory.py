@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 import autograd as ag
 from autograd import Tensor
 from autograd.backends import numpy_source
+from autograd.core.primitive import REGISTRY
 from autograd.ir.graph import Eqn, Graph, Var
 from autograd.passes import optimise
 from autograd.passes.memory import ALIGNMENT, nbytes, plan_memory
-from autograd.primitive import REGISTRY
 from tests.fuzz import program
 
 F64 = np.dtype(np.float64)

@@ -5,7 +5,7 @@ import pytest
 
 import autograd as ag
 from autograd import Tensor
-from autograd.errors import AutogradError, InplaceError, TraceError
+from autograd.core.errors import AutogradError, InplaceError, TraceError
 
 from .test_errors import leaf, line, says
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.ops.shape import getitem_p, scatter_add_p, split_index
+from autograd.core.ops.shape import getitem_p, scatter_add_p, split_index
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(5, 3, 4))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.backends.native import machine, matmul
-from autograd.errors import ArgumentError
+from autograd.backends.native.runtime import jit
+from autograd.backends.native.tasks import matmul
+from autograd.core.errors import ArgumentError
 
 RNG = np.random.default_rng(2)
 WIDE = RNG.normal(size=(300, 300))
@@ -98,13 +99,13 @@ def test_the_clock_is_read_by_one_instruction_on_each_processor_that_has_one(mon
     llvm.initialize_all_asmprinters()
     for triple, instruction in (("x86_64-unknown-linux-gnu", "rdtsc"), ("aarch64-unknown-linux-gnu", "CNTVCT_EL0")):
         monkeypatch.setattr(llvm, "get_process_triple", lambda triple=triple: triple)
-        call, declaration = machine.clock()
+        call, declaration = jit.clock()
         module = llvm.parse_assembly(f"{declaration}\ndefine i64 @now() {{ %t = {call}\n ret i64 %t }}")
         module.triple = triple
         assert instruction in llvm.Target.from_triple(triple).create_target_machine().emit_assembly(module)
     monkeypatch.setattr(llvm, "get_process_triple", lambda: "riscv64-unknown-linux-gnu")
     with pytest.raises(ArgumentError, match="not known for riscv64"):
-        machine.clock()
+        jit.clock()
 
 
 def test_what_cannot_be_profiled_says_why():

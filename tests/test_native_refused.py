@@ -13,7 +13,7 @@ import autograd as ag
 import nn
 from autograd import Tensor
 from autograd.backends.native import UNSUPPORTED
-from autograd.primitive import REGISTRY
+from autograd.core.primitive import REGISTRY
 from tests.samples import SAMPLES
 
 COUNTS = (0, 1, 5, 29, 30, 31, 32, 33, 64, 100)  # (Python passes more than 30 arguments in another way)

@@ -8,7 +8,7 @@ import pytest
 import autograd as ag
 from autograd import Tensor
 from autograd.backends import native
-from autograd.backends.native.repeats import Piece, share
+from autograd.backends.native.schedule.outlining import Piece, share
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="llvmlite is not installed")
 

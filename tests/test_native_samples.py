@@ -5,8 +5,8 @@ import pytest
 
 import autograd
 from autograd.backends import native
-from autograd.backends.native import loops, registers
-from autograd.primitive import REGISTRY
+from autograd.backends.native.tasks import loops, small
+from autograd.core.primitive import REGISTRY
 from tests.fuzz import close, mismatches
 from tests.samples import SAMPLES
 
@@ -50,7 +50,7 @@ def run_all(name):
 def way(request, monkeypatch):
     """Small samples as vectors in registers; as loops; as loops of blocks so short that there is always a rest."""
     if request.param != "registers":
-        monkeypatch.setattr(registers, "LANES", 0)
+        monkeypatch.setattr(small, "LANES", 0)
     if request.param == "short loops":
         monkeypatch.setattr(loops, "BLOCK", 16)
 
@@ -67,17 +67,17 @@ def test_every_primitive_is_lowered_or_has_a_reason_not_to_be():
     assert all(len(reason) > 5 for reason in native.UNSUPPORTED.values())
 
 
-@pytest.mark.parametrize("lanes", [registers.LANES, 1])
+@pytest.mark.parametrize("lanes", [small.LANES, 1])
 def test_random_programs(lanes, monkeypatch):
-    monkeypatch.setattr(registers, "LANES", lanes)
+    monkeypatch.setattr(small, "LANES", lanes)
     found = {seed: mismatches(seed, "native", equal=close) for seed in range(40)}
     assert {seed: what for seed, what in found.items() if what} == {}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lanes", [registers.LANES, 1])
+@pytest.mark.parametrize("lanes", [small.LANES, 1])
 def test_many_random_programs(lanes, monkeypatch):
-    monkeypatch.setattr(registers, "LANES", lanes)
+    monkeypatch.setattr(small, "LANES", lanes)
     """Fewer than one program in two hundred may differ by more than rounding: where it cancels, or rests on the sign of a 0.
 
     A contracted a * b - a * b is the rounding error of the product instead of 0, and which zero is the maximum of 0.0 and

@@ -10,7 +10,7 @@ import pytest
 
 import autograd as ag
 from autograd.backends import native
-from autograd.errors import MissingDependencyError
+from autograd.core.errors import MissingDependencyError
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(4, 2)), RNG.random((4, 1)).round()
@@ -278,7 +278,7 @@ def test_machine_code_is_kept_on_disk(tmp_path, monkeypatch):
     (file,) = (tmp_path / "kept").iterdir()
     assert run()[:2] == (loss, True) and "loaded from the cache" in run()[2]
     file.write_bytes(file.read_bytes()[:-7])  # damaged: made anew, and whole again
-    monkeypatch.setattr("autograd.backends.native.cache._warned", False)
+    monkeypatch.setattr("autograd.backends.native.runtime.cache._warned", False)
     with pytest.warns(UserWarning, match="its content is damaged"):
         assert run()[:2] == (loss, False)
     assert run()[:2] == (loss, True)
@@ -289,7 +289,7 @@ def test_machine_code_is_kept_on_disk(tmp_path, monkeypatch):
 
 
 def test_a_very_large_step_is_left_to_numpy_unless_machine_code_is_asked_for(monkeypatch):
-    monkeypatch.setattr("autograd.backends.program.MOST_FOR_MACHINE_CODE", 2)
+    monkeypatch.setattr("autograd.compiler.program.MOST_FOR_MACHINE_CODE", 2)
     x = np.arange(3.0)
     left, asked = (ag.compile(lambda x: ag.exp(x * 2) + 1, backend=b) for b in (None, "native"))
     np.testing.assert_allclose(left(x).data, asked(x).data, rtol=1e-15)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.backends.native import loops, registers
 from autograd.backends.native.lower import Lowering
-from autograd.primitive import REGISTRY
+from autograd.backends.native.tasks import loops, small
+from autograd.core.primitive import REGISTRY
 from tests.samples import SAMPLES, draws
 from tests.test_native_processors import older  # noqa: F401  (a fixture)
 
@@ -141,10 +141,10 @@ def test_joins_of_what_is_in_registers(name):
     compare(name, [(3, 8), (4, 6), (6, 4), (8, 3), (5, 5)], "float32")
 
 
-@pytest.mark.parametrize("lanes", [registers.LANES, 0])
+@pytest.mark.parametrize("lanes", [small.LANES, 0])
 @pytest.mark.parametrize("block", [loops.BLOCK, 16])
 def test_vectors_are_powers_of_two_long(lanes, block, monkeypatch):
-    monkeypatch.setattr(registers, "LANES", lanes)
+    monkeypatch.setattr(small, "LANES", lanes)
     monkeypatch.setattr(loops, "BLOCK", block)
     lengths = set()
     for name in SAMPLES:

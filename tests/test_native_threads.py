@@ -13,8 +13,8 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.backends.native import pool
-from autograd.errors import ArgumentError
+from autograd.backends.native.runtime import threads
+from autograd.core.errors import ArgumentError
 
 RNG = np.random.default_rng(0)
 ROOT = Path(__file__).parent.parent
@@ -262,8 +262,8 @@ def test_what_one_later_loop_reads_is_computed_there():
 
 def test_help_is_given_up_while_it_makes_steps_slower_and_tried_again(monkeypatch):
     now = 0.0
-    monkeypatch.setattr(pool.time, "monotonic", lambda: now)
-    choice, used = pool.Choice(), []
+    monkeypatch.setattr(threads.time, "monotonic", lambda: now)
+    choice, used = threads.Choice(), []
     for turn in range(400):
         steps, helped = choice.next(80)
         apart = turn < 200  # later the cores are near each other

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, engine, forward, functional
+from autograd import Tensor
+from autograd.core import engine
+from autograd.transforms import forward_mode, reverse
 
 from .oracle import central
 
@@ -24,7 +26,7 @@ def walked(monkeypatch, function, *args):
         return span
 
     with monkeypatch.context() as patched:
-        for module in (functional, forward):
+        for module in (reverse, forward_mode):
             patched.setattr(module, "between", counted)
         function(*args)
     return count
@@ -236,7 +238,7 @@ def test_a_chain_of_indexing_adds_up_in_place(name):
 
 
 def test_a_chain_of_indexing_makes_few_arrays_of_the_whole(monkeypatch):
-    from autograd.ops import shape
+    from autograd.core.ops import shape
 
     made = 0
     true = shape.kernels.scatter_add

@@ -12,7 +12,7 @@ from matplotlib import _pylab_helpers
 from PIL import Image
 
 import nn
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 from nn import beside
 from nn.plots import Grid
 

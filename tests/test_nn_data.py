@@ -8,7 +8,7 @@ import pytest
 
 import nn
 from autograd import Tensor
-from autograd.errors import ArgumentError, MissingDependencyError, ShapeError
+from autograd.core.errors import ArgumentError, MissingDependencyError, ShapeError
 from nn import data
 
 TWO_CLASSES = [data.two_moons, data.circles, data.spirals]

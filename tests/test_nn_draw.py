@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib import _pylab_helpers
 
 import nn
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 from nn.draw import COLOURS, NetworkPicture
 
 SVG = "{http://www.w3.org/2000/svg}"

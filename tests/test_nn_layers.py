@@ -8,7 +8,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd import Tensor
-from autograd.errors import ArgumentError, DTypeError, ShapeError
+from autograd.core.errors import ArgumentError, DTypeError, ShapeError
 from nn import init
 
 X = np.random.default_rng(0).normal(size=(5, 2))

@@ -7,7 +7,7 @@ import pytest
 
 import nn
 from autograd import Tensor
-from autograd.errors import ArgumentError, DTypeError, ShapeError
+from autograd.core.errors import ArgumentError, DTypeError, ShapeError
 
 RNG = np.random.default_rng(0)
 ONE_HOT = np.eye(3)[[0, 2, 1, 1]]

@@ -7,8 +7,9 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, errors
+from autograd import Tensor
 from autograd.backends import native
+from autograd.core import errors
 
 BACKENDS = ["numpy", *(["native"] if native.available() else [])]
 ROWS = np.random.default_rng(0).normal(size=(4, 2))

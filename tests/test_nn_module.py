@@ -8,7 +8,7 @@ import pytest
 
 import nn
 from autograd import Tensor
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 
 
 class Encoder(nn.Module):

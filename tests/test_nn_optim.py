@@ -8,7 +8,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd import Tensor
-from autograd.errors import ArgumentError, DTypeError
+from autograd.core.errors import ArgumentError, DTypeError
 from nn import optim
 
 RNG = np.random.default_rng(1)

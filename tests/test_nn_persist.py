@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nn
-from autograd.errors import (
+from autograd.core.errors import (
     ArgumentError,
     AutogradError,
     CorruptFileError,

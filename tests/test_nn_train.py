@@ -16,7 +16,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd import Tensor
-from autograd.errors import ArgumentError, DivergenceError, DTypeError, GraphError, ShapeError
+from autograd.core.errors import ArgumentError, DivergenceError, DTypeError, GraphError, ShapeError
 from nn.train import Trainer
 
 X, Y = nn.data.xor()

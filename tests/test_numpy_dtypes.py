@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd import Tensor, tree
-from autograd.errors import DTypeError, TraceError
+from autograd import Tensor
+from autograd.core import tree
+from autograd.core.errors import DTypeError, TraceError
 
 from .numpy_calls import COUNTED, RECORDED
 from .test_interop import arrays_of, function_of

@@ -14,9 +14,10 @@ from scipy import special
 import autograd as ag
 import autograd.numpy as np
 import autograd.numpy.random as npr
-from autograd import Tensor, errors, grad
+from autograd import Tensor, grad
+from autograd.core import errors
+from autograd.functions.protocols import MISSING, OVERRIDES, named
 from autograd.numpy import coverage
-from autograd.protocols import MISSING, OVERRIDES, named
 
 
 def leaf(*values):

@@ -9,7 +9,7 @@ import autograd as ag
 import nn
 from autograd import Tensor
 from autograd.backends.numpy_source import EXPRESSIONS, UNSUPPORTED
-from autograd.primitive import REGISTRY
+from autograd.core.primitive import REGISTRY
 from tests.fuzz import close, program, same_bits
 from tests.samples import SAMPLES
 from tests.test_ir import check_golden, without_places, xor_step

@@ -10,7 +10,7 @@ from scipy import special
 
 import autograd as ag
 from autograd import Tensor
-from autograd.primitive import REGISTRY, spec_of
+from autograd.core.primitive import REGISTRY, spec_of
 
 from .oracle import central, check_first_order, check_second_order, direction, inner, wanted
 from .samples import NONE, SAMPLES, rows

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import autograd as ag
 from autograd import Tensor
+from autograd.core.primitive import REGISTRY
 from autograd.ir.graph import Eqn, Graph, Literal, Var, verify
 from autograd.passes import PASSES, optimise
 from autograd.passes.cse import share_common
@@ -16,7 +17,6 @@ from autograd.passes.dce import drop_unused
 from autograd.passes.fold import fold_numbers
 from autograd.passes.fuse import fusion_groups, is_reduction, iteration_space
 from autograd.passes.simplify import RULES, simplify
-from autograd.primitive import REGISTRY
 from tests.fuzz import close, program, same_bits
 
 ODD = np.array([0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e-310, 2.5])

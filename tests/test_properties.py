@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import autograd as ag
-from autograd import Tensor, engine, tape
-from autograd.primitive import spec_of
+from autograd import Tensor, tape
+from autograd.core import engine
+from autograd.core.primitive import spec_of
 
 from .oracle import complex_step, direction, inner
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import autograd
 from autograd import Tensor, keep_grads
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 from autograd.render.animate import GRADIENT, VALUE, WAITING, _Painter, steps
 from autograd.render.dot import to_dot
 from autograd.render.gif import LIMIT, thin

@@ -9,7 +9,7 @@ import pytest
 
 import autograd
 from autograd import Tensor
-from autograd.primitive import REGISTRY
+from autograd.core.primitive import REGISTRY
 from autograd.render import draw
 from autograd.render.derivative import local_derivative
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import autograd
 from autograd import Tensor, keep_grads, scope
-from autograd.errors import ArgumentError, RenderError
+from autograd.core.errors import ArgumentError, RenderError
 from autograd.render import Picture, draw
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from autograd import Tensor
-from autograd.errors import RenderError
+from autograd.core.errors import RenderError
 from autograd.render import draw, engine, find_engine
 from autograd.render.engine import Engine, run_engine
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import autograd
 import nn
 from autograd import Tensor, keep_grads
+from autograd.core.ops import elementwise
 from autograd.ir import Eqn, Graph, Literal, Var
-from autograd.ops import elementwise
 from autograd.render import Picture, draw
 from autograd.render.theme import PALETTE
 

@@ -12,7 +12,7 @@ import pytest
 import autograd
 import nn
 from autograd import Tensor, animate, draw, explore, keep_grads, no_grad
-from autograd.errors import GraphError
+from autograd.core.errors import GraphError
 
 X = np.array([[1.0, 2.0]])
 w = Tensor([[0.5], [0.25]], True, name="w")

@@ -13,7 +13,7 @@ import pytest
 import autograd
 import nn
 from autograd import Tensor, scope
-from autograd.errors import ArgumentError, RenderError, TraceError
+from autograd.core.errors import ArgumentError, RenderError, TraceError
 from autograd.ir import Graph, Literal, Var
 from autograd.render import Picture, draw
 from autograd.render.theme import PALETTE

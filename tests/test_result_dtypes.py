@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from autograd import Tensor, errors, tree
+from autograd import Tensor
+from autograd.core import errors, tree
 
 DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64",
           "longdouble"]  # fmt: skip

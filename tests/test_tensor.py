@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 import autograd as ag
 from autograd import Tensor
-from autograd.errors import DTypeError
-from autograd.primitive import REGISTRY
+from autograd.core.errors import DTypeError
+from autograd.core.primitive import REGISTRY
 
 X, Y = np.array([1.5, -0.5, 2.0]), np.array([2.0, 3.0, 0.5])
 

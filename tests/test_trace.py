@@ -8,8 +8,9 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, errors
+from autograd import Tensor
 from autograd.backends import native
+from autograd.core import errors
 
 X = np.array([0.5, -1.0, 2.0])
 

@@ -5,8 +5,10 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd import Tensor, batching, errors
-from autograd.primitive import REGISTRY
+from autograd import Tensor
+from autograd.core import errors
+from autograd.core.primitive import REGISTRY
+from autograd.transforms import batching
 
 from . import fuzz
 from .oracle import direction, wanted

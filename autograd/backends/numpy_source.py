@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
+from ..core import numpy_helpers
+from ..core.ops.shape import ARRAY
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, type_text
 from ..ir.literal import NAMES, dtype_text, index_text, literal
 from ..ir.printer import place, preview, unique_names
-from ..ops.shape import ARRAY
 from ..passes.memory import Plan, plan_memory
 
 Args = list[str]
@@ -236,7 +236,9 @@ def _array_text(value: Any) -> str:
 def _helpers(graph: Graph) -> list[str]:
     """Source of the functions that NumPy does not have and the graph uses."""
     used = {eqn.primitive.name for eqn in graph.eqns}
-    own = [_without_annotations(inspect.getsource(f).strip()) for name, f in kernels.HELPERS.items() if name in used]
+    own = [
+        _without_annotations(inspect.getsource(f).strip()) for name, f in numpy_helpers.HELPERS.items() if name in used
+    ]
     foreign = {eqn.primitive.name: eqn.primitive for eqn in graph.eqns if eqn.primitive.name not in EXPRESSIONS}
     return own + [_users_source(name, primitive.forward) for name, primitive in foreign.items()]
 
@@ -340,7 +342,7 @@ def compile_graph(
 
     lines: list[str] = []
     # What the program refers to begins or ends with an underscore, as no name from the user does; `h_` is the place of h.
-    environment: dict[str, Any] = {"np": np, "_dot": np.dot, **kernels.HELPERS}
+    environment: dict[str, Any] = {"np": np, "_dot": np.dot, **numpy_helpers.HELPERS}
     for name in (*_UFUNCS.values(), "logaddexp", "matmul"):
         environment[f"_{name}"] = getattr(np, name)
     for ufunc in _REDUCTIONS.values():

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..blame import users_frame
-from ..errors import ArgumentError, GraphError, InplaceError
-from ..tensor import Tensor
+from ..core.errors import ArgumentError, GraphError, InplaceError
+from ..core.source_location import users_frame
+from ..core.tensor import Tensor
 from .diagnose import Case, Diagnosis, completed, diagnose
 from .names import Names, in_frame, spellings, tensors_of
 from .replay import Replay, same, value_of

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor
+from ..core.tensor import Tensor
 from .mistakes import Case, Diagnosis, Hypothesis, Mistakes
 from .replay import FAILURES, Replay, same
 

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import tree
-from ..blame import at
-from ..errors import ArgumentError, DTypeError, GradientError
-from ..functional import jvp, vjp
-from ..mode import no_grad
-from ..primitive import Box
-from ..tensor import Tensor, constant, tape
+from ..core import tree
+from ..core.errors import ArgumentError, DTypeError, GradientError
+from ..core.mode import no_grad
+from ..core.primitive import Box
+from ..core.source_location import at
+from ..core.tensor import Tensor, constant, tape
+from ..transforms.reverse import jvp, vjp
 
 Function = Callable[..., Any]
 Index = tuple[int, ...]

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..blame import at
-from ..ops.shape import _index
-from ..tensor import Tensor
+from ..core.ops.shape import _index
+from ..core.source_location import at
+from ..core.tensor import Tensor
 from .replay import FAILURES, Edge, Edit, Replay, same, value_of
 
 DIGITS = {8: 1e-9, 4: 1e-4}  # how well a hypothesis must match, by the item size of the tensor

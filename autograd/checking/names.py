@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
-from ..errors import ArgumentError
-from ..tensor import Tensor
+from ..core.errors import ArgumentError
+from ..core.tensor import Tensor
 
 
 def tensors_of(name: str, thing: Any, deep: bool = True) -> Iterator[tuple[str, Tensor]]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import fit, pull, toposort
-from ..errors import AutogradError, GraphError
-from ..tensor import Tensor
+from ..core.engine import fit, pull, toposort
+from ..core.errors import AutogradError, GraphError
+from ..core.tensor import Tensor
 
 Edge = tuple[Any, int]  # an operation's result, and which of its inputs the part goes back to
 Edit = Callable[[Any], Any]  # the cotangent of the result -> the part sent back, in place of the rule's

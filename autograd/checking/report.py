@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ArgumentError, GradientError
+from ..core.errors import ArgumentError, GradientError
 from ..render.theme import PALETTE, dark_style
 from .diagnose import Diagnosis
 

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .. import tree
-from ..errors import ArgumentError
+from ..core import tree
+from ..core.errors import ArgumentError
 
 
 def argument_names(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..blame import at
-from ..primitive import Primitive
+from ..core.primitive import Primitive
+from ..core.source_location import at
 from .graph import Atom, Eqn, Literal, Var
 from .guards import same
 from .tracer import Tracer

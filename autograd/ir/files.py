@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..blame import CORE_FILES, OWN_FILES, at, is_library
-from ..errors import TraceError
+from ..core.errors import TraceError
+from ..core.source_location import CORE_FILES, OWN_FILES, at, is_library
 
 _OPENERS = frozenset({open, os.open, os.read, input, np.fromfile})
 _READERS = frozenset({"read", "read1", "readline", "readlines", "readinto"})

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GraphError
-from ..primitive import Primitive, Spec
+from ..core.errors import GraphError
+from ..core.primitive import Primitive, Spec
 
 Site = tuple[str, int]
 

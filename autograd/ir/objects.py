@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from types import FunctionType, MemberDescriptorType
 from typing import Any
 
-from ..blame import CORE_FILES, is_library
+from ..core.source_location import CORE_FILES, is_library
 
 Put = Callable[[Any], None]
 MISSING = object()

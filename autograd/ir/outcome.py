@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import tree
-from ..errors import TraceError
-from ..tensor import Tensor
+from ..core import tree
+from ..core.errors import TraceError
+from ..core.tensor import Tensor
 from .graph import Atom, Literal
+from .places import Change, Loss, Place
 from .randomness import TracedGenerator
-from .state import Change, Loss, Place, Snapshot
+from .state import Snapshot
 from .trace import Trace
 from .tracer import Tracer
 from .walk import IMMUTABLE

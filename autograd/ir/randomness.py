@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..blame import at, here
-from ..errors import TraceError
-from ..mode import current
-from ..ops.random import draw
+from ..core.errors import TraceError
+from ..core.mode import current
+from ..core.ops.random import draw
+from ..core.source_location import at, here
 
 if TYPE_CHECKING:
     from .state import Snapshot

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from types import CodeType
 
-from ..blame import OWN_FILES
+from ..core.source_location import OWN_FILES
 
 # Whoever calls one of these may read any attribute, under a name that stands nowhere in the code.
 _ANY = frozenset({"vars", "__dict__", "dir", "attrgetter", "getmembers", "asdict", "astuple"})

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import tree
-from ..blame import CORE_FILES, OWN_FILES, at, here, is_library
-from ..errors import TraceError
-from ..mode import clock, current, switch
-from ..ops.elementwise import astype_p, stop_gradient
-from ..primitive import Array, Primitive
-from ..subclasses import check_array
-from ..tensor import Tensor
+from ..core import tree
+from ..core.errors import TraceError
+from ..core.mode import clock, current, switch
+from ..core.ops.elementwise import astype_p, stop_gradient
+from ..core.primitive import Array, Primitive
+from ..core.source_location import CORE_FILES, OWN_FILES, at, here, is_library
+from ..core.subclasses import check_array
+from ..core.tensor import Tensor
 from . import files
 from .arguments import argument_names
 from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify

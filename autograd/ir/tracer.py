@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..array import ArrayMethods
-from ..blame import CORE_FILES, at, explained, here
-from ..errors import ShapeError, TraceError
-from ..ops import elementwise
-from ..primitive import Array, Primitive
-from ..tensor import Tensor
+from ..core.array_methods import ArrayMethods
+from ..core.errors import ShapeError, TraceError
+from ..core.ops import elementwise
+from ..core.primitive import Array, Primitive
+from ..core.source_location import CORE_FILES, at, explained, here
+from ..core.tensor import Tensor
 from .graph import Atom
 
 if TYPE_CHECKING:

@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import tree
-from ..blame import OWN_FILES, at, is_library
-from ..errors import TraceError
-from ..subclasses import check_array
-from ..tensor import Tensor, constant
+from ..core import tree
+from ..core.errors import TraceError
+from ..core.source_location import OWN_FILES, at, is_library
+from ..core.subclasses import check_array
+from ..core.tensor import Tensor, constant
 from . import guards
 from .arguments import argument_names
 from .host import Host, split
 from .outcome import Outcome, carried, collect
+from .places import Change, Entries, Items, Loss, Place
 from .randomness import TracedGenerator, Watch
 from .reading import Reads
-from .state import Change, Entries, Items, Loss, Place, Snapshot
+from .state import Snapshot
 from .trace import Trace, name_of, stand_in
 from .tracer import Tracer
 from .walk import Guard, Walk

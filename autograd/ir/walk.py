@@ -40,9 +40,9 @@ from typing import Any
 
 import numpy as np
 
-from ..blame import CORE_FILES, OWN_FILES, is_library
-from ..primitive import Primitive
-from ..tensor import Tensor
+from ..core.primitive import Primitive
+from ..core.source_location import CORE_FILES, OWN_FILES, is_library
+from ..core.tensor import Tensor
 from .objects import (
     MISSING,
     Put,

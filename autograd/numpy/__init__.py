@@ -1,8 +1,9 @@
 """NumPy's namespace for code that is to be differentiated: ``import autograd.numpy as np``.
 
 Everything is NumPy's own.  Its functions ask a Tensor or Tracer among their arguments what to do (see
-`autograd.protocols`), and arrays are computed as always; so ``np.sum`` here and ``numpy.sum`` are one and the same.  Only
-what makes arrays of lists needs a look into the lists first: `array`, `asarray` and the like keep the Tensors in them.
+`autograd.functions.protocols`), and arrays are computed as always; so ``np.sum`` here and ``numpy.sum`` are one
+and the same.  Only what makes arrays of lists needs a look into the lists first: `array`, `asarray` and the like keep
+the Tensors in them.
 What is covered, and what is not and why, stands in ``COVERAGE.md`` beside this file (``python -m autograd.numpy``).
 
 >>> import autograd.numpy as np
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy
 
-from .. import interop as interop  # tells NumPy's functions what to do with Tensors
+from .. import functions as functions  # tells NumPy's functions what to do with Tensors
 from . import fft as fft
 from . import linalg as linalg
 from . import random as random

@@ -12,8 +12,8 @@ from types import ModuleType
 
 import numpy
 
-from ..primitive import REGISTRY
-from ..protocols import MISSING, OVERRIDES, named
+from ..core.primitive import REGISTRY
+from ..functions.protocols import MISSING, OVERRIDES, named
 
 # Functions that take no array to differentiate by, by what they are for.
 PASSED = {

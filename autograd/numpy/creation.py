@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy
 
-from ..ops.elementwise import astype
-from ..ops.shape import reshape
-from ..primitive import Array, Box
-from ..protocols import as_array, plain
+from ..core.conversions import as_array
+from ..core.ops.elementwise import astype
+from ..core.ops.shape import reshape
+from ..core.primitive import Array, Box
+from ..functions.protocols import plain
 
 
 def _has_box(x: Any) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..core.ops.shape import broadcast_to_p
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, spec, substitute
-from ..ops.shape import broadcast_to_p
 
 Definitions = dict[Atom, Eqn]
 

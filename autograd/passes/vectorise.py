@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.ops.elementwise import add
+from ..core.ops.reduce import sum_p
+from ..core.ops.shape import ARRAY, getitem_p, reshape_p
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, spec
 from ..ir.literal import setting_key
-from ..ops.elementwise import add
-from ..ops.reduce import sum_p
-from ..ops.shape import ARRAY, getitem_p, reshape_p
 from .dce import drop_unused
 
 LEAST = 500  # equations on single numbers, from which on it pays to look for forms

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..core.errors import ArgumentError
 from . import svg
 from .dot import printable, to_dot
 from .fold import Collapse

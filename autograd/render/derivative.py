@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..array import ArrayMethods
-from ..errors import AutogradError
-from ..primitive import REGISTRY, Array, Box, Primitive, Rule, Spec, spec_of
+from ..core.array_methods import ArrayMethods
+from ..core.errors import AutogradError
+from ..core.primitive import REGISTRY, Array, Box, Primitive, Rule, Spec, spec_of
 
 _PRECEDENCE = {"|": 1, "&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "@": 4, "**": 6}  # any other sign: 0, as comparisons
 _NEGATION = 5

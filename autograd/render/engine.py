@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from ..errors import RenderError
+from ..core.errors import RenderError
 
 VARIABLE = "TRACEGRAD_DOT"
 EMBEDDED = "graphviz-pure"

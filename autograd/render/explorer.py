@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, RenderError
+from ..core.errors import ArgumentError, RenderError
+from ..core.primitive import Box
 from ..files import write
-from ..primitive import Box
 from .dot import printable
 from .engine import HOW_TO_INSTALL, find_engine, run_engine
 from .fold import refuse

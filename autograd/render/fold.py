@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from numbers import Integral
 
-from ..errors import ArgumentError, RenderError
+from ..core.errors import ArgumentError, RenderError
 from .model import CONSTANT, FOLDED, OPERATION, PARAMETER, Diagram, Node, scope_path
 from .repeat import fold_repeats
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..core.errors import ArgumentError
 from ..files import write
 
 LIMIT = 2_000_000  # bytes; what a README, a chat or a slide takes without complaint

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..blame import at, called
-from ..errors import GraphError, RenderError
+from ..core.errors import GraphError, RenderError
+from ..core.primitive import Box, Primitive
+from ..core.source_location import at, called
 from ..ir.graph import Eqn, Literal
-from ..primitive import Box, Primitive
 from .derivative import Recorded, Symbol, contribution, kept_gradient, local_derivative
 from .summary import Summary, number, summarise
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import fit, pull
-from ..primitive import Box
+from ..core.engine import fit, pull
+from ..core.primitive import Box
 from .model import Diagram, Edge, Node
 
 Numbers = dict[tuple[str, str], Any]  # (what, id of the node or the edge): see `numbers`

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from ..errors import ArgumentError, RenderError
+from ..core.errors import ArgumentError, RenderError
+from ..core.primitive import Box
 from ..files import write
-from ..primitive import Box
 from . import svg as svg_tree
 from .dot import CLASS, printable, to_dot
 from .drawing import Drawing, insert

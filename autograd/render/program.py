@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ..errors import ArgumentError
+from ..core.errors import ArgumentError
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var
 from ..ir.printer import eqn_text, identifier, unique_names
 from .model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Diagram, Node, adopt_leaves, scope_path, settings_text

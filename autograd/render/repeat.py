@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 
-from ..primitive import Box
+from ..core.primitive import Box
 from .model import Diagram, Node
 
 LEAST = 3  # times that a block occurs before it is folded

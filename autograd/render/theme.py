@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from ..errors import ArgumentError
+from ..core.errors import ArgumentError
 
 ThemeName = Literal["auto", "light", "dark"]
 Colour = Callable[[str], str]

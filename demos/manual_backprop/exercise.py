@@ -12,7 +12,7 @@ import numpy as np
 
 import autograd
 from autograd import Tensor
-from autograd.errors import ArgumentError
+from autograd.core.errors import ArgumentError
 from demos.manual_backprop.data import PARAMETERS
 
 SOLUTION = Path(__file__).with_name("solution.py")

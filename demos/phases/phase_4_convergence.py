@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autograd.errors import DivergenceError
+from autograd.core.errors import DivergenceError
 from demos import experiment
 from demos.options import Options
 from demos.report import Report, table

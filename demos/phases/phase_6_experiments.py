@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import nn
-from autograd.errors import MissingDependencyError
+from autograd.core.errors import MissingDependencyError
 from demos import experiment
 from demos.options import ACTIVATIONS, Options
 from demos.phases import phase_4_convergence

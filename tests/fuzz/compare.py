@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
-from autograd.array import ArrayMethods
-from autograd.primitive import REGISTRY, Primitive
+from autograd.core.array_methods import ArrayMethods
+from autograd.core.primitive import REGISTRY, Primitive
 from tests.fuzz.snapshot import Leaf
 
 FACTOR = 16

@@ -23,8 +23,8 @@ import numpy as np
 import autograd as ag
 import nn
 from autograd import Tensor
+from autograd.core.primitive import REGISTRY
 from autograd.ir.randomness import METHODS
-from autograd.primitive import REGISTRY
 from tests import numpy_calls
 from tests.fuzz.arrays import domain_of
 from tests.samples import SAMPLES, Arg
@@ -124,7 +124,7 @@ def _found() -> Iterator[Operation]:
         for name in names:
             function = getattr(module, name)
             of_tensors = name in REGISTRY or getattr(function, "__module__", "").startswith(
-                ("autograd.ops", "autograd.composite", "nn.loss", "nn.activations")
+                ("autograd.core.ops", "autograd.functions.composite", "nn.loss", "nn.activations")
             )
             if name[0] == "_" or isinstance(function, type) or not of_tensors:
                 continue

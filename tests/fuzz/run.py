@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd import Tensor, tree
-from autograd.errors import ArgumentError, AutogradError, GraphError
+from autograd import Tensor
+from autograd.core import tree
+from autograd.core.errors import ArgumentError, AutogradError, GraphError
 from tests.fuzz.compare import RUNS, disturbed, explained, same
 from tests.fuzz.programs import GIVEN, Program
 from tests.fuzz.snapshot import Leaf, snapshot

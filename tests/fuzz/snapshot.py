@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor
-from autograd.primitive import Box
+from autograd.core.primitive import Box
 
 
 class Leaf(NamedTuple):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 import importlib.util
 
-from ...errors import MissingDependencyError
+from ...core.errors import MissingDependencyError
 from .program import NativeProgram, compile_graph
-from .tasks import TABLE, UNSUPPORTED
+from .tasks.base import TABLE, UNSUPPORTED
 
 __all__ = ["TABLE", "UNSUPPORTED", "NativeProgram", "available", "compile_graph", "require"]
 
 
 def available() -> bool:
     """Whether llvmlite is installed and this Python's objects can be read by machine code."""
-    from .call import readable
+    from .runtime.calling import readable
 
     return _installed() and readable()
 
@@ -30,7 +30,7 @@ def require() -> None:
     Raises:
         MissingDependencyError: says what to install, or what of this Python does not fit.
     """
-    from .call import readable
+    from .runtime.calling import readable
 
     if not _installed():
         raise MissingDependencyError(

@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from ...core.ops.elementwise import stop_gradient
 from ...ir.graph import Atom, Eqn, Graph, Var
-from ...ops.elementwise import stop_gradient
 from ...passes.memory import Plan, plan_memory
-from . import draws, matmul, registers
-from .bands import in_bands
-from .place import Place, fresh, view
+from .schedule.cost import STEP, work
+from .schedule.layout import Place, fresh, view
+from .schedule.row_fusion import in_bands
+from .schedule.sinking import sunk
 from .segment import Segment
-from .sink import sunk
-from .tasks import Task, normalise, tasks_of
-from .work import STEP, work
+from .tasks import matmul, random, small
+from .tasks.base import Task, normalise, tasks_of
 
 
 class Lowering:
@@ -81,7 +81,7 @@ class Lowering:
             self.places[var] = fresh(f"%const{i}", var.dtype, var.shape)
         self.table.append(("%arena", ("arena", None)))
         for number, generator in enumerate(self.generators):
-            self.table += [(name, ("address", address)) for name, address in draws.pointers(generator, number)]
+            self.table += [(name, ("address", address)) for name, address in random.pointers(generator, number)]
         if self.timed:
             self.table.append(("%stamps", ("stamps", None)))
 
@@ -124,7 +124,7 @@ class Lowering:
         if task.kind not in ("loop", "single"):
             return False
         made = next(eqn for eqn in task.eqns if eqn.out is out)
-        if made.primitive.name in registers.REDUCTIONS or out.shape != task.space:
+        if made.primitive.name in small.REDUCTIONS or out.shape != task.space:
             return False
         return all(var is old and old.shape == task.space for var in task.inputs if root.get(var, var) is old)
 
@@ -147,7 +147,7 @@ class Lowering:
             if task.kind not in ("registers", "loop"):
                 addressed.add(task.eqns[0].out)
             if task.kind == "loop":
-                addressed.update(eqn.out for eqn in task.eqns if eqn.primitive.name in registers.REDUCTIONS)
+                addressed.update(eqn.out for eqn in task.eqns if eqn.primitive.name in small.REDUCTIONS)
         looped = {eqn.out for task in single if task.kind == "loop" for eqn in task.eqns}
         addressed.update(var for task in single for var in task.inputs if var in looped)
         alias: dict[Var, Var] = {}

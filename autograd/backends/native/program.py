@@ -11,12 +11,13 @@ import numpy as np
 
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...passes.memory import ALIGNMENT, Plan
-from . import call, draws, gather, pool, profile
 from .lower import Lowering
-from .machine import Machine
-from .matmul import blas_library
+from .runtime import calling, profile, threads
+from .runtime.jit import Machine
 from .segment import CHECK_BITS
-from .tasks import Task
+from .tasks import gather, random
+from .tasks.base import Task
+from .tasks.matmul import blas_library
 
 _LONG = 20_000  # element operations from which on other threads may run meanwhile
 _CHUNK = 0.05  # seconds of uninterrupted machine code in a loop over steps
@@ -54,7 +55,7 @@ class NativeProgram:
         self._refresh: list[tuple[Any, Any]] = []
         self._fill_table(outputs)
         self._stepping = [(i, *found) for i, (name, found) in enumerate(lowering.table) if name in lowering.stepping]
-        self._help = pool.Choice()
+        self._help = threads.Choice()
         self._chunk = 1  # how many steps of a loop to run before Python may stop it
         self._build()
 
@@ -96,18 +97,18 @@ class NativeProgram:
             entries.append(address)
         library = blas_library()
         entries += [library[0][letter] if library else 0 for letter in "sd"]
-        entries += pool.addresses() if lowering.parts else []
+        entries += threads.addresses() if lowering.parts else []
         self._helpers = len(entries)
         self._still = np.zeros(max(len(lowering.stepping), 1), np.int64)
         overwritten = set(self.in_place.values())
         self._arguments = [
-            call.Argument(arguments["input", i], var, i in overwritten and i not in self.cells, self.cells.get(i))
+            calling.Argument(arguments["input", i], var, i in overwritten and i not in self.cells, self.cells.get(i))
             for i, var in enumerate(lowering.graph.inputs)
         ]
-        self._arguments += [call.Argument(arguments["output", i], lowering.graph.outputs[i]) for i in self.fresh]
-        described = call.described(self._arguments)
-        entries += [*call.helper_addresses(), self._still.ctypes.data, described.ctypes.data]
-        self._table = np.array(entries, np.uint64).view(call.Table)
+        self._arguments += [calling.Argument(arguments["output", i], lowering.graph.outputs[i]) for i in self.fresh]
+        described = calling.described(self._arguments)
+        entries += [*calling.helper_addresses(), self._still.ctypes.data, described.ctypes.data]
+        self._table = np.array(entries, np.uint64).view(calling.Table)
         self._table.needs = [described]
 
     # ----- listings -----
@@ -132,7 +133,7 @@ class NativeProgram:
         lines = [f"machine code in {parts}, {made} in {self.compile_seconds * 1e3:.0f} ms: {listed}"]
         if self._lowering.parts:
             lines.append(
-                f"  {len(self._lowering.parts)} parts are cut into chunks for up to {pool.get_num_threads()} threads"
+                f"  {len(self._lowering.parts)} parts are cut into chunks for up to {threads.get_num_threads()} threads"
             )
         return lines + profile.listing(self._lowering, times)
 
@@ -167,24 +168,24 @@ class NativeProgram:
         lowering = self._lowering
         self.native = len(lowering.segments) == 1
         release = lowering.work > _LONG
-        glue = call.glue(len(self._arguments), self._helpers, release)
+        glue = calling.glue(len(self._arguments), self._helpers, release)
         self.text = "\n\n".join([*lowering.declarations.values(), *lowering.parts, *lowering.segments, glue])
         start = time.perf_counter()
         self.machine = Machine(self.text)
         self._table.needs.append(self.machine)
         self.compile_seconds = time.perf_counter() - start
         self._segments = [_Step(self.machine.address(f"segment{i}")) for i in range(len(lowering.segments))]
-        self.bind = call.python_function("bind", self.machine.address("bind"), self._table)
+        self.bind = calling.python_function("bind", self.machine.address("bind"), self._table)
         self._between: list[Callable[[tuple[Any, ...]], None]] = []
         self.direct = self.native and not self._refresh and not lowering.generators
         if self.direct:
-            self.run: Callable[..., Any] = call.python_function("call", self.machine.address("call"), self._table)
+            self.run: Callable[..., Any] = calling.python_function("call", self.machine.address("call"), self._table)
         else:
             self._prepare_numpy()
             self.run = self._run_in_parts
 
     def _run_segment(self, segment: Callable[[int, int, int], int], table: int, steps: int, count: int) -> int:
-        with draws.held(self._lowering.generators):
+        with random.held(self._lowering.generators):
             return segment(table, steps, count)
 
     # ----- segments with NumPy between them -----
@@ -260,19 +261,19 @@ class NativeProgram:
             IndexError: an index lies outside of its axis.
             GraphError: an argument has another shape or dtype than the program was made for.
         """
-        prepared = tuple(call.fitting(x, a) for x, a in zip(arguments, self._arguments, strict=True))
+        prepared = tuple(calling.fitting(x, a) for x, a in zip(arguments, self._arguments, strict=True))
         self._enter(prepared)
         self._compute(lambda between: between(prepared))
 
     def fitting(self, number: int, value: Any) -> Any:
         """The value of an input as machine code reads it."""
-        return call.fitting(value, self._arguments[number])
+        return calling.fitting(value, self._arguments[number])
 
     def _enter(self, arrays: tuple[Any, ...]) -> None:
         """Enter arrays into the table of pointers; numbers that the step overwrites are copied to their cells."""
         for argument, array in zip(self._arguments, arrays, strict=True):
             if argument.cell is None:
-                self._table[argument.index] = call.address(array)
+                self._table[argument.index] = calling.address(array)
             else:
                 argument.cell[...] = array
 
@@ -316,22 +317,22 @@ class NativeProgram:
             np.copyto(array, source)
         entries, moving = self._table.tolist(), []
         for array, argument in zip(inputs, self._arguments, strict=False):
-            entries[argument.index] = call.address(array)
+            entries[argument.index] = calling.address(array)
         for index, kind, what in self._stepping:
             if kind == "output":
                 array, by = results[what]
-                entries[index] = call.address(array)
+                entries[index] = calling.address(array)
                 moving.append(by)
             else:
                 moving.append(strides.get(what, 0))
         table, steps = np.array(entries, np.uint64), np.array(moving or [0], np.int64)
         indices = [index for index, _, _ in self._stepping]
-        at, by = call.address(table), call.address(steps)
+        at, by = calling.address(table), calling.address(steps)
         while count:
             now, helped = min(self._chunk, count), True
             if self._lowering.parts:
                 now, helped = self._help.next(now)
-                table[self._helpers - 1] = pool.Choice.address(helped)
+                table[self._helpers - 1] = threads.Choice.address(helped)
             start = time.perf_counter()
             failed = self._run_segment(self._segments[0], at, by, now)
             done = failed >> CHECK_BITS if failed else now

@@ -9,17 +9,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...ir.graph import Atom, Literal, Var
-from . import draws, gather, matmul, moves, parts, registers, repeats, running
-from .loops import Reduction, copy, offsets, read
-from .machine import clock
-from .ops import emit, operand_dtypes
-from .place import Place, fresh
-from .profile import groups_of
-from .text import KINDS, Code, Value
+from .ir.builder import KINDS, Code, Value
+from .ir.scalar_ops import emit, operand_dtypes
+from .runtime.jit import clock
+from .runtime.profile import groups_of
+from .schedule import outlining, tiling
+from .schedule.layout import Place, fresh
+from .tasks import copies, gather, matmul, random, scan, small
+from .tasks.loops import Reduction, copy, offsets, read
 
 if TYPE_CHECKING:
     from .lower import Lowering
-    from .tasks import Task
+    from .tasks.base import Task
 
 CHECK_BITS = 16  # a segment returns 0, or how many steps it has done and the number of the check that stopped it
 _PIECES = frozenset({"loop", "single", "product", "move", "gather"})  # tasks that work on memory alone
@@ -33,7 +34,7 @@ class Segment:
         self.lowering = lowering
         self.code = Code()
         self.values: dict[Var, Value] = {}
-        self.pieces: list[repeats.Piece] = []
+        self.pieces: list[outlining.Piece] = []
         self._read_clock()
         self._read_clock()  # how long reading it takes
         for group in groups_of(tasks):
@@ -53,35 +54,35 @@ class Segment:
         name, start, top = code.fresh("piece"), len(code.lines), len(code.entry)
         code.jump(name)
         self.emit(task)
-        self.pieces.append(repeats.Piece(start, len(code.lines), tuple(code.entry[top:])))
+        self.pieces.append(outlining.Piece(start, len(code.lines), tuple(code.entry[top:])))
         code.jump(f"{name}.end")
 
     def emit(self, task: Task) -> None:
         """Append a task."""
         eqn, places = task.eqns[0], self.lowering.places
         if task.kind == "registers":
-            value = registers.compute(self.code, eqn, [self._value(a) for a in eqn.inputs])
+            value = small.compute(self.code, eqn, [self._value(a) for a in eqn.inputs])
             self.values[eqn.out] = value
             if eqn.out in places:
                 place = places[eqn.out]
                 self.code.store(value.cast(place.kind), self.code.offset(place.base, place.offset, place.kind))
         elif task.kind in ("loop", "single"):
-            parts.nest(self, task)
+            tiling.nest(self, task)
         elif task.kind == "band":
-            parts.band(self, task)
+            tiling.band(self, task)
         elif task.kind == "product":
-            parts.product(self, task)
+            tiling.product(self, task)
         elif task.kind == "gather":
             gather.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
         elif task.kind == "check":
             self._check(task)
         elif task.kind == "running":
-            running.run(self.code, eqn, places[eqn.inputs[0]], places[eqn.out])  # type: ignore[index]
+            scan.run(self.code, eqn, places[eqn.inputs[0]], places[eqn.out])  # type: ignore[index]
         elif task.kind == "draw":
             number = self.lowering.generators.index(eqn.settings["generator"])
-            draws.draw(self.code, number, places[eqn.out])
+            random.draw(self.code, number, places[eqn.out])
         elif task.kind == "move":
-            moves.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
+            copies.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])
 
     def _read_clock(self, end: bool = False) -> None:
         """In a program that is to be measured, leave the time; `end`: of what was emitted since it was left last."""
@@ -119,10 +120,10 @@ class Segment:
             )
         return self.values[atom]
 
-    def loop(self, task: Task) -> parts.Loop:
+    def loop(self, task: Task) -> tiling.Loop:
         """What a loop reads, writes and computes."""
         places = self.lowering.places
-        reduced = [eqn for eqn in task.eqns if eqn.primitive.name in registers.REDUCTIONS]
+        reduced = [eqn for eqn in task.eqns if eqn.primitive.name in small.REDUCTIONS]
         space = reduced[0].inputs[0].shape if reduced else task.eqns[0].out.shape
         given = task.inputs
         reads = [places[var].broadcast(space) for var in given]
@@ -131,8 +132,8 @@ class Segment:
         reductions = []
         for eqn in reduced:
             place = places[eqn.out]
-            whole = fresh(place.base, place.dtype, registers.kept(eqn), place.offset).broadcast(space)
-            reductions.append(Reduction(registers.REDUCTIONS[eqn.primitive.name], whole))
+            whole = fresh(place.base, place.dtype, small.kept(eqn), place.offset).broadcast(space)
+            reductions.append(Reduction(small.REDUCTIONS[eqn.primitive.name], whole))
         self.lowering.work += math.prod(space) * len(task.eqns)
 
         def body(code: Code, values: list[Value], lanes: int) -> list[Value]:
@@ -153,7 +154,7 @@ class Segment:
                     known[eqn.out] = emit(eqn, args)
             return [known[var] for var in written] + [combined[eqn.out] for eqn in reduced]
 
-        return parts.Loop(space, reads, writes, reductions, lambda code: functools.partial(body, code))
+        return tiling.Loop(space, reads, writes, reductions, lambda code: functools.partial(body, code))
 
     def product(self, task: Task) -> tuple[Place, Place, Place]:
         """The factors and the result of a product."""
@@ -197,7 +198,7 @@ class Segment:
         It returns 0, or where a check has failed its number (from 1 on) beside the number of whole steps before it.
         """
         lowering = self.lowering
-        lines, functions, moved = repeats.share(self.code.lines, self.pieces, name)
+        lines, functions, moved = outlining.share(self.code.lines, self.pieces, name)
         body = "\n".join(lines)
         head = [*functions, f"define i64 @{name}(ptr %table, ptr %steps, i64 %count) nounwind {{", "start:"]
         head += [line for line in self.code.entry if line not in moved]

@@ -39,7 +39,7 @@ def build(label: str, workload: Network | Function) -> Run:
 def _compiled(backend: str, step: Step) -> Step:
     """The step compiled for this backend, NotBuilt while that does not exist."""
     if not hasattr(autograd, "compile"):
-        raise NotBuilt("autograd.compile")
+        raise NotBuilt("autograd.compiler.decorator")
     if backend == "native":  # its compiler is loaded when it is first needed; the peers load theirs when imported
         import_module("llvmlite.binding")
     try:

@@ -1,0 +1,1 @@
+"""LLVM's text: values, blocks and elementary functions."""

@@ -1,0 +1,1 @@
+"""What is there while machine code runs: compiling, threads, calling, files."""

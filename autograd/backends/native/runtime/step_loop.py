@@ -1,0 +1,148 @@
+"""How a compiled step enters machine code: one call, or a loop over many steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ....core import tree
+from ....core.mode import clock
+from ....core.tensor import Tensor
+from ....ir.outcome import Outcome
+from ..program import NativeProgram
+from . import profile
+
+_STACKED = ("tensor", "array", "float", "int", "bool")  # kinds of results that are rows of an array after many steps
+
+
+def body(
+    program: NativeProgram, outcome: Outcome, inputs: list[str], tensors: Mapping[Tensor, str], names: dict[str, Any]
+) -> list[str]:
+    """Statements that run one step on the given expressions and leave each output that is still wanted in r0, r1, ..."""
+    graph = program.graph
+    lines: list[str] = []
+    for i in program.fresh:
+        names[f"shape{i}"], names[f"dtype{i}"], names["empty"] = (
+            graph.outputs[i].shape,
+            graph.outputs[i].dtype,
+            np.empty,
+        )
+        lines.append(f"r{i} = empty(shape{i}, dtype{i})")
+    given = "".join(f"{e}, " for e in (*inputs, *(f"r{i}" for i in program.fresh)))
+    owned = "".join(f"{tensors[t]}, " for t in outcome.updates)
+    names["settle"], names["insist"] = settle, program.insist
+    lines += [f"if run({given if program.direct else f'({given})'}) is not None:", f"    settle(({owned}))",
+              f"    insist(({given}))"]  # fmt: skip
+    for i, cell in program.scalars.items():
+        names[f"cell{i}"] = cell
+        lines.append(f"r{i} = cell{i}[()]")
+    return lines
+
+
+def settle(tensors: Sequence[Tensor]) -> None:
+    """Give each tensor an array of its own, which nobody else sees being overwritten."""
+    for tensor in tensors:
+        if isinstance(tensor.value, np.ndarray):
+            tensor.value = np.array(tensor.value, order="C")
+
+
+@dataclass(slots=True)
+class Loop:
+    """What is needed to run many steps: `gather(args, kwargs)` checks the guards and gives the inputs, or MISS."""
+
+    program: NativeProgram
+    outcome: Outcome
+    gather: Callable[[tuple[Any, ...], dict[str, Any]], Any]
+    lock: Any  # held while the program runs: its memory is its own
+    arguments: dict[Tensor, int]  # tensors that were arguments when it was traced -> argument leaf
+    leaf_inputs: list[int | None]  # argument leaf -> input number
+    accumulates: bool  # whether a step begins with gradients that the one before it left: then each is a call
+
+    stacks: bool = field(init=False)  # whether the whole step is machine code whose results can be stacked
+    walks: bool = field(init=False)  # the same along stacked arguments: no step changes its own
+    _held: list[tuple[int, Tensor]] = field(init=False)  # input that is overwritten, and the tensor that it belongs to
+    _read: list[int] = field(init=False)  # the other inputs
+    _results: list[tuple[int, bool, Any, Any]] = field(init=False)  # output, whether it is stacked, shape, dtype
+
+    def __post_init__(self) -> None:
+        program, outcome = self.program, self.outcome
+        complete = set(outcome.updates.values()) <= set(program.in_place)
+        returns = all(kind in _STACKED for kind, _ in outcome.leaves)
+        self.stacks = program.native and complete and returns and not self.accumulates
+        self.walks = self.stacks and not any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
+        place = program.in_place
+        self._held = [(place[output], tensor) for tensor, output in outcome.updates.items() if output in place]
+        self._read = sorted(set(range(len(program.graph.inputs))) - {number for number, _ in self._held})
+        returned = {output for kind, output in outcome.leaves if kind in _STACKED}
+        self._results = [
+            (i, i in returned, out.shape, out.dtype)
+            for i, out in enumerate(program.graph.outputs)
+            if i not in program.in_place and i not in program.buffers
+        ]
+
+    def measure(self, args: tuple[Any, ...], miss: object) -> Any:
+        """How long each group of the program takes on these arguments and the present state; nothing is changed."""
+        values = self.gather(args, {})
+        if values is miss:
+            return miss
+        with self.lock:
+            values = [np.array(value) for value in values]
+        return profile.measure(self.program, values)
+
+    def run(
+        self, count: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None, miss: object
+    ) -> Any:
+        """`count` more steps; `stacked` has per argument leaf the array that the steps walk along."""
+        if not (self.stacks if stacked is None else self.walks):
+            return miss
+        values = self.gather(args, kwargs)
+        if values is miss:
+            return miss
+        with self.lock:
+            leaves = [] if self.walks else tree.flatten((args, kwargs))[0]  # (arguments are not assigned)
+            return self._run(count, values, leaves, stacked)
+
+    def _run(self, count: int, values: list[Any], leaves: list[Any], stacked: list[Any] | None) -> Any:
+        program, outcome = self.program, self.outcome
+
+        def now(tensor: Tensor) -> Tensor:
+            """The tensor of this call that stands where that one stood when the step was traced."""
+            found: Tensor = leaves[self.arguments[tensor]] if tensor in self.arguments else tensor
+            return found
+
+        held = self._held if self.walks else [(number, now(tensor)) for number, tensor in self._held]
+        settle([tensor for _, tensor in held])
+        inputs = list(values)
+        for number, tensor in held:
+            inputs[number] = tensor.value if isinstance(tensor.value, np.ndarray) else np.array(tensor.value)
+        for number in self._read:
+            inputs[number] = program.fitting(number, values[number])
+        strides = {}
+        for array, at in zip(stacked or (), self.leaf_inputs, strict=False):
+            if at is not None:
+                inputs[at], strides[at] = array, array.strides[0]
+        results: dict[int, tuple[Any, int]] = {}
+        for number, stacked_too, shape, dtype in self._results:
+            array = np.empty((count, *shape) if stacked_too else shape, dtype)
+            results[number] = array, array.strides[0] if stacked_too else 0
+        done = 0
+        try:
+            for steps in program.loop(count, inputs, strides, results):
+                done += steps
+        finally:
+            clock.changed = changed = clock.tick()
+            for number, tensor in held:
+                if not isinstance(tensor.value, np.ndarray):
+                    tensor.value = inputs[number][()]
+                tensor.changed = changed
+            for tensor, output in outcome.gradients.items() if done else ():
+                if output is None:
+                    now(tensor)._grad = None
+                elif output in program.buffers:
+                    now(tensor)._grad = program.buffers[output].copy
+                else:
+                    now(tensor)._grad = results[output][0][()]
+        return [results[output][0] for _, output in outcome.leaves]

@@ -1,0 +1,1 @@
+"""In which order, pieces and places tasks are carried out."""

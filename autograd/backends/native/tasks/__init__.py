@@ -1,0 +1,1 @@
+"""What machine code is made for, one file for each kind of task."""

@@ -1,0 +1,1 @@
+"""The engine alone: records of operations, the tape, backward passes and tensors."""

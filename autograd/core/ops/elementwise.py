@@ -1,0 +1,213 @@
+"""Elementwise primitives.  Broadcasting is undone once, by the engine; rules are written as in a table of derivatives.
+
+Conventions at kinks and ties: relu'(0) = 0, abs'(0) = 0, maximum and minimum share the gradient of a tie equally,
+clip passes the gradient at its bounds, sqrt'(0) = inf.  Each row of `tests/test_conventions.py` is one of them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import numpy_helpers
+from ..mode import quiet
+from ..primitive import Array, Primitive, elementwise, shape_of
+
+# ----- arithmetic -----
+add = elementwise("add", np.add, (lambda g, y, a, b: g, lambda g, y, a, b: g), symbol="+", doc="a + b")
+sub = elementwise("sub", np.subtract, (lambda g, y, a, b: g, lambda g, y, a, b: -g), symbol="-", doc="a - b")
+mul = elementwise("mul", np.multiply, (lambda g, y, a, b: g * b, lambda g, y, a, b: g * a), symbol="*", doc="a * b")
+div = elementwise(
+    "div", np.true_divide, (lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b), symbol="/", doc="a / b"
+)
+neg = elementwise("neg", np.negative, (lambda g, y, x: -g,), symbol="-", doc="-x")
+
+
+def _power_base_rule(g: Array, y: Array, a: Array, b: Array) -> Array:
+    """b * a**(b - 1); where b is 0 that is 0 whatever a is, also where a is 0, inf or nan."""
+    if isinstance(b, (int, float)):
+        return g * b * a ** (b - 1) if b else g * 0.0
+    return g * b * where((b != 0) | isfinite(a / a), a, 1.0) ** (b - 1)
+
+
+def _power_exponent_rule(g: Array, y: Array, a: Array, b: Array) -> Array:
+    """a**b * log(a); 0 where a is 0, and where a**b is (a is inf, b negative)."""
+    return g * y * log(where((a == 0) | (y == 0), 1.0, a))
+
+
+power = elementwise(
+    "power",
+    np.power,
+    (_power_base_rule, _power_exponent_rule),
+    symbol="**",
+    doc="a ** b; the gradient for b at a = 0 is 0",
+)
+abs_p = elementwise("abs", np.abs, (lambda g, y, x: g * sign(x),), doc="|x|; derivative 0 at 0")
+sign: Primitive = elementwise("sign", np.sign, doc="-1, 0 or 1; no gradient")
+sqrt = elementwise("sqrt", np.sqrt, (lambda g, y, x: g / (2 * y),), symbol="√", doc="√x; derivative inf at 0")
+
+# ----- exponentials -----
+exp = elementwise("exp", np.exp, (lambda g, y, x: g * y,), doc="e**x")
+expm1 = elementwise("expm1", np.expm1, (lambda g, y, x: g * (y + 1),), doc="e**x - 1, accurate near 0")
+log: Primitive = elementwise("log", np.log, (lambda g, y, x: g / x,), doc="natural logarithm")
+log1p = elementwise("log1p", np.log1p, (lambda g, y, x: g / (1 + x),), doc="log(1 + x), accurate near 0")
+
+# ----- trigonometry -----
+sin = elementwise("sin", np.sin, (lambda g, y, x: g * cos(x),), doc="sine of x in radians")
+cos: Primitive = elementwise("cos", np.cos, (lambda g, y, x: -g * sin(x),), doc="cosine of x in radians")
+tan = elementwise("tan", np.tan, (lambda g, y, x: g * (1 + y * y),), doc="tangent of x in radians")
+arcsin = elementwise("arcsin", np.arcsin, (lambda g, y, x: g / sqrt(1 - x * x),), doc="inverse sine, in radians")
+arccos = elementwise("arccos", np.arccos, (lambda g, y, x: -g / sqrt(1 - x * x),), doc="inverse cosine, in radians")
+arctan = elementwise("arctan", np.arctan, (lambda g, y, x: g / (1 + x * x),), doc="inverse tangent, in radians")
+arctan2 = elementwise(
+    "arctan2",
+    np.arctan2,
+    (lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b)),
+    doc="angle of the point (b, a), in radians",
+)
+sinh = elementwise("sinh", np.sinh, (lambda g, y, x: g * cosh(x),), doc="hyperbolic sine")
+cosh: Primitive = elementwise("cosh", np.cosh, (lambda g, y, x: g * sinh(x),), doc="hyperbolic cosine")
+tanh = elementwise("tanh", np.tanh, (lambda g, y, x: g * (1 - y * y),), doc="hyperbolic tangent")
+
+
+# ----- activations -----
+def _sigmoid(x: Array) -> Array:
+    return 1 / (1 + quiet.run(np.exp, -x))  # exp overflows to inf where the quotient is 0 anyway
+
+
+sigmoid = elementwise("sigmoid", _sigmoid, (lambda g, y, x: g * y * (1 - y),), symbol="σ", doc="1 / (1 + e**-x)")
+softplus = elementwise(
+    "softplus", lambda x: np.logaddexp(x, 0), (lambda g, y, x: g * sigmoid(x),), doc="log(1 + e**x), without overflow"
+)
+erf = elementwise(
+    "erf",
+    numpy_helpers.erf,
+    (lambda g, y, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x),),
+    doc="error function 2/√π ∫₀ˣ exp(-t²) dt",
+)
+relu = elementwise(
+    "relu", lambda x: np.maximum(x, 0), (lambda g, y, x: g * (x > 0),), doc="max(x, 0); derivative 0 at 0"
+)
+
+# ----- selection -----
+maximum = elementwise(
+    "maximum",
+    np.maximum,
+    (lambda g, y, a, b: _share(g, a, b), lambda g, y, a, b: _share(g, b, a)),
+    doc="elementwise larger of a and b; a tie shares the gradient",
+)
+minimum = elementwise(
+    "minimum",
+    np.minimum,
+    (lambda g, y, a, b: _share(g, b, a), lambda g, y, a, b: _share(g, a, b)),
+    doc="elementwise smaller of a and b; a tie shares the gradient",
+)
+
+
+def _share(g: Array, winner: Array, other: Array) -> Array:
+    """g where `winner` exceeds `other`, half of it at a tie."""
+    return where(winner > other, g, where(winner == other, g * 0.5, 0.0))
+
+
+where_p = elementwise(
+    "where", np.where, (None, lambda g, y, c, a, b: where(c, g, 0.0), lambda g, y, c, a, b: where(c, 0.0, g))
+)
+clip_p = elementwise(
+    "clip",
+    lambda x, low, high: np.minimum(np.maximum(x, low), high),
+    (
+        lambda g, y, x, low, high: where((x >= low) & (x <= high), g, 0.0),
+        lambda g, y, x, low, high: where((x < low) & (low < high), g, 0.0),
+        lambda g, y, x, low, high: where(maximum(x, low) > high, g, 0.0),
+    ),
+)
+
+
+def where(condition: Array, a: Array, b: Array) -> Array:
+    """a where the condition holds, else b; gradients go to the chosen side only.
+
+    Args:
+        condition: bool array; no gradient.
+        a, b: arrays that broadcast with it.
+
+    Where the side not chosen is nan or inf, its *gradient* can still be nan (0 * inf): make its input safe first,
+    ``where(x > 0, log(where(x > 0, x, 1.0)), 0.0)``.
+
+    >>> import autograd as ag
+    >>> ag.where(ag.Tensor([True, False]), 1.0, 2.0).data
+    array([1., 2.])
+    """
+    return where_p(condition, a, b)
+
+
+def clip(x: Array, a_min: Array = None, a_max: Array = None) -> Array:
+    """min(max(x, a_min), a_max); the gradient passes where x is within the bounds, the bounds included.
+
+    >>> import autograd as ag
+    >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), -1.0, 1.0).data
+    array([-1. ,  0.5,  1. ])
+    """
+    return clip_p(x, -math.inf if a_min is None else a_min, math.inf if a_max is None else a_max)
+
+
+# ----- no gradient -----
+equal = elementwise("equal", np.equal, symbol="==", doc="a == b, elementwise; no gradient")
+not_equal = elementwise("not_equal", np.not_equal, symbol="!=", doc="a != b, elementwise; no gradient")
+less = elementwise("less", np.less, symbol="<", doc="a < b, elementwise; no gradient")
+less_equal = elementwise("less_equal", np.less_equal, symbol="<=", doc="a <= b, elementwise; no gradient")
+greater = elementwise("greater", np.greater, symbol=">", doc="a > b, elementwise; no gradient")
+greater_equal = elementwise("greater_equal", np.greater_equal, symbol=">=", doc="a >= b, elementwise; no gradient")
+logical_and = elementwise("logical_and", np.logical_and, symbol="&", doc="a and b, elementwise; no gradient")
+logical_or = elementwise("logical_or", np.logical_or, symbol="|", doc="a or b, elementwise; no gradient")
+logical_not = elementwise("logical_not", np.logical_not, symbol="~", doc="not x, elementwise; no gradient")
+bitwise_and = elementwise("bitwise_and", np.bitwise_and, symbol="&", doc="a & b, bit by bit; no gradient")
+bitwise_or = elementwise("bitwise_or", np.bitwise_or, symbol="|", doc="a | b, bit by bit; no gradient")
+bitwise_xor = elementwise("bitwise_xor", np.bitwise_xor, symbol="^", doc="a ^ b, bit by bit; no gradient")
+invert = elementwise("invert", np.invert, symbol="~", doc="~x, bit by bit; no gradient")
+left_shift = elementwise("left_shift", np.left_shift, symbol="<<", doc="a << b: a * 2**b; no gradient")
+right_shift = elementwise("right_shift", np.right_shift, symbol=">>", doc="a >> b: floor(a / 2**b); no gradient")
+isfinite = elementwise("isfinite", np.isfinite, doc="neither nan nor inf, elementwise; no gradient")
+isnan = elementwise("isnan", np.isnan, doc="is nan, elementwise; no gradient")
+floor = elementwise("floor", np.floor, doc="largest whole number not above x; no gradient")
+ceil = elementwise("ceil", np.ceil, doc="smallest whole number not below x; no gradient")
+round_p = elementwise("round", np.rint, doc="nearest whole number, halves to even; no gradient")
+floor_divide = elementwise("floor_divide", np.floor_divide, symbol="//", doc="floor(a / b); no gradient")
+mod = elementwise(
+    "mod",
+    np.mod,
+    (lambda g, y, a, b: g, lambda g, y, a, b: -g * floor_divide(a, b)),
+    symbol="%",
+    doc="a - b * floor(a / b)",
+)
+
+
+def _copied(x: Array) -> Array:
+    return np.array(x) if np.ndim(x) else np.asarray(x)[()]
+
+
+stop_gradient = elementwise(
+    "stop_gradient", _copied, doc="x itself, through which no gradient flows: a constant as far as backward can see"
+)
+
+
+astype_p = Primitive(
+    "astype",  # (of an array [()] would be a view, which a tensor does not let anybody write into)
+    lambda x, *, dtype: np.asarray(x).astype(dtype) if np.ndim(x) else np.asarray(x).astype(dtype)[()],
+    (lambda g, y, x, *, dtype: g,),
+    kind="elementwise",
+    shape=lambda spec, *, dtype: (shape_of(spec), dtype),
+)
+
+
+def astype(x: Array, dtype: np.typing.DTypeLike) -> Array:
+    """x cast to a dtype; the gradient is cast back to the dtype of x (none flows through integers and bools).
+
+    The bytes of tensors are in the machine's order, whatever that of the dtype is.
+
+    >>> import autograd as ag
+    >>> ag.astype(ag.Tensor([1, 2]), float).data
+    array([1., 2.])
+    """
+    target = np.dtype(dtype).newbyteorder("=")
+    return astype_p(x if target.kind == "f" else stop_gradient(x), dtype=target)
