@@ -71,7 +71,7 @@ def test_no_array_at_all_is_refused(name):
 @pytest.mark.parametrize("name", sorted({**UNLISTED, **REGISTRY}))
 def test_settings_that_an_operation_does_not_have(name, way, setting):
     primitive = {**UNLISTED, **REGISTRY}[name]
-    if setting in primitive.settings or name == "draw":
+    if setting in primitive.params or name == "draw":
         return
     arrays, settings = arrays_for(name, primitive)
     goal = np.full(np.shape(arrays[0]), 5.0)
@@ -107,7 +107,7 @@ def test_the_users_own_operations_are_checked_by_the_same_record():
     goal = np.zeros(2)
     with pytest.raises(SignatureError, match=r"cubic takes 1 array, got 2"):
         wide(np.ones(2), goal)
-    with pytest.raises(SignatureError, match=r"cubic takes no settings, got out="):
+    with pytest.raises(SignatureError, match=r"cubic takes no params, got out="):
         wide(Tensor(np.ones(2)), out=goal)
     assert not goal.any()
 

@@ -319,7 +319,7 @@ def test_a_tensor_knows_its_line_scope_and_settings():
         z = ag.mean(x)
     assert y.site == (__file__, line + 2) and z.site == (__file__, line + 3)
     assert y.scope == z.scope == "outer/inner" and x.scope == ""
-    assert y.settings == {"axis": (0,), "keepdims": False}
+    assert y.params == {"axis": (0,), "keepdims": False}
     assert x.site is None
 
 

@@ -11,7 +11,7 @@ from autograd import Tensor
 from autograd.core import errors
 from autograd.core.primitive import REGISTRY
 from autograd.ir.graph import Eqn, Graph, Literal, Var, spec, verify
-from autograd.ir.printer import identifier, setting_text, unique_names
+from autograd.ir.printer import identifier, param_text, unique_names
 
 GOLDEN = Path(__file__).parent / "golden"
 F64 = np.dtype(np.float64)
@@ -131,7 +131,7 @@ def test_literals_know_what_they_are():
 
 def test_settings_read_like_python():
     assert (
-        setting_text((slice(1, None), slice(None, None, -1), Ellipsis, None, 3, F64))
+        param_text((slice(1, None), slice(None, None, -1), Ellipsis, None, 3, F64))
         == "(1:, ::-1, ..., None, 3, float64)"
     )
-    assert setting_text((2,)) == "(2,)"
+    assert param_text((2,)) == "(2,)"

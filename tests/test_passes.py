@@ -32,7 +32,7 @@ def evaluate(graph, *arrays):
             return atom.value if isinstance(atom, Literal) else known[atom]
 
         for eqn in graph.eqns:
-            value = eqn.primitive.forward(*map(read, eqn.inputs), **eqn.settings)
+            value = eqn.primitive.forward(*map(read, eqn.inputs), **eqn.params)
             known[eqn.out] = value if eqn.out.weak else np.asarray(value)[()]
         return [read(atom) for atom in graph.outputs]
 

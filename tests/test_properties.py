@@ -94,7 +94,7 @@ def test_any_index(shape, seed, data):
     x = leaf(rng.normal(size=shape))
     out = x[key]
     np.testing.assert_array_equal(out.data, x.data[key])
-    raw = out.creator.shape(spec_of(x.data), *map(spec_of, out.inputs[1:]), **out.settings)
+    raw = out.creator.shape(spec_of(x.data), *map(spec_of, out.inputs[1:]), **out.params)
     assert raw == (out.shape, out.dtype)
     u = direction(rng, out.data)
     out.backward(u)

@@ -237,7 +237,7 @@ def test_attributes():
     x = Tensor(np.zeros((2, 3), np.float32), name="x")
     assert (x.shape, x.dtype, x.ndim, x.size, len(x), x.name) == ((2, 3), np.float32, 2, 6, 2, "x")
     assert x.T.shape == (3, 2) and x.transpose(1, 0).shape == (3, 2) and x.flatten().shape == (6,)
-    assert x.creator is None and x.inputs == () and x.settings == {} and not x.requires_grad and not x.traced
+    assert x.creator is None and x.inputs == () and x.params == {} and not x.requires_grad and not x.traced
     y = leaf([1.0, 2.0]) * 3
     assert y.creator is REGISTRY["mul"] and y.inputs[1] == 3 and y.requires_grad
 

@@ -47,7 +47,7 @@ _REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minim
 
 
 def _axis_text(eqn: Eqn) -> str:
-    axis, keepdims = eqn.settings["axis"], eqn.settings.get("keepdims")
+    axis, keepdims = eqn.params["axis"], eqn.params.get("keepdims")
     if isinstance(axis, tuple) and len(axis) == 1:
         axis = axis[0]
     return ("" if axis is None else f", axis={literal(axis)}") + (", keepdims=True" if keepdims else "")
@@ -69,13 +69,13 @@ def reduced_axes(eqn: Eqn) -> tuple[tuple[int, ...], bool]:
 
 def _index(args: Args, eqn: Eqn) -> str:
     arrays = iter(args[1:])
-    parts = [next(arrays) if part == ARRAY else index_text(part) for part in eqn.settings["index"]]
+    parts = [next(arrays) if part == ARRAY else index_text(part) for part in eqn.params["index"]]
     return ", ".join(parts) + ("," if len(parts) == 1 and parts[0] == "..." else "")
 
 
 def _index_tuple(args: Args, eqn: Eqn) -> str:
     arrays = iter(args[1:])
-    parts = [next(arrays) if part == ARRAY else literal(part) for part in eqn.settings["index"]]
+    parts = [next(arrays) if part == ARRAY else literal(part) for part in eqn.params["index"]]
     return "(" + "".join(f"{part}, " for part in parts).rstrip() + ")"
 
 
@@ -84,11 +84,11 @@ def _call(function: str) -> Callable[[Args, Eqn], str]:
 
 
 def _with_settings(function: str, **rename: str) -> Callable[[Args, Eqn], str]:
-    """A call that passes the settings by keyword, under NumPy's names for them."""
+    """A call that passes the params by keyword, under NumPy's names for them."""
 
     def write(args: Args, eqn: Eqn) -> str:
-        settings = [f"{rename.get(k, k)}={literal(v) or UNWRITTEN}" for k, v in eqn.settings.items()]
-        return f"{function}({', '.join([*args, *settings])})"
+        params = [f"{rename.get(k, k)}={literal(v) or UNWRITTEN}" for k, v in eqn.params.items()]
+        return f"{function}({', '.join([*args, *params])})"
 
     return write
 
@@ -98,7 +98,7 @@ def _reduction(function: str) -> Callable[[Args, Eqn], str]:
 
 
 def _joined(function: str) -> Callable[[Args, Eqn], str]:
-    return lambda args, eqn: f"{function}([{', '.join(args)}], axis={literal(eqn.settings['axis'])})"
+    return lambda args, eqn: f"{function}([{', '.join(args)}], axis={literal(eqn.params['axis'])})"
 
 
 def _infix(symbol: str) -> Callable[[Args, Eqn], str]:
@@ -106,12 +106,12 @@ def _infix(symbol: str) -> Callable[[Args, Eqn], str]:
 
 
 def _transpose(args: Args, eqn: Eqn) -> str:
-    axes = eqn.settings["axes"]
+    axes = eqn.params["axes"]
     return f"{args[0]}.T" if axes == tuple(range(len(axes)))[::-1] else f"np.transpose({args[0]}, {literal(axes)})"
 
 
 def _draw(args: Args, eqn: Eqn) -> str:
-    s = eqn.settings
+    s = eqn.params
     extra = [literal(a) or UNWRITTEN for a in s["args"]] + [f"{k}={literal(v) or UNWRITTEN}" for k, v in s["kwargs"]]
     return f"generator.{s['method']}({', '.join(extra)})"
 
@@ -126,14 +126,14 @@ EXPRESSIONS: dict[str, Callable[[Args, Eqn], str]] = {
     "sigmoid": lambda args, eqn: f"1 / (1 + np.exp(-{args[0]}))",
     "softplus": lambda args, eqn: f"np.logaddexp({args[0]}, 0)",
     "erf": _call("erf"),
-    "astype": lambda args, eqn: f"np.asarray({args[0]}).astype({dtype_text(eqn.settings['dtype'])})[()]",
+    "astype": lambda args, eqn: f"np.asarray({args[0]}).astype({dtype_text(eqn.params['dtype'])})[()]",
     **{name: _reduction(f"np.{name}") for name in _REDUCTIONS},
     "cumsum": _with_settings("np.cumsum"),
     "argmax": _reduction("np.argmax"),
     "argmin": _reduction("np.argmin"),
-    "reshape": lambda args, eqn: f"np.reshape({args[0]}, {literal(eqn.settings['shape'])})",
+    "reshape": lambda args, eqn: f"np.reshape({args[0]}, {literal(eqn.params['shape'])})",
     "transpose": _transpose,
-    "broadcast_to": lambda args, eqn: f"np.broadcast_to({args[0]}, {literal(eqn.settings['shape'])})",
+    "broadcast_to": lambda args, eqn: f"np.broadcast_to({args[0]}, {literal(eqn.params['shape'])})",
     "reduce_to": _reduce_to,
     "flip": _with_settings("np.flip"),
     "roll": _with_settings("np.roll"),
@@ -144,16 +144,14 @@ EXPRESSIONS: dict[str, Callable[[Args, Eqn], str]] = {
     "stack": _joined("np.stack"),
     "getitem": lambda args, eqn: f"{args[0]}[{_index(args, eqn) or '()'}]",
     "scatter_add": lambda args, eqn: (
-        f"scatter_add({args[0]}, {_index_tuple(args, eqn)}, {literal(eqn.settings['shape'])})"
+        f"scatter_add({args[0]}, {_index_tuple(args, eqn)}, {literal(eqn.params['shape'])})"
     ),
     "take_along_axis": _with_settings("np.take_along_axis"),
     "diagonal": lambda args, eqn: (
-        f"np.diagonal({args[0]}, {literal(eqn.settings['offset'])}, *{literal(eqn.settings['axes'])})"
+        f"np.diagonal({args[0]}, {literal(eqn.params['offset'])}, *{literal(eqn.params['axes'])})"
     ),
     "make_diagonal": _with_settings("make_diagonal"),
-    "einsum": lambda args, eqn: (
-        f"np.einsum({eqn.settings['subscripts']!r}, {', '.join(args)}, optimize={len(args) > 2})"
-    ),
+    "einsum": lambda args, eqn: f"np.einsum({eqn.params['subscripts']!r}, {', '.join(args)}, optimize={len(args) > 2})",
     "solve": _call("np.linalg.solve"),
     "inv": _call("np.linalg.inv"),
     "det": _call("np.linalg.det"),
@@ -376,15 +374,15 @@ def compile_graph(
         elif eqn.out in target:
             lines += _into(eqn, name, target[eqn.out], bound(eqn), number)
         elif eqn.primitive.kind == "random":
-            environment[f"_g{index}_"] = getattr(eqn.settings["generator"], eqn.settings["method"])
-            environment[f"_s{index}_"] = eqn.settings["args"], dict(eqn.settings["kwargs"])
+            environment[f"_g{index}_"] = getattr(eqn.params["generator"], eqn.params["method"])
+            environment[f"_s{index}_"] = eqn.params["args"], dict(eqn.params["kwargs"])
             lines.append(f"{name} = _g{index}_(*_s{index}_[0], **_s{index}_[1])")
         elif eqn.primitive.name not in EXPRESSIONS:
             environment[f"_f{index}_"] = eqn.primitive.forward
-            environment[f"_s{index}_"] = dict(eqn.settings)
+            environment[f"_s{index}_"] = dict(eqn.params)
             lines.append(f"{name} = _f{index}_({', '.join(show(a) for a in eqn.inputs)}, **_s{index}_)")
         elif eqn.primitive.name in _REDUCTIONS:
-            axis, keepdims = eqn.settings["axis"], eqn.settings["keepdims"]
+            axis, keepdims = eqn.params["axis"], eqn.params["keepdims"]
             function = f"_{_REDUCTIONS[eqn.primitive.name]}_reduce"
             lines.append(f"{name} = {function}({show(eqn.inputs[0])}, {axis}, None, None, {keepdims})")
         else:
@@ -462,7 +460,7 @@ def _into(eqn: Eqn, name: str, place: str, show: Callable[[Atom], str], number: 
         zero = number(np.zeros((), eqn.out.dtype))
         return [f"{name} = _{'maximum' if op == 'relu' else 'logaddexp'}({args[0]}, {zero}, out={place})"]
     if op in _REDUCTIONS:
-        axis, keepdims = eqn.settings["axis"], eqn.settings["keepdims"]
+        axis, keepdims = eqn.params["axis"], eqn.params["keepdims"]
         return [f"{name} = _{_REDUCTIONS[op]}_reduce({args[0]}, {axis}, None, {place}, {keepdims})"]
     if op == "reduce_to":
         axes, tidy = reduced_axes(eqn)

@@ -338,12 +338,12 @@ def _culprit(function: Function, args: tuple[Any, ...], order: int, samples: int
         if isinstance(y, Tensor) and y.requires_grad:
             nodes.update(dict.fromkeys(tape(y)))
     for node in nodes:
-        op, settings = node.creator, node.settings
+        op, params = node.creator, node.params
         if op is None:
             continue
 
-        def call(*arrays: Any, op: Any = op, settings: dict[str, Any] = settings) -> Any:
-            return op(*arrays, **settings)
+        def call(*arrays: Any, op: Any = op, params: dict[str, Any] = params) -> Any:
+            return op(*arrays, **params)
 
         values = tuple(x.data if isinstance(x, Tensor) else x for x in node.inputs or ())
         if not any(i in node.wrt for i, value in enumerate(values) if _plain(value) is not value):

@@ -263,7 +263,7 @@ class Mistakes:
         given, result = self.call(node.inputs[0], "its input"), self.call(node, "its result")
         taken = f"the derivative of {place} is taken at {{}} where {{}} belongs"
         with np.errstate(all="ignore"):
-            again = f(node.value, **node.settings)
+            again = f(node.value, **node.params)
         pre = taken.format(f"its input ({given})", f"its result ({result})") + ": the formula is in terms of the result"
         post = taken.format(f"its result ({result})", f"its input ({given})") + ": it wants the pre-activation"
         yield Hypothesis("derivative point", pre, {edge: lambda g: replay.part(edge, g, x)})
@@ -314,7 +314,7 @@ class Mistakes:
             if node.creator.kind == "elementwise":
                 text = f"{right} is forgotten: it belongs into the derivative of {place}"
                 ones = [*values[:j], np.ones_like(operand), *values[j + 1 :]]
-                y = node.creator.forward(*ones, **node.settings)
+                y = node.creator.forward(*ones, **node.params)
                 yield Hypothesis("operand forgotten", text, {edge: self._with(edge, ones, y)})
             if np.ndim(operand) and 1 in operand.shape:
                 lost = np.squeeze(operand).shape
@@ -389,7 +389,7 @@ class Mistakes:
                         text,
                         {edge: edit(axis)},
                     )
-        axes = node.settings.get("axis") if node.creator is not None and node.creator.name == "sum" else None
+        axes = node.params.get("axis") if node.creator is not None and node.creator.name == "sum" else None
         if axes is not None:
             flat = tuple(n for i, n in enumerate(source.shape) if i not in axes)
             text = f"keepdims lost: the gradient of {place} has to keep axis {axes} as length 1 to broadcast over it"
@@ -401,7 +401,7 @@ class Mistakes:
         if node.creator is None or node.creator.name != "getitem" or number:
             return
         arrays = [np.asarray(value_of(a)) for a in node.inputs[1:]]
-        template, shape = node.settings["index"], value_of(node.inputs[0]).shape
+        template, shape = node.params["index"], value_of(node.inputs[0]).shape
         text = f"indices that occur twice at {self.place(node)} were overwritten instead of added: use np.add.at"
 
         def overwritten(g: Any) -> Any:

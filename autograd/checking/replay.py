@@ -75,7 +75,7 @@ class Replay:
         values = self.inputs(node) if values is None else values
         rule = node.creator.rule(index)
         with np.errstate(all="ignore"):
-            return rule(g, node.value if y is None else y, *values, **node.settings)
+            return rule(g, node.value if y is None else y, *values, **node.params)
 
     def fitted(self, edge: Edge, part: Any) -> Any:
         """A part in the shape of the input that it goes back to."""
@@ -201,7 +201,7 @@ class Replay:
         with np.errstate(all="ignore"):
             for node in self.order:
                 arrays = [values.get(a, a.value) if isinstance(a, Tensor) else a for a in node.inputs or ()]
-                y = node.creator.forward(*arrays, **node.settings)
+                y = node.creator.forward(*arrays, **node.params)
                 moves = node.creator.kind in _EXACT or node.creator.name in _JUMPS
                 values[node] = y if moves else disturb(y)
             for node in reversed(self.order):

@@ -76,9 +76,7 @@ class Watch:
             values = [a.value if isinstance(a, Box) else a for a in tensor.inputs]  # type: ignore[attr-defined]
             for index in tensor.wrt:
                 if _finite(_numbers(g)):
-                    self._gradient(
-                        tensor, index, tensor.creator.rule(index)(g, tensor.value, *values, **tensor.settings)
-                    )
+                    self._gradient(tensor, index, tensor.creator.rule(index)(g, tensor.value, *values, **tensor.params))
             if visit is not None:
                 visit(tensor, g)
 

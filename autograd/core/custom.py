@@ -30,16 +30,16 @@ def primitive(
     forward row by row), drawn and checked.
 
     Args:
-        forward: takes arrays by position and settings by keyword, returns one array of floats.
-        vjps: one rule ``rule(g, y, a, b, ..., **settings)`` per array argument, None where no gradient flows.
+        forward: takes arrays by position and params by keyword, returns one array of floats.
+        vjps: one rule ``rule(g, y, a, b, ..., **params)`` per array argument, None where no gradient flows.
             g has the shape of the output y; what a rule gives is summed to the argument's shape where it was broadcast.
         name: what pictures and listings call it; by default the function's name.
         symbol: how formulas write it, the name by default.
-        shape: ``shape(*specs, **settings) -> (shape, dtype)`` from the (shape, dtype) of each argument; by default the
+        shape: ``shape(*specs, **params) -> (shape, dtype)`` from the (shape, dtype) of each argument; by default the
             forward function is tried on ones, once per trace.
 
     Returns:
-        The operation, called as the forward function is: arrays by position, settings by keyword.
+        The operation, called as the forward function is: arrays by position, params by keyword.
 
     Raises:
         ArgumentError: the name is one of the package's, or the number of rules or of their arguments is wrong.
@@ -75,8 +75,8 @@ def _owning(rule: Rule) -> Rule:
     """The rule with results that nobody else holds: an array handed on as it is would be two owners' gradient."""
 
     @functools.wraps(rule)
-    def owning(*given: Array, **settings: Any) -> Array:
-        part = rule(*given, **settings)
+    def owning(*given: Array, **params: Any) -> Array:
+        part = rule(*given, **params)
         return part.copy() if type(part) is np.ndarray and part is not given[0] else part
 
     return owning
@@ -85,9 +85,9 @@ def _owning(rule: Rule) -> Rule:
 def _tried(forward: Callable[..., Array]) -> ShapeRule:
     """The shape rule that asks the forward function itself."""
 
-    def shape(*specs: Spec | type, **settings: Any) -> Spec:
+    def shape(*specs: Spec | type, **params: Any) -> Spec:
         with np.errstate(all="ignore"):
-            tried = forward(*(s(1) if isinstance(s, type) else np.ones(*s)[()] for s in specs), **settings)
+            tried = forward(*(s(1) if isinstance(s, type) else np.ones(*s)[()] for s in specs), **params)
         return np.shape(tried), np.asarray(tried).dtype
 
     return shape
@@ -98,7 +98,7 @@ def _check_rules(name: str, forward: Callable[..., Array], vjps: Sequence[Rule |
     if arrays is not None and len(vjps) != arrays:
         raise ArgumentError(
             f"{name} takes {arrays} arrays but has {len(vjps)} rules: pass one per array in vjps=[...], None for "
-            "arguments without a gradient, and make settings keyword-only (def f(x, *, axis))"
+            "arguments without a gradient, and make params keyword-only (def f(x, *, axis))"
         )
     for index, rule in enumerate(vjps):
         count = _positional(rule) if rule is not None else None

@@ -110,7 +110,7 @@ def pull(
     Args:
         roots, seeds: tensors, and the cotangent of each.
         graph: run the rules on tensors, so that the pass itself is recorded (higher order); else on plain values.
-        freed: free the graph behind the pass, leaving this in the settings of every tensor.
+        freed: free the graph behind the pass, leaving this in the params of every tensor.
         visit: called with each interior tensor and its cotangent.
         span: what the pass is limited to.
     """
@@ -143,7 +143,7 @@ def _recorded(roots: Any, seeds: Any, order: list[Any], freed: Any, visit: Any, 
     with switch("record", True):
         found = pull(roots, seeds, graph=True, visit=shown, span=span)
     for tensor in order:
-        tensor.inputs, tensor.settings = None, freed
+        tensor.inputs, tensor.params = None, freed
     return {tensor: _plain(g) for tensor, g in found.items()}
 
 
@@ -169,7 +169,7 @@ def _walk(
             continue
         if visit is not None:
             visit(tensor, g)
-        inputs, creator, settings = tensor.inputs, tensor.creator, tensor.settings
+        inputs, creator, params = tensor.inputs, tensor.creator, tensor.params
         if value_of is None:
             values = [a.value if isinstance(a, Box) else a for a in inputs]  # type: ignore[attr-defined]
             y = tensor.value
@@ -187,16 +187,16 @@ def _walk(
                 and inputs[0] in owned
                 and not isinstance(g, Box)
             ):
-                creator.deposit(cotangents[inputs[0]], g, *values[1:], **settings)
+                creator.deposit(cotangents[inputs[0]], g, *values[1:], **params)
                 wrt = ()
-            parts = iter(creator.jointly(wrt, g, y, *values, **settings))
+            parts = iter(creator.jointly(wrt, g, y, *values, **params))
         vjps = creator.vjps
         for index in wrt:
             if creator.variadic:
                 part = next(parts)
             else:
                 rule = vjps[index]
-                part = rule(g, y, *values, **settings) if settings else rule(g, y, *values)
+                part = rule(g, y, *values, **params) if params else rule(g, y, *values)
             value = values[index]
             if not (type(part) is float64 is type(value)) and (
                 part.shape != value.shape or part.dtype is not value.dtype
@@ -212,4 +212,4 @@ def _walk(
                 if type(total) is np.ndarray:
                     owned.add(parent)
         if freed is not None:
-            tensor.inputs, tensor.settings = None, freed
+            tensor.inputs, tensor.params = None, freed

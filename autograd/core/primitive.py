@@ -1,6 +1,6 @@
 """The Primitive record: what an operation computes and how gradients flow back through it, in one place.
 
-A primitive is called like a NumPy function: arrays positional, settings by keyword.  Dispatch is by the arrays:
+A primitive is called like a NumPy function: arrays positional, params by keyword.  Dispatch is by the arrays:
 
 * raw arrays and numbers: NumPy computes, nothing is recorded;
 * a `Box` among them (a Tensor, a Tracer): the box with the highest level decides what the call means.
@@ -23,7 +23,7 @@ from .errors import SignatureError
 from .subclasses import check_all
 
 Array = Any  # an ndarray, a NumPy scalar, or a Box standing for one
-Rule = Callable[..., Array]  # rule(g, y, *arrays, **settings): cotangent of one input, given that of the output y
+Rule = Callable[..., Array]  # rule(g, y, *arrays, **params): cotangent of one input, given that of the output y
 Spec = tuple[tuple[int, ...], np.dtype[Any]]  # shape and dtype: all that is known of an array while tracing
 ShapeRule = Callable[..., Spec]
 
@@ -48,8 +48,8 @@ class Primitive:
     `vjps` holds one rule per array argument (None: no gradient flows), or a function from the argument's index to its
     rule where the number of arguments varies.  A rule gets the output's cotangent g, the output y, then the arguments.
 
-    Where that number may be large, `jointly(which, g, y, *arrays, **settings)` works out the cotangents of several
-    arguments at once.  `deposit(total, g, *arrays, **settings)` adds the first argument's cotangent, which is zero nearly
+    Where that number may be large, `jointly(which, g, y, *arrays, **params)` works out the cotangents of several
+    arguments at once.  `deposit(total, g, *arrays, **params)` adds the first argument's cotangent, which is zero nearly
     everywhere, to a sum of such: `arrays` are the other arguments.  `singular(tensor)` says whether at a result the rules
     take limits, for which they need g as a function of the output: then the pass is recorded.
     """
@@ -81,16 +81,16 @@ class Primitive:
         self.__doc__ = doc or inspect.getdoc(forward)
         self.__name__ = name
         self.variadic = callable(vjps)
-        positional, self.settings = _signature(forward)
+        positional, self.params = _signature(forward)
         self.arity = None if callable(vjps) else len(vjps) or positional  # None: any number of arrays
         self.jointly = jointly or self._one_by_one
         self.deposit, self.singular = deposit, singular
         self.differentiable = callable(vjps) or any(rule is not None for rule in vjps)
         REGISTRY[name] = self
 
-    def __call__(self, *arrays: Array, **settings: Any) -> Array:
-        if (len(arrays) != self.arity and not self.variadic) or (settings and not self.settings):
-            self.check(arrays, settings)
+    def __call__(self, *arrays: Array, **params: Any) -> Array:
+        if (len(arrays) != self.arity and not self.variadic) or (params and not self.params):
+            self.check(arrays, params)
         box: Box | None = None
         for array in arrays:
             if isinstance(array, Box) and (box is None or array.level > box.level):
@@ -98,25 +98,23 @@ class Primitive:
             elif isinstance(array, np.ndarray) and type(array) is not np.ndarray:
                 check_all(array, f"an argument of {self.name}")
         try:
-            return self.forward(*arrays, **settings) if box is None else box.apply_op(self, arrays, settings)
+            return self.forward(*arrays, **params) if box is None else box.apply_op(self, arrays, params)
         except TypeError:
-            self.check(arrays, settings)  # Python itself refuses the settings that a function does not have
+            self.check(arrays, params)  # Python itself refuses the params that a function does not have
             check_all(arrays, f"an argument of {self.name}")
             raise
 
-    def check(self, arrays: Sequence[Array], settings: dict[str, Any]) -> None:
-        """Refuse a wrong number of arrays, of which NumPy would write into the last one, and unknown settings.
+    def check(self, arrays: Sequence[Array], params: dict[str, Any]) -> None:
+        """Refuse a wrong number of arrays, of which NumPy would write into the last one, and unknown params.
 
         Raises:
             SignatureError: the call does not fit the record.
         """
         if self.arity not in (None, len(arrays)):
             raise SignatureError(f"{self.name} takes {self.arity} array{'s' * (self.arity != 1)}, got {len(arrays)}")
-        if self.settings is not None and not settings.keys() <= self.settings:
-            unknown = ", ".join(f"{name}=" for name in settings if name not in self.settings)
-            raise SignatureError(
-                f"{self.name} takes {', '.join(sorted(self.settings)) or 'no settings'}, got {unknown}"
-            )
+        if self.params is not None and not params.keys() <= self.params:
+            unknown = ", ".join(f"{name}=" for name in params if name not in self.params)
+            raise SignatureError(f"{self.name} takes {', '.join(sorted(self.params)) or 'no params'}, got {unknown}")
 
     def rule(self, index: int) -> Rule | None:
         """The vjp rule of argument number `index`."""
@@ -124,8 +122,8 @@ class Primitive:
             return self.vjps(index)
         return self.vjps[index] if index < len(self.vjps) else None
 
-    def _one_by_one(self, which: Sequence[int], *given: Array, **settings: Any) -> list[Array]:
-        return [self.rule(index)(*given, **settings) for index in which]  # type: ignore[misc]
+    def _one_by_one(self, which: Sequence[int], *given: Array, **params: Any) -> list[Array]:
+        return [self.rule(index)(*given, **params) for index in which]  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -135,7 +133,7 @@ REGISTRY: dict[str, Primitive] = {}
 
 
 def _signature(forward: Callable[..., Array]) -> tuple[int, frozenset[str] | None]:
-    """How many arrays a function takes by position, and the names of its settings: None where it takes any.
+    """How many arrays a function takes by position, and the names of its params: None where it takes any.
 
     NumPy's own functions take none: what `out=`, `where=` and their like would do, no gradient rule knows.
     """

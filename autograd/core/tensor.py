@@ -27,7 +27,7 @@ from .subclasses import numbers, operand
 _new = object.__new__
 _frame = sys._getframe
 _tick = clock.tick
-_NO_SETTINGS: dict[str, Any] = {}
+_NO_PARAMS: dict[str, Any] = {}
 
 
 class Tensor(ArrayMethods):
@@ -50,8 +50,21 @@ class Tensor(ArrayMethods):
     """
 
     __slots__ = (
-        "__weakref__", "_code", "_grad", "_lasti", "changed", "creator", "inputs", "name", "passes", "requires_grad",
-        "scope", "serial", "settings", "value", "wrt",
+        "__weakref__",
+        "_code",
+        "_grad",
+        "_lasti",
+        "changed",
+        "creator",
+        "inputs",
+        "name",
+        "params",
+        "passes",
+        "requires_grad",
+        "scope",
+        "serial",
+        "value",
+        "wrt",
     )  # fmt: skip
     level = 2**62  # above any number of batches
     stands_in = False  # for the argument of a transformation
@@ -65,9 +78,9 @@ class Tensor(ArrayMethods):
         self.value = fresh(data, requires_grad, dtype)
         self._grad: Any = None
         self.requires_grad, self.name = requires_grad, name
-        self.creator: Primitive | None = None  # what made it, from which inputs, with which settings
+        self.creator: Primitive | None = None  # what made it, from which inputs, with which params
         self.inputs: tuple[Any, ...] | None = ()
-        self.settings: dict[str, Any] = _NO_SETTINGS
+        self.params: dict[str, Any] = _NO_PARAMS
         self.wrt: tuple[int, ...] = ()  # positions of the inputs that a gradient goes back to
         # `passes` counts the backward passes that the gradient adds up: optimizers want to know.
         self.scope, self.serial, self.changed, self.passes = current().scope, _tick(), 0, 0
@@ -256,10 +269,10 @@ class Tensor(ArrayMethods):
     @property
     def freed_at(self) -> Site | None:
         """Where the backward pass was called that freed this tensor's graph."""
-        return self.settings.get("freed_at") if self.inputs is None else None
+        return self.params.get("freed_at") if self.inputs is None else None
 
     # ----- recording -----
-    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
+    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], params: dict[str, Any]) -> Array:
         """Compute a primitive on the values and record how the result was made."""
         mode = current()
         trace = mode.trace
@@ -268,13 +281,13 @@ class Tensor(ArrayMethods):
             if trace is None:
                 values = [a.value if isinstance(a, Tensor) else a for a in arrays]
                 plain = mode.plain and not isinstance(self.value, Box)
-                value = (primitive.forward if plain else primitive)(*values, **settings)
+                value = (primitive.forward if plain else primitive)(*values, **params)
             else:
                 values = [trace.value_of(a) if isinstance(a, Tensor) else a for a in arrays]
                 with trace.during(
                     "forward" if any(a.requires_grad for a in arrays if isinstance(a, Box)) else trace.phase
                 ):
-                    value = primitive(*values, **settings)
+                    value = primitive(*values, **params)
         except (ValueError, TypeError, IndexError) as error:
             raise explained(error, primitive, arrays) from error
         wrt: tuple[int, ...] = ()
@@ -291,7 +304,7 @@ class Tensor(ArrayMethods):
             arrays = [a.kept() if isinstance(a, Box) else a for a in arrays]
         elif len(arrays) > 1:
             arrays = [_own_constant(a) for a in arrays]
-        out = record(mode, primitive, tuple(arrays), wrt, settings, value)
+        out = record(mode, primitive, tuple(arrays), wrt, params, value)
         if mode.anomaly is not None:
             mode.anomaly.inspect(out, primitive, values)
         return out
@@ -350,7 +363,7 @@ def record(
     primitive: Primitive,
     inputs: tuple[Any, ...],
     wrt: tuple[int, ...],
-    settings: dict[str, Any],
+    params: dict[str, Any],
     value: Array,
 ) -> Tensor:
     """A tensor of the value that knows its creator; `wrt` lists the inputs that a gradient goes back to."""
@@ -367,10 +380,10 @@ def record(
     out.wrt = wrt
     if wrt:
         out.requires_grad = True
-        out.creator, out.inputs, out.settings = primitive, inputs, settings
+        out.creator, out.inputs, out.params = primitive, inputs, params
     else:
         out.requires_grad = False
-        out.creator, out.inputs, out.settings = None, (), _NO_SETTINGS
+        out.creator, out.inputs, out.params = None, (), _NO_PARAMS
     return out
 
 
@@ -381,7 +394,7 @@ def constant(value: Any, kind: type[Tensor] = Tensor) -> Tensor:
     out._grad = out.name = out.creator = out._code = None
     out.requires_grad = False
     out.inputs = out.wrt = ()
-    out.settings, out.scope = _NO_SETTINGS, ""
+    out.params, out.scope = _NO_PARAMS, ""
     out.serial, out.changed, out.passes, out._lasti = _tick(), 0, 0, -1
     return out
 
@@ -416,8 +429,8 @@ def _operator(compute: Callable[[Any, Any], Any], primitive: Primitive, reflecte
         except (ValueError, TypeError) as error:
             raise explained(error, primitive, (other, self) if reflected else (self, other)) from error
         if reflected:
-            return record(mode, primitive, (other, self), (1,) if wrt else (), _NO_SETTINGS, value)
-        return record(mode, primitive, (self, other), wrt, _NO_SETTINGS, value)
+            return record(mode, primitive, (other, self), (1,) if wrt else (), _NO_PARAMS, value)
+        return record(mode, primitive, (self, other), wrt, _NO_PARAMS, value)
 
     return method
 

@@ -113,7 +113,7 @@ def array_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     """What NumPy's function gives for arguments with a Tensor or Tracer among them.
 
     Raises:
-        DTypeError: there is no such function of Tensors, or it does not take one of the settings.
+        DTypeError: there is no such function of Tensors, or it does not take one of the params.
         InplaceError: the function writes into its argument.
     """
     override = _FUNCTIONS.get(function)

@@ -62,8 +62,8 @@ logaddexp2 = _elementwise(
 def positions(name: str, forward: Callable[..., Array], shape: Callable[..., tuple[int, ...]]) -> Primitive:
     """A primitive that answers in integers (where something is) and so has no gradient, but can be traced."""
 
-    def spec(*specs: Spec, **settings: Any) -> Spec:
-        return shape(*map(shape_of, specs), **settings), np.dtype(np.intp)
+    def spec(*specs: Spec, **params: Any) -> Spec:
+        return shape(*map(shape_of, specs), **params), np.dtype(np.intp)
 
     return unlisted(name, forward, (None,) * (2 if name == "searchsorted" else 1), shape=spec, doc=name)
 

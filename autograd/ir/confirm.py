@@ -52,7 +52,7 @@ class _Comparison:
             alike(old.primitive, new.primitive)
             and len(old.inputs) == len(new.inputs)
             and all(self._atoms(x, y) for x, y in zip(old.inputs, new.inputs, strict=True))
-            and (not old.settings or alike(dict(old.settings), dict(new.settings)))
+            and (not old.params or alike(dict(old.params), dict(new.params)))
             and (old.out.shape, old.out.dtype, old.out.weak) == (new.out.shape, new.out.dtype, new.out.weak)
         )
 
@@ -118,8 +118,8 @@ class _Comparison:
         shown = [
             repr(a) if isinstance(a, Literal) else "an array" if a in arrays else a.name or "v" for a in eqn.inputs
         ]
-        settings = "".join(f", {key}={value!r}"[:60] for key, value in eqn.settings.items())
-        return f"{eqn.primitive.name}({', '.join(shown)}{settings})"
+        params = "".join(f", {key}={value!r}"[:60] for key, value in eqn.params.items())
+        return f"{eqn.primitive.name}({', '.join(shown)}{params})"
 
     @staticmethod
     def _shown(old: list[Any], new: list[Any]) -> str:

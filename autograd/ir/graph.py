@@ -59,12 +59,12 @@ Atom = Var | Literal
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Eqn:
-    """out = primitive(*inputs, **settings), with where it came from: user's line, nn scope, phase of the step."""
+    """out = primitive(*inputs, **params), with where it came from: user's line, nn scope, phase of the step."""
 
     out: Var
     primitive: Primitive
     inputs: tuple[Atom, ...]
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     site: Site | None = None
     scope: str = ""
     phase: str = "forward"
@@ -146,7 +146,7 @@ def verify(graph: Graph, known: Container[Eqn] = ()) -> Graph:
         if eqn.out in defined:
             raise GraphError(f"{where()}: {eqn.out} is defined twice")
         if eqn not in known:
-            shape, dtype = eqn.primitive.shape(*map(spec, eqn.inputs), **eqn.settings)
+            shape, dtype = eqn.primitive.shape(*map(spec, eqn.inputs), **eqn.params)
             if tuple(shape) != eqn.out.shape or dtype != eqn.out.dtype:
                 raise GraphError(f"{where()}: the equation gives shape {shape} {dtype}")
         defined.add(eqn.out)

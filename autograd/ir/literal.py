@@ -105,7 +105,7 @@ def index_text(part: Any) -> str:
 
 
 def setting_key(value: Any) -> Hashable:
-    """Equal for settings that mean the same: by type and text, or by identity where there is no text."""
+    """Equal for params that mean the same: by type and text, or by identity where there is no text."""
     if isinstance(value, tuple):
         return type(value), *map(setting_key, value)
     text = literal(value)

@@ -41,13 +41,13 @@ def identifier(name: str) -> str:
     return f"v_{clean}" if clean and clean[0].isdigit() else clean
 
 
-def setting_text(value: Any) -> str:
+def param_text(value: Any) -> str:
     """A setting as it would be written in Python: slices as a:b, dtypes by name."""
     if isinstance(value, slice):
         parts = ["" if v is None else str(v) for v in (value.start, value.stop, value.step)]
         return ":".join(parts if value.step is not None else parts[:2])
     if isinstance(value, tuple):
-        return "(" + ", ".join(map(setting_text, value)) + ("," if len(value) == 1 else "") + ")"
+        return "(" + ", ".join(map(param_text, value)) + ("," if len(value) == 1 else "") + ")"
     if isinstance(value, np.dtype):
         return value.name
     if isinstance(value, np.random.Generator):
@@ -56,13 +56,13 @@ def setting_text(value: Any) -> str:
 
 
 def eqn_text(eqn: Eqn, names: Mapping[Var, str]) -> str:
-    """ "h: f64[4,3] = tanh z", settings in brackets behind the operation."""
+    """ "h: f64[4,3] = tanh z", params in brackets behind the operation."""
 
     def show(atom: Atom) -> str:
         return names[atom] if isinstance(atom, Var) else repr(atom)
 
-    settings = ", ".join(f"{key}={setting_text(value)}" for key, value in eqn.settings.items())
-    operation = eqn.primitive.name + (f"[{settings}]" if settings else "")
+    params = ", ".join(f"{key}={param_text(value)}" for key, value in eqn.params.items())
+    operation = eqn.primitive.name + (f"[{params}]" if params else "")
     return f"{names[eqn.out]}: {type_text(eqn.out)} = {operation} {' '.join(map(show, eqn.inputs))}".rstrip()
 
 

@@ -40,11 +40,11 @@ def _method(name: str) -> Callable[..., Any]:
             return getattr(self.generator, name)(*args, **kwargs)
         # Shape and dtype are those of a draw from a copy, so that the real generator stays where it is.
         probe = np.asarray(getattr(copy.deepcopy(self.generator), name)(*args, **kwargs))
-        settings = {
+        params = {
             "generator": self.generator, "method": name, "args": args, "kwargs": tuple(sorted(kwargs.items())),
             "shape": probe.shape, "dtype": probe.dtype,
         }  # fmt: skip
-        return self.trace.emit(draw, (), settings)
+        return self.trace.emit(draw, (), params)
 
     method.__name__, method.__doc__ = name, f"`numpy.random.Generator.{name}`, as an equation while tracing."
     return method

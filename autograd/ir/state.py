@@ -44,7 +44,7 @@ _NAMESPACES = (
     ChainMap,
 )  # library classes that are the user's state
 _RANDOM = (np.random.RandomState, random.Random)
-_FIELDS = ("name", "passes", "creator", "inputs", "settings")  # of a tensor; its value and gradient belong to the trace
+_FIELDS = ("name", "passes", "creator", "inputs", "params")  # of a tensor; its value and gradient belong to the trace
 
 
 _WRITES_ANY = frozenset({"globals", "vars", "__dict__", "setattr", "delattr", "exec", "eval"})

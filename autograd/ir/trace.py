@@ -82,7 +82,7 @@ class Trace:
         self.inputs.append(var)
         return Tracer(self, var)
 
-    def emit(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Tracer:
+    def emit(self, primitive: Primitive, arrays: Sequence[Array], params: dict[str, Any]) -> Tracer:
         """Append an equation; the result's shape and dtype come from the primitive's shape rule."""
         if self.finished:
             raise TraceError(
@@ -92,12 +92,12 @@ class Trace:
         watched = self.pause()
         try:
             atoms = tuple([self.atom(a) for a in arrays])
-            shape, dtype = primitive.shape(*[spec(a) for a in atoms], **settings)
+            shape, dtype = primitive.shape(*[spec(a) for a in atoms], **params)
             self.foreign = self.foreign or primitive.kind == "user"
             weak = primitive.name in _KEEPS_WEAK and all(a.weak for a in atoms)
             out = Var(tuple(shape), dtype, "", weak)
             scope = self.pulled if self.phase == "backward" else current().scope
-            self.eqns.append(Eqn(out, primitive, atoms, settings, here(), scope, self.phase))
+            self.eqns.append(Eqn(out, primitive, atoms, params, here(), scope, self.phase))
             return Tracer(self, out)
         finally:
             self.resume(watched)

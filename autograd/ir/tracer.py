@@ -61,10 +61,10 @@ class Tracer(ArrayMethods):
     traced = True
     base = None
 
-    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
+    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], params: dict[str, Any]) -> Array:
         """Append an equation to the trace that this tracer belongs to."""
         try:
-            out = self.recorder.emit(primitive, arrays, settings)
+            out = self.recorder.emit(primitive, arrays, params)
         except (ValueError, TypeError) as error:
             raise explained(error, primitive, arrays) from error
         if primitive.name in _VIEWS and self.recorder.phase != "backward":

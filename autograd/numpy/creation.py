@@ -17,7 +17,7 @@ def _has_box(x: Any) -> bool:
     return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(_has_box, x)))
 
 
-def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **settings: Any) -> Array:
+def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **params: Any) -> Array:
     """An array of nested lists, recorded where there are Tensors among them.
 
     >>> import autograd.numpy as np
@@ -26,31 +26,31 @@ def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **settings: Any) ->
     (2, 2)
     """
     if not _has_box(object):
-        return numpy.array(object, dtype, ndmin=ndmin, **settings)
+        return numpy.array(object, dtype, ndmin=ndmin, **params)
     made = as_array(object)
     if made.ndim < ndmin:
         made = reshape(made, (*(1,) * (ndmin - made.ndim), *made.shape))
     return made if dtype is None else astype(made, dtype)
 
 
-def asarray(a: Any, dtype: Any = None, **settings: Any) -> Array:
+def asarray(a: Any, dtype: Any = None, **params: Any) -> Array:
     """The argument itself where it is an array or a Tensor, else `array` of it."""
-    return array(a, dtype) if _has_box(a) else numpy.asarray(a, dtype, **settings)
+    return array(a, dtype) if _has_box(a) else numpy.asarray(a, dtype, **params)
 
 
-def asanyarray(a: Any, dtype: Any = None, **settings: Any) -> Array:
+def asanyarray(a: Any, dtype: Any = None, **params: Any) -> Array:
     """As `asarray`, letting subclasses of ndarray through."""
-    return array(a, dtype) if _has_box(a) else numpy.asanyarray(a, dtype, **settings)
+    return array(a, dtype) if _has_box(a) else numpy.asanyarray(a, dtype, **params)
 
 
-def ascontiguousarray(a: Any, dtype: Any = None, **settings: Any) -> Array:
+def ascontiguousarray(a: Any, dtype: Any = None, **params: Any) -> Array:
     """As `asarray`; how a Tensor's elements lie in memory makes no difference."""
-    return array(a, dtype, ndmin=1) if _has_box(a) else numpy.ascontiguousarray(a, dtype, **settings)
+    return array(a, dtype, ndmin=1) if _has_box(a) else numpy.ascontiguousarray(a, dtype, **params)
 
 
-def asfortranarray(a: Any, dtype: Any = None, **settings: Any) -> Array:
+def asfortranarray(a: Any, dtype: Any = None, **params: Any) -> Array:
     """As `asarray`; how a Tensor's elements lie in memory makes no difference."""
-    return array(a, dtype, ndmin=1) if _has_box(a) else numpy.asfortranarray(a, dtype, **settings)
+    return array(a, dtype, ndmin=1) if _has_box(a) else numpy.asfortranarray(a, dtype, **params)
 
 
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:

@@ -34,8 +34,8 @@ def _key(eqn: Eqn) -> tuple[Any, ...]:
     atoms: list[Any] = [a.key() if isinstance(a, Literal) else ("var", id(a)) for a in eqn.inputs]
     if eqn.primitive.name in COMMUTES:
         atoms.sort(key=repr)
-    settings = tuple((k, setting_key(v)) for k, v in sorted(eqn.settings.items()))
-    return eqn.primitive.name, tuple(atoms), settings
+    params = tuple((k, setting_key(v)) for k, v in sorted(eqn.params.items()))
+    return eqn.primitive.name, tuple(atoms), params
 
 
 def _keep_name(first: Atom, other: Atom) -> None:

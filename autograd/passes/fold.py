@@ -17,7 +17,7 @@ def fold_numbers(graph: Graph) -> Graph:
         eqn = substitute(original, known)
         if eqn.out.shape == () and eqn.inputs and all(isinstance(a, Literal) for a in eqn.inputs):
             with np.errstate(all="ignore"):
-                value = eqn.primitive.forward(*(a.value for a in eqn.inputs if isinstance(a, Literal)), **eqn.settings)
+                value = eqn.primitive.forward(*(a.value for a in eqn.inputs if isinstance(a, Literal)), **eqn.params)
             known[eqn.out] = Literal(value.item() if eqn.out.weak else np.asarray(value, eqn.out.dtype)[()])
         else:
             kept.append(eqn)

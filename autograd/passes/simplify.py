@@ -43,7 +43,7 @@ def _broadcast_by_itself(eqn: Eqn, made: Definitions) -> Eqn:
         source = made.get(atom)
         if source is not None and source.primitive.name == "broadcast_to":
             trial = [*inputs[:i], source.inputs[0], *inputs[i + 1 :]]
-            shape, dtype = eqn.primitive.shape(*map(spec, trial), **eqn.settings)
+            shape, dtype = eqn.primitive.shape(*map(spec, trial), **eqn.params)
             if (tuple(shape), dtype) == (eqn.out.shape, eqn.out.dtype):
                 inputs = trial
     if tuple(inputs) != eqn.inputs:
@@ -54,12 +54,12 @@ def _broadcast_by_itself(eqn: Eqn, made: Definitions) -> Eqn:
 def _number_everywhere(eqn: Eqn, made: Definitions) -> Eqn:
     """An operation on arrays that hold one number each is that number, computed now, in every place."""
     sources = [made[a].inputs[0] if a in made and made[a].primitive.name == "broadcast_to" else a for a in eqn.inputs]
-    if not eqn.out.shape or eqn.settings or not all(isinstance(a, Literal) for a in sources):
+    if not eqn.out.shape or eqn.params or not all(isinstance(a, Literal) for a in sources):
         return eqn
     with np.errstate(all="ignore"):
         value = eqn.primitive.forward(*(a.value for a in sources if isinstance(a, Literal)))
     number = Literal(np.asarray(value, eqn.out.dtype)[()])
-    return replace(eqn, primitive=broadcast_to_p, inputs=(number,), settings={"shape": eqn.out.shape})
+    return replace(eqn, primitive=broadcast_to_p, inputs=(number,), params={"shape": eqn.out.shape})
 
 
 def _weaken(eqn: Eqn) -> Eqn:
@@ -69,7 +69,7 @@ def _weaken(eqn: Eqn) -> Eqn:
             trial = (*eqn.inputs[:i], Literal(atom.value.item()), *eqn.inputs[i + 1 :])
             if (
                 not all(a.weak for a in trial)
-                and eqn.primitive.shape(*map(spec, trial), **eqn.settings)[1] == eqn.out.dtype
+                and eqn.primitive.shape(*map(spec, trial), **eqn.params)[1] == eqn.out.dtype
             ):
                 eqn = replace(eqn, inputs=trial)
     return eqn
@@ -129,9 +129,9 @@ def _reshape(eqn: Eqn, made: Definitions) -> Eqn | Atom:
 def _transpose(eqn: Eqn, made: Definitions) -> Eqn | Atom:
     source = made.get(eqn.inputs[0])
     if source is not None and source.primitive.name == "transpose":
-        axes = tuple(source.settings["axes"][i] for i in eqn.settings["axes"])
-        eqn = replace(eqn, inputs=source.inputs, settings={"axes": axes})
-    axes = eqn.settings["axes"]
+        axes = tuple(source.params["axes"][i] for i in eqn.params["axes"])
+        eqn = replace(eqn, inputs=source.inputs, params={"axes": axes})
+    axes = eqn.params["axes"]
     return eqn.inputs[0] if axes == tuple(range(len(axes))) else eqn
 
 

@@ -104,8 +104,8 @@ class _Forms:
                 else:
                     known = number.get(atom)
                     key.append(numbers.setdefault(atom, len(numbers)) if known is None else known)
-            if eqn.settings:
-                key.append(tuple((k, setting_key(v)) for k, v in sorted(eqn.settings.items())))
+            if eqn.params:
+                key.append(tuple((k, setting_key(v)) for k, v in sorted(eqn.params.items())))
             own = number[eqn.out] = numbers.setdefault(tuple(key), len(numbers))
             form = self.forms.get(own)
             if form is None:
@@ -210,7 +210,7 @@ class _Forms:
         columns = [self._column(form, i) for i in range(len(form.arguments[0]))]
         form.var = Var(np.broadcast_shapes(*(a.shape for a in columns)), eqn.out.dtype, eqn.out.name)
         if form.arguments[0] is eqn.inputs:
-            self._append(eqn, form.var, eqn.primitive, tuple(columns), eqn.settings)
+            self._append(eqn, form.var, eqn.primitive, tuple(columns), eqn.params)
         else:
             self._sum(eqn, columns, form.var)
 
@@ -221,8 +221,8 @@ class _Forms:
             into = out if i == len(rest) else Var(np.broadcast_shapes(total.shape, term.shape), out.dtype)
             total = self._append(eqn, into, add, (total, term), {})
 
-    def _append(self, eqn: Eqn, out: Var, primitive: Any, inputs: tuple[Atom, ...], settings: Any) -> Var:
-        self.eqns.append(replace(eqn, out=out, primitive=primitive, inputs=inputs, settings=settings))
+    def _append(self, eqn: Eqn, out: Var, primitive: Any, inputs: tuple[Atom, ...], params: Any) -> Var:
+        self.eqns.append(replace(eqn, out=out, primitive=primitive, inputs=inputs, params=params))
         return out
 
     # ----- what is read -----
@@ -246,8 +246,8 @@ class _Forms:
             key = array, "flat"
             if key not in self.parts:
                 flat = self.parts[key] = Var((math.prod(array.shape),), array.dtype, array.name)
-                settings = {"shape": flat.shape}
-                self.eqns.append(Eqn(flat, reshape_p, (array,), settings, phase=self.phase))
+                params = {"shape": flat.shape}
+                self.eqns.append(Eqn(flat, reshape_p, (array,), params, phase=self.phase))
             return self.parts[key]
         var = self.forms[self.number[atom]].var
         assert var is not None
@@ -313,7 +313,7 @@ def _elements(graph: Graph) -> dict[Atom, tuple[Var, int]]:
             if source not in seen:
                 seen[source] = source, np.arange(math.prod(source.shape)).reshape(source.shape)
             array, places = seen[source]
-            shown = np.asarray(places[eqn.settings["index"]])
+            shown = np.asarray(places[eqn.params["index"]])
             if shown.ndim:
                 seen[eqn.out] = array, shown
             else:

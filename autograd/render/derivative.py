@@ -29,7 +29,7 @@ MAX_NAME = 16
 class Symbol(ArrayMethods):
     """A formula standing for an array: the primitive and its arguments, or a bare name; shape and dtype are known."""
 
-    __slots__ = ("arguments", "dtype", "name", "primitive", "settings", "shape")
+    __slots__ = ("arguments", "dtype", "name", "params", "primitive", "shape")
     level = 1 << 30  # above Tensors and Tracers: whatever meets a symbol becomes part of the formula
 
     def __init__(
@@ -38,16 +38,16 @@ class Symbol(ArrayMethods):
         spec: Spec,
         primitive: Primitive | None = None,
         arguments: Sequence[Any] = (),
-        settings: dict[str, Any] | None = None,
+        params: dict[str, Any] | None = None,
     ) -> None:
         self.name, self.primitive, self.arguments = name, primitive, tuple(arguments)
-        self.settings = settings or {}
+        self.params = params or {}
         self.shape, self.dtype = spec
 
-    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
+    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], params: dict[str, Any]) -> Array:
         """The formula of the primitive applied to formulas."""
-        spec = primitive.shape(*(spec_of(array) for array in arrays), **settings)
-        return Symbol("", spec, primitive, arrays, settings)
+        spec = primitive.shape(*(spec_of(array) for array in arrays), **params)
+        return Symbol("", spec, primitive, arrays, params)
 
     @property
     def ndim(self) -> int:
@@ -68,7 +68,7 @@ class Recorded(NamedTuple):
 
     creator: Primitive
     inputs: tuple[Any, ...]
-    settings: Mapping[str, Any]
+    params: Mapping[str, Any]
     shape: tuple[int, ...]
     dtype: Any
     name: str
@@ -96,7 +96,7 @@ def local_derivative(tensor: Any, position: int, names: Collection[str] = (), di
     symbols = [_symbol(operand, name) for operand, name in zip(tensor.inputs, called[2:], strict=True)]
     g = Symbol(called[0], spec)
     try:
-        formula = rule(g, Symbol(called[1], spec), *symbols, **tensor.settings)
+        formula = rule(g, Symbol(called[1], spec), *symbols, **tensor.params)
     except (AutogradError, TypeError, ValueError, AttributeError):  # it asks for numbers: no formula to print
         return ""
     factor = _without(formula, g)
@@ -219,7 +219,7 @@ def _text(formula: Any, digits: int) -> tuple[str, int]:
     words = [_text(argument, digits)[0] for argument in arguments]
     words += [
         f"{key}={setting}"
-        for key, setting in formula.settings.items()
+        for key, setting in formula.params.items()
         if setting is not None and setting is not False and key != "shape" and not isinstance(setting, np.ndarray)
     ]
     return f"{name}({', '.join(words)})", _ATOM
@@ -250,7 +250,7 @@ def contribution(tensor: Any, position: int) -> float | None:
     arrays = [getattr(operand, "value", operand) for operand in tensor.inputs]
     try:
         with np.errstate(all="ignore"):
-            flowing = np.asarray(rule(gradient, tensor.value, *arrays, **tensor.settings), dtype=np.complex128)
+            flowing = np.asarray(rule(gradient, tensor.value, *arrays, **tensor.params), dtype=np.complex128)
     except (AutogradError, TypeError, ValueError):  # only the width of a line is lost
         return None
     extra = flowing.ndim - np.ndim(arrays[position])

@@ -165,7 +165,7 @@ def _hint(node: Node) -> str:
     shape = f"{node.shape} {node.dtype}" if node.shape is not None else ""
     lines = [
         node.name[:400],
-        *((node.listing,) if node.listing else (node.symbol, f"{shape} {node.settings}".strip())),
+        *((node.listing,) if node.listing else (node.symbol, f"{shape} {node.params}".strip())),
         node.scope[:200],
         node.source,
     ]
@@ -178,7 +178,7 @@ def _label(node: Node, colour: Colour, apart: list[Drawing] | None, veiled: dict
 
     rows = [_title(node, colour)]
     facts = "" if node.shape in (None, ()) else f"{node.shape} {node.dtype}"
-    facts = "  ".join(part for part in ("" if node.name else node.alias, facts, node.settings) if part)
+    facts = "  ".join(part for part in ("" if node.name else node.alias, facts, node.params) if part)
     if facts:
         rows.append(_font(text(facts, 60), colour("quiet"), 9))
     rows += [_font(text(note, 60), colour("quiet"), 9) for note in node.notes[:6]]

@@ -32,7 +32,7 @@ def _node(node: Node) -> dict[str, Any]:
             "name": node.name,
             "shape": None if node.shape is None else list(node.shape),
             "dtype": node.dtype,
-            "settings": node.settings,
+            "params": node.params,
             "scope": node.scope,
             "phase": node.phase,
             "output": node.output,

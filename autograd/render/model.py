@@ -40,7 +40,7 @@ class Node:
     name: str = ""
     shape: tuple[int, ...] | None = None
     dtype: str = ""
-    settings: str = ""
+    params: str = ""
     scope: str = ""
     operands: tuple[Node | str, ...] = ()
     thing: Any = None
@@ -239,7 +239,7 @@ def _operation(thing: Any, id: str, nodes: dict[int, Node]) -> Node:
         thing.name or "",
         tuple(thing.shape),
         thing.dtype.name,
-        "" if freed else settings_text(thing.settings),
+        "" if freed else params_text(thing.params),
         scope_path(thing.scope),
         operands,
         thing,
@@ -250,14 +250,14 @@ def _operation(thing: Any, id: str, nodes: dict[int, Node]) -> Node:
 id_ = id  # the built-in, where a parameter is called id
 
 
-def settings_text(settings: dict[str, Any]) -> str:
-    """The settings of an operation as they would be written, leaving out those that say None or False.
+def params_text(params: dict[str, Any]) -> str:
+    """The params of an operation as they would be written, leaving out those that say None or False.
 
-    >>> settings_text({"axis": 0, "keepdims": False})
+    >>> params_text({"axis": 0, "keepdims": False})
     'axis=0'
     """
     words = []
-    for name, setting in settings.items():
+    for name, setting in params.items():
         if setting is None or setting is False:
             continue
         words.append(f"{name}={_setting(setting)}")
@@ -351,7 +351,7 @@ def _recorded(node: Node) -> Recorded:
         else Symbol(operand, (atom.shape, atom.dtype))
         for operand, atom in zip(node.operands, eqn.inputs, strict=True)
     )
-    return Recorded(eqn.primitive, inputs, eqn.settings, eqn.out.shape, eqn.out.dtype, node.name or node.alias)
+    return Recorded(eqn.primitive, inputs, eqn.params, eqn.out.shape, eqn.out.dtype, node.name or node.alias)
 
 
 def _flows(diagram: Diagram) -> None:

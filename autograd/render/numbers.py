@@ -59,10 +59,10 @@ def numbers(output: Any, diagram: Diagram) -> Numbers:
                 for operand in head.inputs
             ]
             if uses[edge.tail] > 1:
-                part = np.asarray(rule(g, head.value, *values, **head.settings))
+                part = np.asarray(rule(g, head.value, *values, **head.params))
                 found[PART, edge_key(edge)] = fit(part, np.asarray(edge.tail.thing.value))
             if creator.kind == "elementwise":
-                factor = rule(np.ones_like(g), head.value, *values, **head.settings)
+                factor = rule(np.ones_like(g), head.value, *values, **head.params)
                 found[FACTOR, edge_key(edge)] = np.broadcast_to(factor, np.shape(head.value))
     return found
 
@@ -74,7 +74,7 @@ def structure(diagram: Diagram) -> tuple[Any, ...]:
             node.kind,
             node.symbol,
             node.shape,
-            node.settings,
+            node.params,
             tuple(operand.id if isinstance(operand, Node) else "number" for operand in node.operands),
         )
         for node in diagram.nodes

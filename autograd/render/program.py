@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..core.errors import ArgumentError
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var
 from ..ir.printer import eqn_text, identifier, unique_names
-from .model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Diagram, Node, adopt_leaves, scope_path, settings_text
+from .model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Diagram, Node, adopt_leaves, params_text, scope_path
 from .summary import number
 
 LEAST, FEW = 4, 8  # equations that make the update of a parameter a scope, where there are so few parameters
@@ -124,7 +124,7 @@ def _walk(graph: Graph, outer: str, start: int, several: bool) -> tuple[list[Nod
             _shown(eqn.out, names),
             eqn.out.shape,
             eqn.out.dtype.name,
-            settings_text(dict(eqn.settings)),
+            params_text(dict(eqn.params)),
             scope,
             operands,
             eqn,

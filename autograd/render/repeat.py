@@ -1,6 +1,6 @@
 """Repeated blocks: of scopes that stand in a row and do the same, one is drawn and the others are counted.
 
-Two scopes do the same where their nodes are alike one by one: kind, operation, settings, shape, dtype, and which of
+Two scopes do the same where their nodes are alike one by one: kind, operation, params, shape, dtype, and which of
 each other's results they take. A row may also repeat in turns (`Dense_1`, `Tanh_1`, `Dense_2`, `Tanh_2`, ...).
 """
 
@@ -69,7 +69,7 @@ def _likeness(path: str, nodes: list[Node]) -> Hashable:
         (
             node.kind,
             node.symbol,
-            node.settings,
+            node.params,
             node.shape,
             node.dtype,
             node.phase,

@@ -196,7 +196,7 @@ def _node_json(node: Node, known: Collection[str]) -> dict[str, Any]:
         "source": _short(node.source),
         "dtype": node.dtype,
         "shape": None if node.shape is None else list(node.shape),
-        "settings": node.settings,
+        "params": node.params,
         "notes": node.notes,
         "operands": [
             {"id": operand.id} if isinstance(operand, Node) and operand.id in known else str(operand)
@@ -207,7 +207,7 @@ def _node_json(node: Node, known: Collection[str]) -> dict[str, Any]:
     if creator is not None and node.kind != FOLDED:
         words |= {"op": creator.name, "rule": creator.kind, "infix": not creator.symbol.isidentifier()}
         if creator.name == "sum":
-            axis, rank = node.thing.settings.get("axis"), len(node.thing.inputs[0].shape)
+            axis, rank = node.thing.params.get("axis"), len(node.thing.inputs[0].shape)
             axes = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
             words["axes"] = [one % rank for one in axes]
     return words

@@ -51,4 +51,4 @@ def tie(leaf: Tensor, source: Any) -> None:
     """Make a leaf the (identical) result of what it stood for, so that derivatives flow on to it."""
     if isinstance(source, Tensor) and source.requires_grad:
         leaf.creator, leaf.inputs, leaf.wrt = astype_p, (source,), (0,)
-        leaf.settings = {"dtype": source.dtype}
+        leaf.params = {"dtype": source.dtype}

@@ -23,7 +23,7 @@ from ..core.ops.shape import ARRAY, broadcast_to, expand_dims, getitem_p, reshap
 from ..core.primitive import Array, Primitive, spec_of
 from ..core.source_location import at, here
 
-Rule = Callable[..., Array]  # rule(frame, primitive, *arrays, **settings): the rows of the result
+Rule = Callable[..., Array]  # rule(frame, primitive, *arrays, **params): the rows of the result
 _levels = itertools.count(1)
 
 
@@ -71,10 +71,10 @@ class Batched(ArrayMethods):
     value = property(lambda self: self, doc="Itself: a constant, as far as a tape knows.")
     recorder = property(lambda self: self.frame, doc="Who knows what to say to code that needs the numbers.")
 
-    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], settings: dict[str, Any]) -> Array:
+    def apply_op(self, primitive: Primitive, arrays: Sequence[Array], params: dict[str, Any]) -> Array:
         """Compute a primitive for all rows at once."""
         rule = RULES.get(primitive.name) or (_elementwise if primitive.kind == "elementwise" else _looped)
-        return Batched(self.frame, rule(self.frame, primitive, *arrays, **settings))
+        return Batched(self.frame, rule(self.frame, primitive, *arrays, **params))
 
     def __setitem__(self, key: Any, new: Any) -> None:
         raise self.frame.needs_value(self, "x[i] = v")
@@ -140,19 +140,19 @@ def _together(frame: Frame, arrays: Sequence[Array]) -> list[Array]:
 
 
 # ----- rules by kind -----
-def _elementwise(frame: Frame, op: Primitive, *arrays: Array, **settings: Any) -> Array:
+def _elementwise(frame: Frame, op: Primitive, *arrays: Array, **params: Any) -> Array:
     ndim = max(map(_ndim, arrays))
-    return op(*[_aligned(frame, a, ndim) for a in arrays], **settings)
+    return op(*[_aligned(frame, a, ndim) for a in arrays], **params)
 
 
-def _looped(frame: Frame, op: Primitive, *arrays: Array, **settings: Any) -> Array:
+def _looped(frame: Frame, op: Primitive, *arrays: Array, **params: Any) -> Array:
     """Row by row: for operations of the user's own, of which only the forward function is known."""
     if not frame.size:
         raise ArgumentError(f"{op.name} at {at(here())} has no rule for batches, and without rows it cannot be tried")
     parts = [full(frame, a.content) if own(frame, a) else None for a in arrays]
     return stack(
         [
-            op(*[a if part is None else part[i] for a, part in zip(arrays, parts, strict=True)], **settings)
+            op(*[a if part is None else part[i] for a, part in zip(arrays, parts, strict=True)], **params)
             for i in range(frame.size)
         ]
     )

@@ -61,7 +61,7 @@ def _walk(order: Sequence[Any], found: dict[Any, Array], graph: bool, wanted: se
         moving = {i: found[inputs[i]] for i in tensor.wrt if inputs[i] in found}
         if moving:
             y, values = seen(tensor), [seen(a) for a in inputs]
-            part = _pushed(tensor.creator, moving, y, values, tensor.settings)
+            part = _pushed(tensor.creator, moving, y, values, tensor.params)
             if part.shape != y.shape:
                 part = broadcast_to(part, y.shape)
             found[tensor] = part if part.dtype == y.dtype else astype(part, y.dtype)
@@ -78,20 +78,20 @@ def _value_of() -> Callable[[Any], Array]:
     return lambda x: trace.value_of(x) if isinstance(x, Box) else x
 
 
-def _pushed(op: Primitive, moving: dict[int, Array], y: Array, values: list[Array], settings: dict[str, Any]) -> Array:
+def _pushed(op: Primitive, moving: dict[int, Array], y: Array, values: list[Array], params: dict[str, Any]) -> Array:
     """The tangent of one operation's result, given those of some arguments; it may still have to be broadcast."""
     if op.kind in _JOINTLY_LINEAR:
         if op.name == "pad":
-            settings = {**settings, "value": 0.0}
+            params = {**params, "value": 0.0}
         still = (np.broadcast_to(np.zeros((), getattr(a, "dtype", float)), np.shape(a)) for a in values)
-        return op(*[moving.get(i, zero) for i, zero in enumerate(still)], **settings)
+        return op(*[moving.get(i, zero) for i, zero in enumerate(still)], **params)
     total: Array = None
     others: dict[int, Array] = {}
     for i, tangent in moving.items():
         if op.kind == "elementwise":
-            part = op.rule(i)(tangent, y, *values, **settings)  # type: ignore[misc]
+            part = op.rule(i)(tangent, y, *values, **params)  # type: ignore[misc]
         elif op.kind in _LINEAR or op.name in _LINEAR or (op.name, i) == ("solve", 1):
-            part = op(*values[:i], tangent, *values[i + 1 :], **settings)
+            part = op(*values[:i], tangent, *values[i + 1 :], **params)
         else:
             others[i] = tangent
             continue
@@ -102,13 +102,13 @@ def _pushed(op: Primitive, moving: dict[int, Array], y: Array, values: list[Arra
         else:
             total = total + part
     if others:
-        part = _transposed(op, others, y, values, settings)
+        part = _transposed(op, others, y, values, params)
         total = part if total is None else total + part
     return total
 
 
 def _transposed(
-    op: Primitive, moving: dict[int, Array], y: Array, values: list[Array], settings: dict[str, Any]
+    op: Primitive, moving: dict[int, Array], y: Array, values: list[Array], params: dict[str, Any]
 ) -> Array:
     """The same by transposing the vjp rules: recorded as functions of the cotangent, then pulled back."""
     value_of, since = _value_of(), clock.tick()
@@ -126,7 +126,7 @@ def _transposed(
     u = variable(value_of(y))  # any value would do: what is linear has the same derivative everywhere
     y, values = cut(y), [cut(x) for x in values]
     with switch("record", True):
-        parts = {i: fit(op.rule(i)(u, y, *values, **settings), values[i]) for i in moving}  # type: ignore[misc]
+        parts = {i: fit(op.rule(i)(u, y, *values, **params), values[i]) for i in moving}  # type: ignore[misc]
         roots = {i: part for i, part in parts.items() if isinstance(part, Tensor) and part.requires_grad}
         ends = list(roots.values())
         found = pull(ends, [moving[i] for i in roots], graph=graph, span=between(ends, [u], since))

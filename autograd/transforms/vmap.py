@@ -32,17 +32,17 @@ class _Crossing(Primitive):
     """An operation between a batch and its rows: recorded on the tape, never part of a program, which knows no rows."""
 
     def __init__(self, name: str, forward: Callable[..., Array], back: Callable[..., Array], doc: str) -> None:
-        super().__init__(name, forward, (back,), kind="crossing", shape=lambda spec, **settings: spec, doc=doc)
+        super().__init__(name, forward, (back,), kind="crossing", shape=lambda spec, **params: spec, doc=doc)
         del REGISTRY[name]
 
-    def __call__(self, *arrays: Array, **settings: Any) -> Array:
+    def __call__(self, *arrays: Array, **params: Any) -> Array:
         (x,) = arrays
         if not isinstance(x, Tensor):
-            return self.forward(x, **settings)
+            return self.forward(x, **params)
         mode = current()
-        value = self.forward(x.value if mode.trace is None else mode.trace.value_of(x), **settings)
+        value = self.forward(x.value if mode.trace is None else mode.trace.value_of(x), **params)
         wrt = (0,) if x.requires_grad and mode.record else ()
-        return record(mode, self, (x,) if wrt else (), wrt, settings, value)
+        return record(mode, self, (x,) if wrt else (), wrt, params, value)
 
 
 def _enter(x: Array, *, frame: Frame, axis: int) -> Array:

@@ -45,7 +45,7 @@ class Lowering:
             self.tasks = sunk(self.tasks, set(graph.outputs))  # type: ignore[arg-type]
             self.tasks = in_bands(self.tasks, {graph.outputs[i] for i in self.in_place})  # type: ignore[misc]
         self.final = self._final()
-        drawing = {eqn.settings["generator"] for task in self.tasks if task.kind == "draw" for eqn in task.eqns}
+        drawing = {eqn.params["generator"] for task in self.tasks if task.kind == "draw" for eqn in task.eqns}
         self.generators = sorted(drawing, key=id)  # (in one order for all, since each will be locked)
         # (what stays in the arena is somebody's gradient until the next step has come through)
         self.keep = frozenset(i for i in keep if graph.outputs[i].shape and self.final < 0)

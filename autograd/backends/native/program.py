@@ -227,11 +227,11 @@ class NativeProgram:
             eqn: Eqn = task.eqns[0]
             readers = [reader(a) for a in eqn.inputs]
             target = reader(eqn.out)
-            forward, settings = eqn.primitive.forward, dict(eqn.settings)
+            forward, params = eqn.primitive.forward, dict(eqn.params)
 
             def run(args: tuple[Any, ...]) -> None:
                 with np.errstate(all="ignore"):
-                    target(args)[...] = forward(*[r(args) for r in readers], **settings)
+                    target(args)[...] = forward(*[r(args) for r in readers], **params)
 
             return run
 

@@ -79,7 +79,7 @@ class Segment:
         elif task.kind == "running":
             scan.run(self.code, eqn, places[eqn.inputs[0]], places[eqn.out])  # type: ignore[index]
         elif task.kind == "draw":
-            number = self.lowering.generators.index(eqn.settings["generator"])
+            number = self.lowering.generators.index(eqn.params["generator"])
             random.draw(self.code, number, places[eqn.out])
         elif task.kind == "move":
             copies.move(self.code, eqn, [places[x] for x in eqn.inputs if isinstance(x, Var)], places[eqn.out])

@@ -24,8 +24,8 @@ def _movement(
 ) -> Primitive:
     """A primitive that only moves elements: the dtype stays."""
 
-    def spec_rule(*specs: Spec, **settings: Any) -> Spec:
-        return tuple(shape(*map(shape_of, specs), **settings)), np.result_type(*(s[1] for s in specs))
+    def spec_rule(*specs: Spec, **params: Any) -> Spec:
+        return tuple(shape(*map(shape_of, specs), **params)), np.result_type(*(s[1] for s in specs))
 
     return Primitive(name, forward, vjps, kind="movement", shape=spec_rule, **facts)
 
@@ -265,7 +265,7 @@ def pad(x: Array, width: int | Sequence[Any], value: float = 0.0) -> Array:
 
 def _each(jointly: Callable[..., Sequence[Array]]) -> Callable[[int], Rule]:
     """The rule of every single argument, from one that takes them together."""
-    return functools.cache(lambda index: lambda *given, **settings: jointly((index,), *given, **settings)[0])
+    return functools.cache(lambda index: lambda *given, **params: jointly((index,), *given, **params)[0])
 
 
 def _concatenate_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array, axis: int) -> list[Array]:

@@ -9,7 +9,7 @@ function paintDetails() {
   const scrolled = [...pane.querySelectorAll(".scroll")].map(part => part.scrollLeft), same = pane.dataset.node === node.id;
   const focused = document.activeElement?.closest?.("#details table")?.dataset.what;
   const computed = hasValue(view, node.id, step), arrived = hasArrived(view, node.id, step);
-  const facts = [shapeText(node.shape), node.dtype, node.settings, ...(node.notes || [])].filter(Boolean).join(" · ");
+  const facts = [shapeText(node.shape), node.dtype, node.params, ...(node.notes || [])].filter(Boolean).join(" · ");
   const kind = node.output ? "output" : isOperation(node) ? "" : node.kind;
   const parts = [
     h("h2", {}, h("span", { class: `badge ${node.kind}` }, node.symbol || kind || node.kind), " ",

@@ -161,7 +161,7 @@ function formula(node, texts) {
   if (node.kind === "folded") return `${node.symbol}(${texts.join(", ")})`;
   if (texts.length === 2 && node.infix) return `${texts[0]} ${node.symbol} ${texts[1]}`;
   if (texts.length === 1 && node.infix) return `${node.symbol}${texts[0]}`;
-  return `${node.symbol}(${[...texts, node.settings].filter(Boolean).join(", ")})`;
+  return `${node.symbol}(${[...texts, node.params].filter(Boolean).join(", ")})`;
 }
 
 // Positions in row-major order, and back; broadcasting looks at the last axes first.

@@ -85,7 +85,7 @@ def measure(program: NativeProgram, values: list[Any]) -> Times:
     inputs = [np.array(value, order="C") for value in values]
     fresh = [np.empty(program.graph.outputs[i].shape, program.graph.outputs[i].dtype) for i in program.fresh]
     before = [(timed.cells.get(i, inputs[i]), values[i]) for i in timed.in_place.values()]
-    generators = {eqn.settings["generator"] for eqn in program.graph.eqns if eqn.primitive.name == "draw"}
+    generators = {eqn.params["generator"] for eqn in program.graph.eqns if eqn.primitive.name == "draw"}
     states = [(generator, generator.bit_generator.state) for generator in generators]
     runs: list[tuple[Any, list[float]]] = []
     start = time.perf_counter()

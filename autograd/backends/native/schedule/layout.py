@@ -85,7 +85,7 @@ def fresh(base: str, dtype: np.dtype[Any], shape: Shape, offset: int = 0) -> Pla
 
 def view(eqn: Eqn, source: Place) -> Place | None:
     """The place that a movement's result shares with its argument, or None where elements must be copied."""
-    name, settings = eqn.primitive.name, eqn.settings
+    name, params = eqn.primitive.name, eqn.params
     if 0 in source.shape or 0 in eqn.out.shape:
         return None
     if name == "reshape":
@@ -94,9 +94,9 @@ def view(eqn: Eqn, source: Place) -> Place | None:
         return source.broadcast(eqn.out.shape)
     if is_view(eqn):
         return (
-            source.part(settings["index"])
+            source.part(params["index"])
             if name == "getitem"
-            else source.seen_as(lambda x: eqn.primitive.forward(x, **settings))
+            else source.seen_as(lambda x: eqn.primitive.forward(x, **params))
         )
     return None
 

@@ -25,15 +25,15 @@ def supported(eqn: Eqn) -> bool:
     if name in ("getitem", "scatter_add"):
         return len(eqn.inputs) == 1
     if name == "pad":
-        return holds(eqn.out.dtype, Literal(eqn.settings["value"]))
+        return holds(eqn.out.dtype, Literal(eqn.params["value"]))
     if name == "roll":
-        return eqn.settings["axis"] is not None or len(eqn.out.shape) == 1
+        return eqn.params["axis"] is not None or len(eqn.out.shape) == 1
     return name in _NAMES
 
 
 def move(code: Code, eqn: Eqn, sources: list[Place], target: Place) -> None:
     """Append the copies of a movement."""
-    name, settings = eqn.primitive.name, eqn.settings
+    name, params = eqn.primitive.name, eqn.params
     if 0 in target.shape:
         return
     source = sources[0]
@@ -42,20 +42,20 @@ def move(code: Code, eqn: Eqn, sources: list[Place], target: Place) -> None:
     elif name in ("concatenate", "stack"):
         _join(code, eqn, sources, target)
     elif name == "pad":
-        fill(code, target, settings["value"])
-        inner = tuple(slice(before, before + n) for (before, _), n in zip(settings["width"], source.shape, strict=True))
+        fill(code, target, params["value"])
+        inner = tuple(slice(before, before + n) for (before, _), n in zip(params["width"], source.shape, strict=True))
         copy(code, source, target.part(inner))
     elif name == "roll":
-        _roll(code, source, target, settings["shift"], settings["axis"])
+        _roll(code, source, target, params["shift"], params["axis"])
     elif name in ("scatter_add", "make_diagonal"):
         fill(code, target, 0)
         if 0 not in source.shape:
-            where = target.part(settings["index"]) if name == "scatter_add" else _diagonal(target, settings)
+            where = target.part(params["index"]) if name == "scatter_add" else _diagonal(target, params)
             copy(code, source, where)
     elif name == "getitem":
-        copy(code, source.part(settings["index"]), target)
+        copy(code, source.part(params["index"]), target)
     else:
-        copy(code, source.seen_as(lambda x: eqn.primitive.forward(x, **settings)), target)
+        copy(code, source.seen_as(lambda x: eqn.primitive.forward(x, **params)), target)
 
 
 def _reshape(code: Code, source: Place, target: Place) -> None:
@@ -70,7 +70,7 @@ def _rows(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _join(code: Code, eqn: Eqn, sources: list[Place], target: Place) -> None:
-    axis, start = eqn.settings["axis"], 0
+    axis, start = eqn.params["axis"], 0
     for number, source in enumerate(sources):
         if eqn.primitive.name == "stack":
             part: Any = number
@@ -101,5 +101,5 @@ def _roll(code: Code, source: Place, target: Place, shift: Any, axis: Any) -> No
         copy(code, source.part(tuple(a)), target.part(tuple(b)))
 
 
-def _diagonal(target: Place, settings: Any) -> Place:
-    return target.seen_as(lambda x: np.diagonal(x, settings["offset"], *settings["axes"]))
+def _diagonal(target: Place, params: Any) -> Place:
+    return target.seen_as(lambda x: np.diagonal(x, params["offset"], *params["axes"]))

@@ -49,8 +49,8 @@ def lengths(eqn: Eqn) -> list[int]:
     """Per index array the length of the axis that it counts along."""
     shape = indexed_shape(eqn)
     if eqn.primitive.name == "take_along_axis":
-        return [shape[eqn.settings["axis"]]]
-    template, axis, found = eqn.settings["index"], 0, []
+        return [shape[eqn.params["axis"]]]
+    template, axis, found = eqn.params["index"], 0, []
     for part in template:
         if part is Ellipsis:
             axis += len(shape) - sum(p is not None and p is not Ellipsis for p in template)
@@ -63,10 +63,10 @@ def lengths(eqn: Eqn) -> list[int]:
 
 def _access(eqn: Eqn, whole: Place, arrays: list[Place]) -> Access:
     if eqn.primitive.name == "take_along_axis":
-        axis, shape = eqn.settings["axis"], eqn.out.shape
+        axis, shape = eqn.params["axis"], eqn.out.shape
         along = replace(whole, shape=(*whole.shape[:axis], 1, *whole.shape[axis + 1 :]))
         return Access(along.broadcast(shape), [(arrays[0].broadcast(shape), whole.strides[axis], whole.shape[axis])])
-    template = eqn.settings["index"]
+    template = eqn.params["index"]
     if Ellipsis not in template:
         template = (*template, Ellipsis)
     view = whole.part(tuple(slice(None) if part == ARRAY else part for part in template))
@@ -150,4 +150,4 @@ def check(code: Code, eqn: Eqn, arrays: Sequence[Place], flag: Place) -> Value:
 def complain(eqn: Eqn, arrays: Sequence[Any]) -> None:
     """Let NumPy raise its own error for the indices of an equation."""
     first = np.zeros(eqn.inputs[0].shape, eqn.inputs[0].dtype)
-    eqn.primitive.forward(first, *arrays, **eqn.settings)
+    eqn.primitive.forward(first, *arrays, **eqn.params)

@@ -20,12 +20,12 @@ from ..schedule.layout import Place
 
 def supported(eqn: Eqn) -> bool:
     """Whether a draw is of that kind: `random` in single or double precision, into an array of its own."""
-    settings = eqn.settings
+    params = eqn.params
     return (
-        settings["method"] == "random"
+        params["method"] == "random"
         and eqn.out.dtype.kind == "f"
-        and len(settings["args"]) <= 2
-        and {key for key, _ in settings["kwargs"]} <= {"size", "dtype"}
+        and len(params["args"]) <= 2
+        and {key for key, _ in params["kwargs"]} <= {"size", "dtype"}
     )
 
 

@@ -18,7 +18,7 @@ def supported(eqn: Eqn) -> bool:
 
 def run(code: Code, eqn: Eqn, source: Place, target: Place) -> None:
     """Append the loops of the equation."""
-    ndim, axis = len(source.shape), eqn.settings["axis"]
+    ndim, axis = len(source.shape), eqn.params["axis"]
     along = [axis] if axis is not None and ndim else list(range(ndim))
     rest = [i for i in range(ndim) if i not in along]
     if eqn.primitive.name == "cumsum":

@@ -32,7 +32,7 @@ def fits(eqn: Eqn) -> bool:
     if name in ("getitem", "scatter_add"):
         return len(eqn.inputs) == 1
     if name == "pad":
-        return holds(eqn.out.dtype, Literal(eqn.settings["value"]))
+        return holds(eqn.out.dtype, Literal(eqn.params["value"]))
     if name == "matmul":
         return eqn.out.dtype.kind == "f" and all(a.dtype == eqn.out.dtype for a in eqn.inputs)
     return name in MOVES or name in REDUCTIONS
@@ -68,11 +68,11 @@ def _move(code: Code, eqn: Eqn, args: list[Value]) -> Value:
     for atom in eqn.inputs:
         numbered.append(_lanes(atom) + first)
         first += numbered[-1].size
-    settings = dict(eqn.settings)
-    number = settings.get("value", 0)
-    if "value" in settings:
-        settings["value"] = 0
-    order = np.asarray(eqn.primitive.forward(*numbered, **settings)).ravel()
+    params = dict(eqn.params)
+    number = params.get("value", 0)
+    if "value" in params:
+        params["value"] = 0
+    order = np.asarray(eqn.primitive.forward(*numbered, **params)).ravel()
     result: Value | None = code.constant(number, kind, order.size) if (order == 0).any() else None
     for value, numbers in zip(args, numbered, strict=True):
         mine = (order >= numbers.min()) & (order <= numbers.max())
@@ -107,7 +107,7 @@ def kept(eqn: Eqn) -> tuple[int, ...]:
     before = eqn.inputs[0].shape
     if eqn.primitive.name == "reduce_to":
         return (1,) * (len(before) - len(eqn.out.shape)) + eqn.out.shape
-    axis = eqn.settings["axis"]
+    axis = eqn.params["axis"]
     return tuple(1 if axis is None or i in axis else n for i, n in enumerate(before))
 
 
