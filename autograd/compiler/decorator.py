@@ -128,9 +128,10 @@ class CompiledFunction:
                     )
                 return MISS
             if self._programs:
-                self._varying |= guards.varying_floats(
-                    self._programs[0].walk, variables(tree.flatten((args, kwargs))[0])
-                )
+                latest, (leaves, structure) = self._programs[0], tree.flatten((args, kwargs))
+                # In arguments of another structure a variable may stand for something else.
+                given = variables(leaves) if structure == latest.structure else {}
+                self._varying |= guards.varying_floats(latest.walk, given)
             try:
                 traced = record(self.function, args, kwargs, self._static, self._varying)
             except Initialising:

@@ -26,6 +26,7 @@ _FAILURES = (
     ValueError,
     TypeError,
     ReferenceError,
+    NameError,  # (of an argument that this call does not have)
 )  # of a path that leads nowhere any more
 
 
