@@ -50,21 +50,8 @@ class Tensor(ArrayMethods):
     """
 
     __slots__ = (
-        "__weakref__",
-        "_code",
-        "_grad",
-        "_lasti",
-        "changed",
-        "creator",
-        "inputs",
-        "name",
-        "params",
-        "passes",
-        "requires_grad",
-        "scope",
-        "serial",
-        "value",
-        "wrt",
+        "__weakref__", "_code", "_grad", "_lasti", "changed", "creator", "inputs", "name", "params",
+        "passes", "requires_grad", "scope", "serial", "value", "wrt",
     )  # fmt: skip
     level = 2**62  # above any number of batches
     stands_in = False  # for the argument of a transformation
