@@ -207,7 +207,7 @@ def test_a_folder_that_others_may_exchange(tmp_path, folder, monkeypatch, mode):
 def test_a_warning_comes_once_in_a_process(folder):
     program = (
         "import os, warnings\n"
-        "from autograd.backends.native import cache\n"
+        "from autograd.backends.native.runtime import cache\n"
         "warnings.simplefilter('always')\n"
         "for key in ('a', 'b', 'c'):\n"
         "    cache.save(key, b'code')\n"
@@ -317,7 +317,7 @@ def test_the_text_of_a_step_is_the_same_in_every_process():
     """No address of one process is in it: else code kept by one would be run with addresses of another."""
     program = (
         "import hashlib, numpy as np, autograd as ag\n"
-        "from autograd.backends.native.machine import Machine\n"
+        "from autograd.backends.native.runtime.jit import Machine\n"
         "texts, make = [], Machine.__init__\n"
         "Machine.__init__ = lambda self, text: (texts.append(text), make(self, text))[1]\n"
         "rng = np.random.default_rng(0)\n"

@@ -221,7 +221,7 @@ class CompiledFunction:
     def looped(self) -> bool:
         """Whether `scan` keeps the loop over steps of the kind that ran last inside machine code."""
         loop = self._programs[0].loop if self._programs else None
-        return loop is not None and not self._check and current().compiled and loop.walks
+        return loop is not None and not self._check and current().compiled and loop.can_scan
 
     def scan(self, *stacked: Any, **stacked_kwargs: Any) -> Any:
         """Run one step per leading index of the arguments.

@@ -117,12 +117,12 @@ def uncollected() -> Iterator[None]:
 
 
 def build(
-    function: Callable[..., Any], traced: Traced, reason: str, backend: str, lock: Any, often: bool = False
+    function: Callable[..., Any], traced: Traced, reason: str, backend: str, lock: Any, reused: bool = False
 ) -> Program:
     """Optimise and compile a traced call.
 
     `lock` is held by every run of the program.  A trace that changes what it depends on, as a first call does, is not worth
-    machine code unless it is used `often`.
+    machine code unless it is `reused` by later calls.
     """
     recorder, outcome = traced.recorder, traced.outcome
     walk = traced.watch(function)
@@ -143,7 +143,7 @@ def build(
     keep = frozenset(i for t, i in outcome.gradients.items() if i is not None and t not in recorder.arguments)
     overwrite = {number: position[owners[tensor]] for tensor, number in outcome.updates.items()}
     held = {place.identity for place in traced.slots}
-    passing = not often and any(effect.place.identity not in held for effect in outcome.effects)
+    passing = not reused and any(effect.place.identity not in held for effect in outcome.effects)
     machine_code = backend == "native" or (backend == "auto" and len(graph.eqns) <= MOST_FOR_MACHINE_CODE)
     compiled = (native if machine_code and not passing else numpy_source).compile_graph(graph, keep, overwrite)
     run, gather = generate(traced, graph, compiled, walk, lock)

@@ -30,7 +30,7 @@ class NativeProgram:
 
     `run(*inputs, *fresh)` (`direct`; else it gets one tuple) computes one step and returns None, or True, having changed
     nothing, where an argument is not an array in rows, one that is to be overwritten is shared, or an index lies outside
-    of its axis; `insist` then computes the step, or raises.  `in_place` maps outputs to the inputs that they overwrite,
+    of its axis; `run_prepared` then computes the step, or raises.  `in_place` maps outputs to the inputs that they overwrite,
     `fresh` lists outputs that are computed into arrays given after the inputs, `scalars` holds the 0-d arrays that numbers
     are left in, and `buffers` the outputs that stay in the arena.
     """
@@ -254,7 +254,7 @@ class NativeProgram:
             self._complain(self._run_segment(segment, table, still, 1), self._table)
 
     # ----- arguments that machine code has refused -----
-    def insist(self, arguments: tuple[Any, ...]) -> None:
+    def run_prepared(self, arguments: tuple[Any, ...]) -> None:
         """One step on arguments that `run` has refused, copied where they do not lie as machine code reads them.
 
         Raises:

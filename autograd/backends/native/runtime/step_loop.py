@@ -33,16 +33,16 @@ def body(
         lines.append(f"r{i} = empty(shape{i}, dtype{i})")
     given = "".join(f"{e}, " for e in (*inputs, *(f"r{i}" for i in program.fresh)))
     owned = "".join(f"{tensors[t]}, " for t in outcome.updates)
-    names["settle"], names["insist"] = settle, program.insist
-    lines += [f"if run({given if program.direct else f'({given})'}) is not None:", f"    settle(({owned}))",
-              f"    insist(({given}))"]  # fmt: skip
+    names["own_arrays"], names["run_prepared"] = own_arrays, program.run_prepared
+    lines += [f"if run({given if program.direct else f'({given})'}) is not None:", f"    own_arrays(({owned}))",
+              f"    run_prepared(({given}))"]  # fmt: skip
     for i, cell in program.scalars.items():
         names[f"cell{i}"] = cell
         lines.append(f"r{i} = cell{i}[()]")
     return lines
 
 
-def settle(tensors: Sequence[Tensor]) -> None:
+def own_arrays(tensors: Sequence[Tensor]) -> None:
     """Give each tensor an array of its own, which nobody else sees being overwritten."""
     for tensor in tensors:
         if isinstance(tensor.value, np.ndarray):
@@ -61,8 +61,8 @@ class Loop:
     leaf_inputs: list[int | None]  # argument leaf -> input number
     accumulates: bool  # whether a step begins with gradients that the one before it left: then each is a call
 
-    stacks: bool = field(init=False)  # whether the whole step is machine code whose results can be stacked
-    walks: bool = field(init=False)  # the same along stacked arguments: no step changes its own
+    can_repeat: bool = field(init=False)  # whether the whole step is machine code whose results can be stacked
+    can_scan: bool = field(init=False)  # the same along stacked arguments: no step changes its own
     _held: list[tuple[int, Tensor]] = field(init=False)  # input that is overwritten, and the tensor that it belongs to
     _read: list[int] = field(init=False)  # the other inputs
     _results: list[tuple[int, bool, Any, Any]] = field(init=False)  # output, whether it is stacked, shape, dtype
@@ -71,8 +71,8 @@ class Loop:
         program, outcome = self.program, self.outcome
         complete = set(outcome.updates.values()) <= set(program.in_place)
         returns = all(kind in _STACKED for kind, _ in outcome.leaves)
-        self.stacks = program.native and complete and returns and not self.accumulates
-        self.walks = self.stacks and not any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
+        self.can_repeat = program.native and complete and returns and not self.accumulates
+        self.can_scan = self.can_repeat and not any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
         place = program.in_place
         self._held = [(place[output], tensor) for tensor, output in outcome.updates.items() if output in place]
         self._read = sorted(set(range(len(program.graph.inputs))) - {number for number, _ in self._held})
@@ -96,13 +96,13 @@ class Loop:
         self, count: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None, miss: object
     ) -> Any:
         """`count` more steps; `stacked` has per argument leaf the array that the steps walk along."""
-        if not (self.stacks if stacked is None else self.walks):
+        if not (self.can_repeat if stacked is None else self.can_scan):
             return miss
         values = self.gather(args, kwargs)
         if values is miss:
             return miss
         with self.lock:
-            leaves = [] if self.walks else tree.flatten((args, kwargs))[0]  # (arguments are not assigned)
+            leaves = [] if self.can_scan else tree.flatten((args, kwargs))[0]  # (arguments are not assigned)
             return self._run(count, values, leaves, stacked)
 
     def _run(self, count: int, values: list[Any], leaves: list[Any], stacked: list[Any] | None) -> Any:
@@ -113,8 +113,8 @@ class Loop:
             found: Tensor = leaves[self.arguments[tensor]] if tensor in self.arguments else tensor
             return found
 
-        held = self._held if self.walks else [(number, now(tensor)) for number, tensor in self._held]
-        settle([tensor for _, tensor in held])
+        held = self._held if self.can_scan else [(number, now(tensor)) for number, tensor in self._held]
+        own_arrays([tensor for _, tensor in held])
         inputs = list(values)
         for number, tensor in held:
             inputs[number] = tensor.value if isinstance(tensor.value, np.ndarray) else np.array(tensor.value)

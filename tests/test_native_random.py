@@ -53,7 +53,7 @@ def test_dropout_trains_in_a_loop_within_machine_code(dtype):
     np.testing.assert_allclose(losses, [plain(dtype(2)).item() for _ in range(20)], rtol=100 * np.finfo(dtype).eps)
     np.testing.assert_allclose(w.data, expected.data, rtol=100 * np.finfo(dtype).eps)
     assert ours.bit_generator.state == theirs.bit_generator.state
-    assert step._programs[0].loop.stacks
+    assert step._programs[0].loop.can_repeat
 
 
 def test_other_methods_are_drawn_by_numpy_in_the_order_of_the_source():
