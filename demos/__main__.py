@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -70,6 +71,7 @@ TOUR = [
     ("demos.trace", "trace"),
 ]
 AFTER = "All of it on one page, graphs beside pictures: open {page} in a browser."
+BROKEN_PIPE = 128 + 13  # what shells report for a process that SIGPIPE ended
 AFTER_TOUR = "That was the tour; `python -m demos --help` shows how to change what is trained."
 
 
@@ -95,7 +97,21 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; returns the exit code."""
+    """Run what the command line asks for.
+
+    Returns:
+        The exit code; that of a broken pipe where whoever reads the output has closed it, as `head` does.
+    """
+    try:
+        code = _main(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit says nothing
+        return BROKEN_PIPE
+    return code
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words = ["tour", *words]

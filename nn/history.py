@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd.core.errors import ArgumentError
+from nn import checks
 from nn.module import Module, observe
 
 
@@ -135,12 +136,14 @@ def record_weights(*, every: int = 1, at: Iterable[int] | None = None) -> Record
     return Recorder("weights", _weights, every=every, at=at)
 
 
+@checks.call("nn.record_predictions(X, every=10)")
 def record_predictions(X: Any, *, every: int = 1, at: Iterable[int] | None = None) -> Recorder:
     """Recorder "predictions": the output for the rows of X, for example the points of a grid."""
     points = np.array(X)
     return Recorder("predictions", lambda model: model.predict(points), every=every, at=at)
 
 
+@checks.call("nn.record_activations(X, every=10)")
 def record_activations(X: Any, *, every: int = 1, at: Iterable[int] | None = None) -> Recorder:
     """Recorder "activations": what every layer returns for the rows of X, by path."""
     points = np.array(X)

@@ -7,7 +7,6 @@ parameter, g its gradient, and lr the learning rate.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 import autograd
 from autograd import Tensor
 from autograd.core.errors import ArgumentError, DTypeError
+from nn import checks
 from nn.module import Module, ParameterList
 
 
@@ -81,11 +81,10 @@ class Optimizer:
         for index, parameter in enumerate(self.parameters):
             if parameter.passes > 1:
                 self._warned = True
-                warnings.warn(
+                checks.warn(
                     f"the gradient of {parameter.name or f'parameters[{index}]'} adds up {parameter.passes} backward "
                     "passes: call zero_grad() before each backward(), or, if that is meant, make the optimizer with "
-                    "accumulate=True",
-                    stacklevel=3,
+                    "accumulate=True"
                 )
                 return
 
@@ -115,6 +114,7 @@ class SGD(Optimizer):
     array([0.5, 1. ])
     """
 
+    @checks.call("nn.SGD(model.parameters(), learning_rate=0.1)")
     def __init__(
         self,
         parameters: Iterable[Tensor] | Module,
@@ -165,6 +165,7 @@ class RMSProp(Optimizer):
     array([0.8])
     """
 
+    @checks.call("nn.RMSProp(model.parameters(), learning_rate=0.01)")
     def __init__(
         self,
         parameters: Iterable[Tensor] | Module,
@@ -207,6 +208,7 @@ class Adam(Optimizer):
     array([0.9])
     """
 
+    @checks.call("nn.Adam(model.parameters(), learning_rate=0.001)")
     def __init__(
         self,
         parameters: Iterable[Tensor] | Module,

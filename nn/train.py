@@ -7,7 +7,7 @@ import math
 import signal
 import threading
 import time
-import warnings
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 import autograd
 from autograd import Tensor, no_grad, tape, tree
-from autograd.core.errors import ArgumentError, DivergenceError, DTypeError, ShapeError, TraceError
-from nn import accept
+from autograd.core.errors import ArgumentError, AutogradError, DivergenceError, DTypeError, ShapeError
+from nn import checks
 from nn.explore import Run
 from nn.history import History, Record, Recorder
 from nn.module import Module, evaluating
@@ -28,8 +28,11 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 Callback = Callable[["Trainer"], Any]
 
 _STRETCH = 0.05  # seconds after which Ctrl-C is looked for
+_TRACED = "This was raised while the training step was traced."
+_EXAMPLE = "model.fit(X, y, loss=nn.MSE(), epochs=100, learning_rate=0.001)"
 
 
+@checks.call(_EXAMPLE)
 def fit(
     model: Module,
     X: Any,
@@ -58,7 +61,7 @@ def fit(
     >>> nn.accuracy(model.predict(X), y, threshold=0)
     1.0
     """
-    accept.module(model)
+    checks.module(model)
     if optimizer is not None and learning_rate is not None:
         raise ArgumentError("give the learning rate to the optimizer, or leave the optimizer out")
     if optimizer is None:
@@ -68,13 +71,13 @@ def fit(
 
 def predict(model: Module, X: Any, *, batch_size: int | None = None) -> Any:
     """The output of a model for the rows of X; see `Module.predict`."""
-    accept.module(model)
+    checks.module(model)
     if batch_size is not None:
-        accept.count("batch_size", batch_size)
-    X = accept.rows(X, "X", accept.dtype(model))
+        checks.count("batch_size", batch_size)
+    X = checks.rows(X, "X", checks.dtype(model))
     with no_grad(), evaluating(model):
         size = batch_size or max(len(X), 1)
-        parts = [tree.map(accept.output, model(Tensor(X[i : i + size]))) for i in range(0, max(len(X), 1), size)]
+        parts = [tree.map(checks.output, model(Tensor(X[i : i + size]))) for i in range(0, max(len(X), 1), size)]
     return parts[0] if len(parts) == 1 else _joined(parts, size)
 
 
@@ -102,8 +105,8 @@ class Trainer:
     """
 
     def __init__(self, model: Module, loss: LossFunction, optimizer: Optimizer) -> None:
-        accept.module(model)
-        accept.function("loss", loss, "nn.MSE() or any function of (prediction, target)")
+        checks.module(model)
+        checks.function("loss", loss, "nn.MSE() or any function of (prediction, target)")
         if not isinstance(optimizer, Optimizer):
             raise ArgumentError(f"optimizer must be an object such as nn.SGD(model), not {optimizer!r}")
         self.model, self.loss, self.optimizer = model, loss, optimizer
@@ -115,12 +118,18 @@ class Trainer:
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
         """One training step on one batch: forward, backward, update.  Returns the loss before the update."""
-        self.optimizer.zero_grad()
-        loss: Tensor = self.loss(self.model(x), y)
-        loss.backward()
-        self.optimizer.step()
+        try:
+            self.optimizer.zero_grad()
+            loss: Tensor = self.loss(self.model(x), y)
+            loss.backward()
+            self.optimizer.step()
+        except Exception as error:
+            if isinstance(x, Tensor) and x.traced:
+                error.add_note(_TRACED)
+            raise
         return loss
 
+    @checks.call(_EXAMPLE)
     def run(
         self,
         X: Any,
@@ -154,18 +163,18 @@ class Trainer:
         a DivergenceError the parameters are those of the last finite loss, and the error's
         attribute `history` holds what came before.
         """
-        epochs = accept.count("epochs", epochs)
-        size = None if batch_size is None else accept.count("batch_size", batch_size)
-        metrics = {} if metrics is None else accept.functions("metrics", metrics, '{"accuracy": nn.accuracy}')
-        recorders = accept.listed("recorders", recorders, lambda r: isinstance(r, Recorder), "[nn.record_weights()]")
-        callbacks = accept.listed("callbacks", callbacks, callable, "[lambda trainer: None]")
+        epochs = checks.count("epochs", epochs)
+        size = None if batch_size is None else checks.count("batch_size", batch_size)
+        metrics = {} if metrics is None else checks.functions("metrics", metrics, '{"accuracy": nn.accuracy}')
+        recorders = checks.listed("recorders", recorders, lambda r: isinstance(r, Recorder), "[nn.record_weights()]")
+        callbacks = checks.listed("callbacks", callbacks, callable, "[lambda trainer: None]")
         if len({recorder.name for recorder in recorders}) < len(recorders):
             raise ArgumentError(f"two recorders of one name would keep one record: {recorders}; change the name of one")
         for name, value, known in (("verbose", verbose, (0, 1, 2)), ("shuffle", shuffle, (False, True))):
             if not isinstance(value, (int, np.integer, np.bool_)) or value not in known:
                 raise ArgumentError(f"{name} must be {' or '.join(map(str, known))}, not {value!r}")
-        rng = accept.generator(seed)
-        held_out = None if validation is None else accept.pair("validation", validation)
+        rng = checks.generator(seed)
+        held_out = None if validation is None else checks.pair("validation", validation)
         X, y = self._check_data(X, y)
         if held_out is not None:
             held_out = self._check_data(*held_out, names=("validation X", "validation y"))
@@ -221,6 +230,7 @@ class Trainer:
         total = 0.0
         done = 0
         alone = False  # after a loss that is not finite: one step at a time, to see which one it is
+        refusal: Exception | None = None
         while done < len(X):
             self.epoch = self.history.epochs
             start, before = time.monotonic(), self._values()
@@ -228,22 +238,20 @@ class Trainer:
             rows = slice(done, done + (1 if alone else self._steps_ahead) * size)
             try:
                 losses = self._losses(X[rows], y[rows], size)
-            except TraceError as error:
-                if self._compiled is None:
+            except BaseException as error:
+                self._restore(before)  # in the middle of a step, some parameters are changed and some are not
+                if self._compiled is None or not isinstance(error, Exception) or not _while_tracing(error):
                     raise
-                self._compiled = None
-                self._restore(before)
-                warnings.warn(
-                    f"training runs without compilation, since the step cannot be traced: {error}", stacklevel=4
-                )
+                # The same step as plain Python tells whether tracing was at fault, or the step fails anyway.
+                self._compiled, refusal = None, error
+                self._rewind(drawn)
                 continue
-            except BaseException:  # in the middle of a step, some parameters are changed and some are not
-                self._restore(before)
-                raise
+            if refusal is not None:
+                checks.warn(_eager_text(refusal))
+                refusal = None
             if not all(map(math.isfinite, losses)):
                 self._restore(before)
-                for generator, state in zip(self._generators, drawn, strict=True):
-                    generator.bit_generator.state = state
+                self._rewind(drawn)
                 if len(losses) == 1:
                     where = _first_nonfinite(self.loss(self.model(Tensor(X[rows])), Tensor(y[rows])))
                     self._fail(f"step {done % n // size}: the loss is {losses[0]}", where)
@@ -283,7 +291,7 @@ class Trainer:
         if held_out:
             with no_grad():
                 loss = self.loss(tree.map(Tensor, prediction), Tensor(y))
-            self.history.validation_loss.append(accept.number("the loss", loss))
+            self.history.validation_loss.append(checks.number("the loss", loss))
         for name, value in _measured(metrics, prediction, y).items():
             self.history.metrics.setdefault(name, []).append(value)
 
@@ -303,6 +311,11 @@ class Trainer:
     def _restore(self, values: list[Any]) -> None:
         for tensor, value in zip(self._state, values):
             tensor.data = value
+
+    def _rewind(self, states: list[Any]) -> None:
+        """Let the step's generators draw again what they have drawn since."""
+        for generator, state in zip(self._generators, states, strict=True):
+            generator.bit_generator.state = state
 
     def _check_finite(self) -> None:
         """The last update is followed by no loss that could show what it did."""
@@ -329,16 +342,15 @@ class Trainer:
         if trainable and len(left_out) == len(trainable):
             raise ArgumentError("the optimizer holds no parameter of this model: make it from model.parameters()")
         if left_out:
-            warnings.warn(
+            checks.warn(
                 f"the optimizer was not given {', '.join(left_out)}, which will not be trained "
-                "(set requires_grad=False there if that is meant)",
-                stacklevel=4,
+                "(set requires_grad=False there if that is meant)"
             )
 
     def _check_data(self, X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> tuple[np.ndarray, np.ndarray]:
         """X and y as arrays, once a forward pass and the loss have accepted them."""
-        dtype = accept.dtype(self.model)
-        X, y = accept.rows(X, names[0], dtype), accept.rows(y, names[1], None)
+        dtype = checks.dtype(self.model)
+        X, y = checks.rows(X, names[0], dtype), checks.rows(y, names[1], None)
         if len(X) != len(y):
             raise ShapeError(f"{names[0]} has {len(X)} rows and {names[1]} has {len(y)}")
         if not len(X):
@@ -353,12 +365,12 @@ class Trainer:
                 f"Use {names[1]}.reshape{output}"
             )
         if y.dtype.kind == "f" or y.shape == output:
-            y = accept.cast(y, names[1], dtype)
+            y = checks.cast(y, names[1], dtype)
         with no_grad(), np.errstate(all="ignore"):
             result = self.loss(tree.map(Tensor, prediction), Tensor(y[:rows]))
         if not isinstance(result, Tensor):
             raise DTypeError(
-                f"the loss returned {accept.kind(result)}, through which no gradient flows: it must return a Tensor, "
+                f"the loss returned {checks.kind(result)}, through which no gradient flows: it must return a Tensor, "
                 "computed from the prediction without float(), .item(), .numpy() or .data"
             )
         if result.shape != ():
@@ -366,8 +378,21 @@ class Trainer:
         return X, y
 
 
+def _while_tracing(error: Exception) -> bool:
+    """Whether a step failed while it was traced, or in the compiler; not as plain Python."""
+    inside = any(frame.f_code is Trainer.step.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))
+    return _TRACED in getattr(error, "__notes__", ()) if inside else isinstance(error, AutogradError)
+
+
+def _eager_text(refusal: Exception) -> str:
+    return (
+        f"training runs without compilation, since the step cannot be traced ({type(refusal).__name__}: {refusal}); "
+        "inside `with autograd.disable_compile():` it does so without this warning"
+    )
+
+
 def _measured(metrics: dict[str, Metric], prediction: Any, y: np.ndarray) -> dict[str, float]:
-    return {name: accept.number(f"metrics[{name!r}]", metric(prediction, y)) for name, metric in metrics.items()}
+    return {name: checks.number(f"metrics[{name!r}]", metric(prediction, y)) for name, metric in metrics.items()}
 
 
 def _first_nonfinite(output: Any) -> str:
@@ -384,7 +409,7 @@ def _first_nonfinite(output: Any) -> str:
 def _describe(tensor: Tensor) -> str:
     if tensor.creator is None:
         return f"the tensor {tensor.name or 'without a name'} of shape {tensor.shape}"
-    largest = max((float(np.abs(accept.array(item)).max(initial=0.0)) for item in tensor.inputs or ()), default=0.0)
+    largest = max((float(np.abs(checks.array(item)).max(initial=0.0)) for item in tensor.inputs or ()), default=0.0)
     where = f" in {tensor.scope}" if tensor.scope else ""
     line = f" at {tensor.site[0]}:{tensor.site[1]}" if tensor.site else ""
     return f"made by {tensor.creator.name!r}{where}{line} from inputs up to {largest:.3g}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demos.__main__ import AFTER_TOUR, COMMANDS, main, parser
+from demos.__main__ import AFTER_TOUR, BROKEN_PIPE, COMMANDS, main, parser
 from demos.phases import PHASES
 
 
@@ -90,6 +90,20 @@ def test_without_a_command_the_tour_runs(capsys, tmp_path, monkeypatch):
     assert {module for module, _ in jobs} >= {"demos.xor", "demos.graph_report", "demos.custom_model"}
     assert {options.seed for _, options in jobs} == {5}
     assert AFTER_TOUR in capsys.readouterr().out
+
+
+LINE_BY_LINE = "import sys, demos.__main__ as m; sys.stdout.reconfigure(line_buffering=True); sys.exit(m.main())"
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["phase", "0"]])
+def test_a_reader_that_goes_away_is_no_error(words, tmp_path):
+    """As with `| head`: nothing is read any more."""
+    words = [*words, "--out", str(tmp_path)] if words != ["doctor"] else words
+    program = [sys.executable, "-c", LINE_BY_LINE, *words]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (BROKEN_PIPE, "")
 
 
 def test_doctor_runs_without_loading_autograd():

@@ -238,7 +238,7 @@ def test_two_threads_share_a_program():
 
 def test_without_llvmlite(monkeypatch):
     monkeypatch.setattr(native, "_installed", lambda: False)
-    with pytest.raises(MissingDependencyError, match=r"pip install tracegrad\[native\]"):
+    with pytest.raises(MissingDependencyError, match=r'pip install "tracegrad\[native\]"'):
         ag.compile(lambda x: x, backend="native")
     assert ag.compile(lambda x: x).backend == "numpy"
     monkeypatch.undo()

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import json
+import pickle
 import re
 import signal
 import threading
@@ -12,11 +13,12 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.special
 
 import autograd as ag
 import nn
 from autograd import Tensor
-from autograd.core.errors import ArgumentError, DivergenceError, DTypeError, GraphError, ShapeError
+from autograd.core.errors import ArgumentError, DivergenceError, DTypeError, GraphError, ShapeError, SignatureError
 from nn.train import Trainer
 
 X, Y = nn.data.xor()
@@ -486,6 +488,96 @@ def test_a_loss_that_cannot_be_traced_trains_eagerly_with_one_warning():
     assert network.loss_function.seen == reference.loss_function.seen  # not once more for what was refused
     for eager, compiled in zip(weights(network), weights(reference), strict=True):
         np.testing.assert_allclose(eager, compiled, rtol=1e-13)
+
+
+def leave_the_trace(model, h):
+    model.mean *= 0.9
+    model.mean += 0.1 * h.mean(axis=0)
+
+
+NEEDS_NUMBERS = {
+    "a running mean": leave_the_trace,
+    "scipy": lambda model, h: scipy.special.erf(h),
+    "complex": lambda model, h: np.fft.fft(h),
+    "decomposition": lambda model, h: np.linalg.svd(h),
+    "copyto": lambda model, h: np.copyto(np.zeros(h.shape), h),
+    "put": lambda model, h: np.put(model.mean, [0], h[0]),
+    "out": lambda model, h: np.add(h, 1, out=np.zeros(h.shape)),
+    "None": lambda model, h: h == None,  # noqa: E711
+    "pickle": lambda model, h: pickle.dumps(h),
+    "branch": lambda model, h: 1 if h[0, 0] > 0 else 0,
+}  # fmt: skip
+
+
+class Looking(nn.Module):
+    """Does something with the numbers of its hidden layer that plain Python can do and a trace cannot."""
+
+    def __init__(self, look):
+        self.first, self.drop, self.second = nn.Dense(2, 3, seed=0), Masked(), nn.Dense(3, 1, seed=1)
+        self.look, self.mean, self.steps = look, np.zeros(3), 0
+
+    def forward(self, x):
+        h = self.drop(self.first(x))
+        self.steps += 1
+        self.look(self, h.data)
+        return self.second(h.tanh())
+
+
+class Masked(nn.Module):
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, x):
+        return x * (self.rng.random(x.shape) < 0.8) if self.training else x
+
+
+@pytest.mark.parametrize("kind", NEEDS_NUMBERS)
+def test_whatever_refuses_the_trace_trains_eagerly_with_one_warning(kind):
+    model, reference = Looking(NEEDS_NUMBERS[kind]), Looking(NEEDS_NUMBERS[kind])
+    settings = {"loss": nn.MSE(), "epochs": 3, "batch_size": 2, "verbose": 0}
+    with pytest.warns(UserWarning, match=r"training runs without compilation.*Error: .*disable_compile") as caught:
+        model.fit(X, Y, **settings)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    with ag.disable_compile():
+        reference.fit(X, Y, **settings)
+    assert model.steps == reference.steps
+    np.testing.assert_array_equal(model.mean, reference.mean)
+    assert_equal(weights(model), weights(reference))
+
+
+@pytest.mark.parametrize("error", [KeyError, ShapeError, StopIteration])
+def test_the_users_own_error_comes_out_as_it_is(error):
+    def fail(model, h):
+        if model.steps == 5:
+            raise error("mine")
+
+    model, reference = Looking(fail), Looking(fail)
+    settings = {"loss": nn.MSE(), "epochs": 9, "batch_size": None, "verbose": 0}
+    with pytest.raises(error, match="mine") as raised:
+        model.fit(X, Y, **settings)
+    assert type(raised.value) is error and raised.value.__cause__ is None
+    with ag.disable_compile(), pytest.raises(error):
+        reference.fit(X, Y, **settings)
+    assert model.steps == reference.steps == 5
+    assert_equal(weights(model), weights(reference))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: nn.MLP([2, 1]).fit(X, Y),
+        lambda: nn.fit(nn.MLP([2, 1]), X, Y),
+        lambda: nn.MLP([2, 1]).fit(X, Y, loss=nn.MSE(), lr=0.1),
+        lambda: nn.SGD(nn.MLP([2, 1]), lr=0.1),
+        lambda: nn.Adam(),
+        lambda: nn.RMSProp(nn.MLP([2, 1]), 0.1, 0.9),
+        lambda: nn.record_predictions(),
+        lambda: nn.record_activations(),
+    ],
+)
+def test_a_call_that_does_not_fit_shows_one_that_does(call):
+    with pytest.raises(SignatureError, match=r": write (model\.fit|nn\.\w+)\(.*\)$"):
+        call()
 
 
 def test_a_second_ctrl_c_interrupts_at_once():

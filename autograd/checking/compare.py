@@ -35,15 +35,17 @@ def compare(
         manual: gradients by name: arrays, numbers or Tensors.
         against: what they are compared with.  The loss: every tensor it was computed from can be meant.  A module: its
             parameters' ``.grad``.  A dict of arrays (or of Tensors, whose ``.grad`` is meant) with the same names.
-            Left out: the ``.grad`` of the tensors found in the calling function; run backward inside `keep_grads` for
-            those of results.
+            Left out: the ``.grad`` of the tensors found in the calling function (run backward inside `keep_grads` for
+            those of results); before any backward, the gradients of the scalar among the caller's variables that
+            depends on most of the named tensors.
         rtol, atol: what counts as close: by default 1e-7 (1e-4 in float32), and what rounding explains.
 
     Returns:
         A `Report`.
 
     Raises:
-        ArgumentError: a name belongs to no tensor, or its tensor has no gradient.
+        ArgumentError: a name belongs to no tensor, or to one that has no ``.grad`` and on which no scalar of the
+            caller depends.
         GraphError: the graph of the loss has been freed.
 
     >>> import autograd as ag

@@ -1,4 +1,4 @@
-"""The native backend: a whole step as machine code, made by LLVM through llvmlite (``pip install tracegrad[native]``)."""
+"""The native backend: a whole step as machine code, made by LLVM through llvmlite (``pip install "tracegrad[native]"``)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def require() -> None:
 
     if not _installed():
         raise MissingDependencyError(
-            'backend="native" makes machine code through llvmlite, which is not installed: pip install tracegrad[native], '
+            'backend="native" makes machine code through llvmlite, which is not installed: pip install "tracegrad[native]", '
             'or use backend="numpy"'
         )
     if not readable():

@@ -1,15 +1,50 @@
-"""What training and prediction accept: data as arrays, and settings of the kind that is meant, or an error by name."""
+"""Checks of arguments: each returns the value in the form that is used, or raises an error that names the argument."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import os
+import sys
+import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from autograd import Tensor
-from autograd.core.errors import ArgumentError, DTypeError, ShapeError
+from autograd.core.errors import ArgumentError, DTypeError, ShapeError, SignatureError
 from nn.module import Module
+
+_HERE = os.path.dirname(__file__) + os.sep
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def call(example: str) -> Callable[[_Function], _Function]:
+    """Decorator: a call that does not fit the signature raises a SignatureError that shows one that does."""
+
+    def decorate(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise SignatureError(f"{error}: write {example}") from None
+            return function(*args, **kwargs)
+
+        return checked  # type: ignore[return-value]  # of the same signature
+
+    return decorate
+
+
+def warn(text: str) -> None:
+    """Warn at the line of the first caller outside this package."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, stacklevel=level)
 
 
 def module(model: object) -> None:
