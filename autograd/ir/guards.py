@@ -8,7 +8,7 @@ Python function, since they run at every call.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 from types import CodeType
 from typing import Any
 
@@ -81,15 +81,19 @@ def _owner(array: np.ndarray[Any, Any]) -> Any:
 
 
 def collect(
-    function: Callable[..., Any], codes: Mapping[CodeType, Any] | None, arguments: Mapping[str, tuple[str, Any]] = {}
+    function: Callable[..., Any],
+    codes: Mapping[CodeType, Any] | None,
+    arguments: Mapping[str, tuple[str, Any]] = {},
+    inside: Set[str] = frozenset(),
 ) -> Walk:
     """Everything to be guarded for a function whose run executed the given code (None: not run yet, all in reach).
 
-    `arguments` has by variable of the entry what the call was given that is no array: name and value.
+    `arguments` has by variable of the entry what the call was given that is no array: name and value; `inside` the names in
+    the code of libraries that ran.
     """
     named: set[str] = set()
     while True:
-        walk = Walk(codes, named)
+        walk = Walk(codes, named, inside)
         walk.start(function)
         walk.arguments(arguments)
         if walk.named == named:

@@ -28,6 +28,11 @@ def of_library(kind: type) -> bool:
     return kind.__module__ in sys.builtin_module_names or is_library(file) or file in CORE_FILES
 
 
+def of_engine(kind: type) -> bool:
+    """Whether a class is the engine's own."""
+    return kind.__module__.partition(".")[0] == "autograd"
+
+
 def is_container(value: Any) -> bool:
     """Whether a value is told by its items: containers of Python's, not of others."""
     if isinstance(value, (list, tuple, dict, collections.deque, set, frozenset)):
@@ -37,6 +42,14 @@ def is_container(value: Any) -> bool:
         isinstance(value, (Mapping, Sequence, Set))
         and type(value).__module__.partition(".")[0] in sys.stdlib_module_names
     )
+
+
+def buffer(value: Any) -> bytes | None:
+    """What an object written in C lets others read as bytes (memory maps, values of ctypes); None for other objects."""
+    try:
+        return bytes(memoryview(value))
+    except (TypeError, ValueError):  # (ValueError: it is closed)
+        return None
 
 
 def slots(kind: type) -> Iterator[str]:

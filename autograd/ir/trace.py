@@ -68,6 +68,7 @@ class Trace:
         self.captured_gradients: dict[Tensor, Var | None] = {}  # None: it was None when it was read
         self.written: dict[Tensor, None] = {}
         self.codes: dict[CodeType, dict[str, Any]] = {}  # code that ran, with its globals
+        self.inside: set[str] = set()  # names in the code of libraries that ran, of attributes and cells
         self.cotangents: list[tuple[Tracer, Any]] = []  # of which values
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by id: code that ran, and whether it is the user's
         self.finished = False
@@ -321,7 +322,9 @@ class Trace:
             if id(code) not in self._judged:  # hashing the code itself would take longer than all the rest
                 filename = code.co_filename
                 library = is_library(filename)
-                if not library and filename not in CORE_FILES:
+                if library:
+                    self.inside.update(code.co_names, code.co_freevars)
+                elif filename not in CORE_FILES:
                     self.codes[code] = frame.f_globals
                 self._judged[id(code)] = code, not library and filename not in OWN_FILES
         elif event == "c_call":

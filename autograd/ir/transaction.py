@@ -67,7 +67,7 @@ class Traced:
             static = {
                 f"a{i}": (self.names[i], self.values[i]) for i in range(self.count) if self.kinds[i][0] == "static"
             }
-            walk = guards.collect(function, self.recorder.codes, static)
+            walk = guards.collect(function, self.recorder.codes, static, self.recorder.inside)
         finally:
             for place, value in zip(self.slots, before, strict=True):
                 place.put(value)

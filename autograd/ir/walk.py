@@ -17,6 +17,7 @@ import decimal
 import enum
 import fractions
 import functools
+import io
 import operator
 import os
 import random
@@ -28,6 +29,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from types import (
     BuiltinFunctionType,
+    CellType,
     CodeType,
     FunctionType,
     GetSetDescriptorType,
@@ -40,6 +42,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import TraceError
 from ..core.primitive import Primitive
 from ..core.source_location import CORE_FILES, OWN_FILES, is_library
 from ..core.tensor import Tensor
@@ -47,8 +50,10 @@ from .objects import (
     MISSING,
     Put,
     attribute_setter,
+    buffer,
     function_of,
     is_container,
+    of_engine,
     of_library,
     replace_default,
     setter,
@@ -72,6 +77,7 @@ _BY_SHAPE = (
     collections.OrderedDict, collections.Counter, *_BYTES,
 )  # fmt: skip
 _VIEWS = (collections.abc.KeysView, collections.abc.ValuesView, collections.abc.ItemsView)
+_DESCRIBED = (GetSetDescriptorType, MemberDescriptorType)  # what a class written in C, or with slots, keeps
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class of an object that can be given another one
 MANY = 32  # items; a longer list of plain values is compared in one piece
 
@@ -90,11 +96,14 @@ class Guard:
 class Walk:
     """Collects guards, and the tensors, arrays and generators in reach; `codes` is the code that ran, None for any."""
 
-    def __init__(self, codes: Mapping[CodeType, Any] | None, named: Iterable[str] = ()) -> None:
+    def __init__(
+        self, codes: Mapping[CodeType, Any] | None, named: Iterable[str] = (), inside: Set[str] = frozenset()
+    ) -> None:
         self.codes = codes
+        self.inside = inside  # names in the code of libraries that ran, which looks for them in its own objects
         self.named = set(named)  # further names, of attributes that functions in reach look for
         self.reads = None if codes is None else Reads(codes, named)
-        self.roots: dict[str, Any] = {"g_static": static}
+        self.roots: dict[str, Any] = {"g_static": static, "g_buffer": buffer}
         self.guards: list[Guard] = []
         self.generators: list[tuple[np.random.Generator, Put]] = []
         self.tensors: dict[Tensor, str] = {}
@@ -206,6 +215,13 @@ class Walk:
                 yield getattr(value, part), f"{label}.{part}", f"{name}.{part}", None
         elif isinstance(value, _BYTES):
             self.must_be(f"contents of {label}", f"bytes({name})", bytes(value))
+        elif isinstance(value, (io.StringIO, io.BytesIO)):
+            if not value.closed:
+                self.must_be(
+                    f"contents of {label}", f"[{name}.getvalue(), {name}.tell()]", [value.getvalue(), value.tell()]
+                )
+        elif isinstance(value, CellType):
+            yield value.cell_contents, label, f"{name}.cell_contents", attribute_setter(value, "cell_contents")
         elif isinstance(value, contextvars.ContextVar):
             yield value.get(MISSING), label, f"{name}.get({self.root(MISSING)})", variable_setter(value)
         elif isinstance(value, weakref.ref):
@@ -222,6 +238,8 @@ class Walk:
         else:
             if is_container(value):
                 yield from self._contents(value, label, name)
+            elif (contents := buffer(value)) is not None:
+                self.must_be(f"contents of {label}", f"g_buffer({name})", contents)
             yield from self._object(value, label, name)
 
     def _rules(self, primitive: Primitive, name: str) -> None:
@@ -266,18 +284,14 @@ class Walk:
         if self.reads is None or function.__dict__ or self.reads.asked:
             yield from self._attributes(function, function.__dict__, label, name)
         ran = self.codes is None or code in self.codes
+        if is_library(code.co_filename) and not self.inside.isdisjoint(code.co_freevars):
+            yield from self._closure(function, name)
         if code.co_filename in OWN_FILES or is_library(code.co_filename) or not ran:
             return
         self.must_be(f"code of {label}", f"{name}.__code__", code, by_value=False)
         if name[0] == "a":
             self.must_be(f"globals of {label}", f"{name}.__globals__", function.__globals__, by_value=False)
-        for i, cell in enumerate(function.__closure__ or ()):
-            try:
-                value = cell.cell_contents
-            except ValueError:  # not assigned yet
-                continue
-            held = f"{name}.__closure__[{i}]" if name[0] == "a" else self.root(cell)
-            yield value, code.co_freevars[i], f"{held}.cell_contents", attribute_setter(cell, "cell_contents")
+        yield from self._closure(function, name)
         space = function.__globals__
         held = self.root(space)
         for global_name in globals_of(code):
@@ -289,6 +303,16 @@ class Walk:
                     found = getattr(builtins, global_name)
                     self.must_be(global_name, f"{self.root(builtins)}.{global_name}", found, by_value=False)
         yield from self._defaults(function, label, name)
+
+    def _closure(self, function: FunctionType, name: str) -> Iterator[Part]:
+        for i, cell in enumerate(function.__closure__ or ()):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            held = f"{name}.__closure__[{i}]" if name[0] == "a" else self.root(cell)
+            label = function.__code__.co_freevars[i]
+            yield value, label, f"{held}.cell_contents", attribute_setter(cell, "cell_contents")
 
     def _defaults(self, function: FunctionType, label: str, name: str) -> Iterator[Part]:
         defaults, named = function.__defaults__, function.__kwdefaults__
@@ -334,6 +358,7 @@ class Walk:
             if name[0] != "a" and kind.__flags__ & _HEAP_TYPE:
                 self.must_be(f"class of {label}", f"type({name})", kind, by_value=False)
             yield from self._attributes(value, own, label, name)
+        yield from self._described(value, kind, label, name)
         for slot in slots(kind):
             if self._wanted(slot):
                 part = getattr(value, slot, MISSING)
@@ -343,26 +368,51 @@ class Walk:
                     yield part, f"{label}.{slot}", f"{name}.{slot}", attribute_setter(value, slot)
         yield from self._class(kind, own if isinstance(own, dict) else ())
 
+    def _described(self, value: Any, kind: type, label: str, name: str) -> Iterator[Part]:
+        """Attributes that an object of a library keeps outside of Python's sight, as far as the code names them.
+
+        Raises:
+            TraceError: one of them is another object at every access, so that nobody can tell whether it has changed.
+        """
+        for base in kind.__mro__[:-1] if self.reads is not None else ():
+            held = vars(base).items() if of_library(base) and not of_engine(base) else ()
+            for attribute in [a for a, part in held if isinstance(part, _DESCRIBED) and self._named(a)]:
+                part = getattr(value, attribute, MISSING)
+                if isinstance(part, IMMUTABLE) or part is getattr(value, attribute, MISSING):
+                    yield part, f"{label}.{attribute}", f"{name}.{attribute}", None
+                else:
+                    raise TraceError(
+                        f"{label}.{attribute} is another {type(part).__name__} at every access, so a compiled step cannot "
+                        "watch it: read it before, and pass what it holds as an argument"
+                    )
+
+    def _named(self, attribute: str) -> bool:
+        """Whether code names an attribute of an object of a library."""
+        assert self.reads is not None
+        return attribute[:2] != "__" and (attribute in self.reads.names or attribute in self.inside)
+
     def _attributes(self, value: Any, own: dict[str, Any], label: str, name: str) -> Iterator[Part]:
         """What the object's own dict holds, and that it hides nothing of its class."""
         everything = isinstance(value, SimpleNamespace)
-        library = of_library(type(value)) and not everything and not isinstance(value, FunctionType)
+        engine = of_engine(type(value))
+        ours = engine or isinstance(value, FunctionType)
+        inherits = not ours and any(of_library(base) for base in type(value).__mro__[:-1])
         held = f"{name}.__dict__"
         if name[0] != "a" and own is value.__dict__:
             held = self.root(own)
             self.must_be(f"attributes of {label}", f"{name}.__dict__", own, by_value=False)
         if everything:
             self.must_be(f"attributes of {label}", f"[*{held}]", list(own))
-        elif self.reads is not None and not library and (absent := sorted(self._of_class(type(value)) - own.keys())):
+        elif self.reads is not None and not engine and (absent := sorted(self._of_class(type(value)) - own.keys())):
             hidden = " or ".join(f"{attribute!r} in {held}" for attribute in absent)
             if len(absent) > 4:
                 hidden = f"not {held}.keys().isdisjoint({self.root(frozenset(absent))})"
             self.must_be(f"{label} has {' or '.join(absent)} of its own", f"({hidden})", False)
         for attribute, part in list(own.items()):
-            if library:  # whose code is not looked at: what it computes with, not what it notes
+            if engine:  # whose code is not looked at: what it computes with, not what it notes
                 wanted = attribute == "__wrapped__" or isinstance(part, np.ndarray)
             else:
-                wanted = everything or self._wanted(attribute)
+                wanted = everything or self._wanted(attribute) or (inherits and attribute in self.inside)
             if wanted:
                 yield part, f"{label}.{attribute}", f"{held}[{attribute!r}]", setter(own, attribute)
 
@@ -416,7 +466,7 @@ class Walk:
         """Whether the code can have found this in a class: it ran, or it is named and no function that did not run."""
         assert self.reads is not None
         assert self.codes is not None
-        if isinstance(part, (GetSetDescriptorType, MemberDescriptorType)):
+        if isinstance(part, _DESCRIBED):
             return False
         function = function_of(part)
         if isinstance(function, FunctionType):
