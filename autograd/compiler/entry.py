@@ -19,11 +19,12 @@ from ..core.mode import clock, current
 from ..core.tensor import Tensor, constant
 from ..ir import guards
 from ..ir.graph import Graph
+from ..ir.objects import IMMUTABLE
 from ..ir.outcome import Leaf, Outcome
 from ..ir.trace import Trace
 from ..ir.tracer import Tracer
 from ..ir.transaction import Traced
-from ..ir.walk import IMMUTABLE, Walk
+from ..ir.walk import Walk
 
 Enter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 MISS = object()  # what `enter` returns when the program was made for other circumstances

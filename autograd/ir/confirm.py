@@ -12,9 +12,9 @@ from ..core.primitive import Primitive
 from ..core.source_location import at
 from .graph import Atom, Eqn, Literal, Var
 from .guards import same
+from .objects import IMMUTABLE
 from .tracer import Tracer
 from .transaction import Traced
-from .walk import IMMUTABLE
 
 
 def difference(first: Traced, second: Traced) -> str | None:

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from .walk import IMMUTABLE, Guard, Walk
+from .attributes import Guard
+from .objects import IMMUTABLE
+from .walk import Walk
 
 _MISSING = object()
 FLOATS = (float, np.floating)  # become inputs where they vary

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import collections.abc
 import contextvars
+import datetime
+import decimal
+import enum
+import fractions
 import operator
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from pathlib import PurePath
 from types import FunctionType, MemberDescriptorType
 from typing import Any
+
+import numpy as np
 
 from ..core.source_location import CORE_FILES, is_library
 
 Put = Callable[[Any], None]
 MISSING = object()
+IMMUTABLE = (
+    bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, enum.Enum, slice, range, PurePath,
+    decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.timedelta,
+)  # fmt: skip
 
 
 def static(kind: type, attribute: str) -> Any:

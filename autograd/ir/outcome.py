@@ -14,12 +14,12 @@ from ..core import tree
 from ..core.errors import TraceError
 from ..core.tensor import Tensor
 from .graph import Atom, Literal
+from .objects import IMMUTABLE
 from .places import Change, Loss, Place
 from .randomness import TracedGenerator
 from .state import Snapshot
 from .trace import Trace
 from .tracer import Tracer
-from .walk import IMMUTABLE
 
 # A leaf of a result: its kind and what belongs to it.
 #   "tensor", "array", "float", "int", "bool": the number of an output

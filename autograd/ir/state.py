@@ -31,8 +31,8 @@ import numpy as np
 from ..core.primitive import Box, Primitive
 from ..core.source_location import CORE_FILES, OWN_FILES, is_library
 from ..core.tensor import Tensor
+from .objects import IMMUTABLE
 from .places import ANY, MISSING, Change, Contents, Entries, Items, Loss, Place, Space, Variables, global_variable, item
-from .walk import IMMUTABLE
 
 _PLAIN = frozenset({int, float, bool, str, bytes, type(None)})
 LARGE = 1 << 24  # bytes: arrays above are not copied but made read-only while the function is traced

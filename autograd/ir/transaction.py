@@ -16,6 +16,7 @@ from ..core.subclasses import check_array
 from ..core.tensor import Tensor, constant
 from . import guards
 from .arguments import argument_names
+from .attributes import Guard
 from .host import Host, split
 from .outcome import Outcome, carried, collect
 from .places import Change, Entries, Items, Loss, Place
@@ -24,7 +25,7 @@ from .reading import Reads
 from .state import Snapshot
 from .trace import Trace, name_of, stand_in
 from .tracer import Tracer
-from .walk import Guard, Walk
+from .walk import Walk
 
 Identities = frozenset[tuple[Any, str]]
 
