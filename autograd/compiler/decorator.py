@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -23,11 +24,12 @@ from ..ir.places import Change
 from ..ir.state import Snapshot
 from ..ir.trace import name_of
 from ..ir.transaction import Initialising, Traced, record
+from ..ir.undo import Undo
 from ..passes.fuse import fusion_groups
 from ..passes.memory import nbytes
 from .entry import MISS
 from .locks import step_lock
-from .program import Program, build, check_static, static_arguments, uncollected, variables
+from .program import Program, build, check_static, static_arguments, variables
 
 BACKENDS = ("numpy", "native")
 _tracing = step_lock()  # one trace at a time: it puts stand-ins into objects that other steps may read as well
@@ -107,7 +109,10 @@ class CompiledFunction:
         """
         if self._abandoned:
             return MISS
-        with uncollected():
+        # The garbage collector would go through all equations so far again and again; they make no cycles.
+        undo = Undo(*[gc.enable] * gc.isenabled())
+        with undo, undo:
+            gc.disable()
             for program in self._programs:
                 if program.traced is not None and program.gather(args, kwargs) is not MISS:
                     return self._confirmed(program, program.traced, args, kwargs)
@@ -167,7 +172,7 @@ class CompiledFunction:
         if found is None:  # its places have been set back since: it is used again after all
             again.confirm()
             for programs in (self._programs, self._history):
-                programs[programs.index(program)] = again
+                programs[:] = [again if each is program else each for each in programs]
         else:
             self._abandoned, self._programs = True, []
             warnings.warn(
@@ -274,10 +279,11 @@ class CompiledFunction:
         before = [(t, t.value, t.stored_grad, t.changed) for t in held]
         states = [copy.deepcopy(g.bit_generator.state) for g in generators]
         kept = [np.array(t.value) for t in held]
-        compiled = self._run(args, kwargs)
-        bound = {change.place.identity: change.new for change in state.changes() if isinstance(change, Change)}
-        after = [(np.array(t.value), copy.copy(t.stored_grad)) for t in held]
-        state.restore()
+        undo = Undo(*state.undoing())
+        with undo, undo:
+            compiled = self._run(args, kwargs)
+            bound = {change.place.identity: change.new for change in state.changes() if isinstance(change, Change)}
+            after = [(np.array(t.value), copy.copy(t.stored_grad)) for t in held]
         for (t, _, grad, changed), value in zip(before, kept, strict=True):
             t.value = value if value.ndim else value[()]
             t._grad, t.changed = grad, changed

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,18 +100,6 @@ def _leaf_text(kind: str, what: Any) -> str:
         text = f"{kind} {what[1]}{list(what[0])}"
         return text + (" requires_grad" if kind == "tensor" and what[2] else "")
     return kind if kind in ("float", "int") else repr(what)
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the garbage collector, which would go through all equations so far again and again; they make no cycles."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def build(

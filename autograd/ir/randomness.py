@@ -17,6 +17,7 @@ from ..core.source_location import at, here
 if TYPE_CHECKING:
     from .state import Snapshot
     from .trace import Trace
+    from .undo import Undo
 
 _OTHERS = ("shuffle", "bytes", "spawn")  # these do not return an array
 METHODS = tuple(
@@ -77,29 +78,36 @@ for _name in _OTHERS:
 class Watch:
     """Puts traced generators where the traced function will look for them, and checks that none was drawn from."""
 
-    def __init__(self, trace: Trace, state: Snapshot) -> None:
+    def __init__(self, trace: Trace, state: Snapshot, undo: Undo) -> None:
         self.trace = trace
-        self.places = [(generator, place, TracedGenerator(generator, trace)) for generator, place in state.generators]
+        self.places = [
+            (generator, place, TracedGenerator(generator, trace), generator.bit_generator.state)
+            for generator, place in state.generators
+        ]
         self.older = [_Older(thing) for thing in (np.random, random, *state.random)]
-        self.states: list[Any] = []
+        self.drawn = False
+        undo.add(self._put_back)
 
     def __enter__(self) -> None:
-        for generator, place, traced in self.places:
-            self.states.append(generator.bit_generator.state)
+        for _, place, traced, _ in self.places:
             place.put(traced)
 
     def __exit__(self, kind: Any, error: Any, where: Any) -> None:
-        drawn = False
-        for (generator, place, traced), state in zip(self.places, self.states, strict=True):
+        self._put_back()
+        if self.drawn and error is None:
+            raise TraceError(_advice(f"{self.trace.name!r} draws"))
+
+    def _put_back(self) -> None:
+        for generator, place, traced, state in self.places:
             if place.get() is traced:
                 place.put(generator)
             if repr(generator.bit_generator.state) != repr(state):
+                self.drawn = True
                 generator.bit_generator.state = state
-                drawn = True
         for older in self.older:
-            drawn = older.put_back() or drawn
-        if drawn and error is None:
-            raise TraceError(_advice(f"{self.trace.name!r} draws"))
+            if older.drawn():
+                self.drawn = True
+                older.put_back()
 
 
 class _Older:
@@ -110,13 +118,13 @@ class _Older:
         self.read, self.write = (thing.get_state, thing.set_state) if self.numpy else (thing.getstate, thing.setstate)
         self.state = self.read()
 
-    def put_back(self) -> bool:
-        """Whether it has been drawn from; afterwards it is as it was."""
+    def drawn(self) -> bool:
+        """Whether it has been drawn from."""
         now = self.read()
         if self.numpy:
-            drawn = now[2:] != self.state[2:] or not np.array_equal(now[1], self.state[1])
-        else:
-            drawn = now != self.state
-        if drawn:
-            self.write(self.state)
-        return drawn
+            return now[2:] != self.state[2:] or not np.array_equal(now[1], self.state[1])
+        return bool(now != self.state)
+
+    def put_back(self) -> None:
+        """Make it as it was."""
+        self.write(self.state)

@@ -93,16 +93,18 @@ class Snapshot:
     def lock(self) -> None:
         """Make the arrays that are too large for a copy read-only."""
         for array_ in self._large:
-            array_.flags.writeable = False
             self.locked.append(array_)
+            array_.flags.writeable = False
 
-    def restore(self) -> None:
-        """Put everything back."""
+    def undoing(self) -> list[Callable[[], None]]:
+        """What puts everything back, for `Undo`."""
+        return [self._restore_tensors, *(kept.restore for kept in reversed(self._kept)), self._unlock]
+
+    def _unlock(self) -> None:
         for array_ in self.locked:
             array_.flags.writeable = True
-        self.locked.clear()
-        for kept in self._kept:
-            kept.restore()
+
+    def _restore_tensors(self) -> None:
         for tensor, fields in self._tensors:
             for field, value in zip(_FIELDS, fields, strict=True):
                 setattr(tensor, field, value)

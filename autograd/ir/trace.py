@@ -6,6 +6,8 @@ function that raises half way leaves everything as it was.
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from types import CodeType, FrameType
@@ -25,9 +27,14 @@ from . import files
 from .arguments import argument_names
 from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify
 from .tracer import Tracer
+from .undo import Undo
 
 # Operators that leave Python numbers Python numbers, and so keep them weak.
 _KEEPS_WEAK = frozenset({"add", "sub", "mul", "div", "neg", "power", "floor_divide", "mod", "abs"})
+
+
+# Context variables that Python and NumPy set when they are asked for their settings.
+_OF_LIBRARIES = frozenset({"decimal_context", "numpy.ufunc.extobj"})
 
 
 class _During:
@@ -75,6 +82,7 @@ class Trace:
         self.viewed: set[Any] = set()  # arrays that share their memory with others
         self.foreign = False  # whether a primitive of the user's is among the equations
         self._stamps: dict[Tensor, int] = {}
+        self.context = contextvars.copy_context()
 
     # ----- building -----
     def input(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, weak: bool = False) -> Tracer:
@@ -300,20 +308,33 @@ class Trace:
 
     # ----- running -----
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call the function under this trace; code objects that run are noted for the guards."""
-        profile = sys.getprofile()
-        sys.setprofile(self._watch)
-        try:
-            with switch("trace", self), np.errstate(all="ignore"):
-                return function(*args, **kwargs)
-        finally:
-            if profile is None or callable(profile):
-                sys.setprofile(profile)
-            else:
-                profile.enable()  # cProfile's, which only it can put back
-            self.finished = True
-            for tensor, stamp in self._stamps.items():
-                tensor.changed = stamp
+        """Call the function under this trace; code objects that run are noted for the guards.
+
+        It runs in a context of its own, since the end of a context cannot be missed: a thread that Ctrl-C reaches here
+        never goes on as if it were tracing.
+        """
+        undo = Undo(self._end, functools.partial(_set_profile, sys.getprofile()))
+        with undo, undo:
+            sys.setprofile(self._watch)
+            return self.context.run(self._call, function, args, kwargs)
+
+    def _call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with switch("trace", self), np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+
+    def _end(self) -> None:
+        self.finished = True
+        for tensor, stamp in self._stamps.items():
+            tensor.changed = stamp
+
+    def variables_set(self) -> list[str]:
+        """Names of the context variables that the function has set, which were dropped with its context."""
+        before = contextvars.copy_context()
+        return [
+            var.name
+            for var, value in self.context.items()
+            if var.name not in _OF_LIBRARIES and (var not in before or before[var] is not value)
+        ]
 
     def _watch(self, frame: FrameType, event: str, argument: Any) -> None:
         """Called at every call and return of the traced run, so it judges each code object only once."""
@@ -365,6 +386,13 @@ class Trace:
         )
 
 
+def _set_profile(profile: Any) -> None:
+    if profile is None or callable(profile):
+        sys.setprofile(profile)
+    else:
+        profile.enable()  # cProfile's, which only it can put back
+
+
 def name_of(function: Callable[..., Any]) -> str:
     """A readable name, also for lambdas and partial functions."""
     name: str = getattr(function, "__name__", type(function).__name__)
@@ -397,12 +425,11 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     call_args, call_kwargs = tree.unflatten(
         structure, [stand_in(recorder, x, n) for x, n in zip(leaves, names, strict=True)]
     )
-    try:
-        with Watch(recorder, state):
+    undo = Undo(*state.undoing())
+    with undo, undo:
+        with Watch(recorder, state, undo):
             result = recorder.run(function, call_args, call_kwargs)
         outcome = collect(recorder, result)
-    finally:
-        state.restore()
     return recorder.graph(outcome.outputs, outcome.labels)
 
 

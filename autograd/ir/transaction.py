@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import tree
-from ..core.errors import TraceError
+from ..core.errors import AutogradError, TraceError
 from ..core.source_location import OWN_FILES, at, is_library
 from ..core.subclasses import check_array
 from ..core.tensor import Tensor, constant
@@ -25,9 +26,14 @@ from .reading import Reads
 from .state import Snapshot
 from .trace import Trace, name_of, stand_in
 from .tracer import Tracer
+from .undo import Undo
 from .walk import Walk
 
 Identities = frozenset[tuple[Any, str]]
+
+
+# What code raises that is given a stand-in where it needs a number; anything else is an error of its own.
+_OF_NUMBERS = (AutogradError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError, AssertionError)
 
 
 class Initialising(Exception):
@@ -59,8 +65,8 @@ class Traced:
     def watch(self, function: Callable[..., Any]) -> Walk:
         """The guards: what the run read, slots aside, which are inputs."""
         marks = {}
-        before = [place.get() for place in self.slots]
-        try:
+        undo = Undo(*[functools.partial(place.put, place.get()) for place in self.slots])
+        with undo, undo:
             for place in self.slots:
                 mark = constant(0.0)
                 marks[mark] = place
@@ -69,9 +75,6 @@ class Traced:
                 f"a{i}": (self.names[i], self.values[i]) for i in range(self.count) if self.kinds[i][0] == "static"
             }
             walk = guards.collect(function, self.recorder.codes, static, self.recorder.inside)
-        finally:
-            for place, value in zip(self.slots, before, strict=True):
-                place.put(value)
         walk.guards = [g for g in walk.guards if not (isinstance(g.expected, Tensor) and g.expected in marks)]
         for mark in marks:
             walk.tensors.pop(mark, None)
@@ -98,9 +101,7 @@ def record(
     tried: list[Place] = []
     try:
         return _record(function, args, kwargs, static, lift, tried)
-    except Initialising:
-        raise
-    except Exception:
+    except _OF_NUMBERS:
         if all(isinstance(place.get(), Tensor) for place in tried):
             raise
     kept = frozenset(place.identity for place in tried if isinstance(place.get(), Tensor))
@@ -160,10 +161,11 @@ def _record(
     given = [_given(recorder, value, name, kind) for value, name, (kind, _) in zip(values, names, kinds, strict=True)]
     call_args, call_kwargs = tree.unflatten(structure, given[:count])
     built = [*_containers(call_args, "args"), *_containers(call_kwargs, "kwargs")]
-    try:
+    undo = Undo(*[functools.partial(_put_back, place, value) for place, value in places], *state.undoing())
+    with undo, undo:
         try:
             state.lock()
-            with Watch(recorder, state):
+            with Watch(recorder, state, undo):
                 for place, thing in zip(slots, given[count:], strict=True):
                     place.put(thing)
                 result = recorder.run(function, call_args, call_kwargs)
@@ -180,6 +182,7 @@ def _record(
         ]
         changes += [carried(c, known) if isinstance(c, Change) else c for kept in built for c in kept.changes()]
         lost = [change.text for change in changes if isinstance(change, Loss)]
+        lost += [f"the context variable {name!r} is set" for name in recorder.variables_set()]
         if lost:
             if not probing and _only_once(function, args, kwargs, static):
                 raise Initialising
@@ -204,12 +207,12 @@ def _record(
         outcome = collect(recorder, result, [c for c in changes if isinstance(c, Change)], known, host.names)
         passes = {t: t.passes for t in recorder.gradients if t.serial < recorder.start}
         _check_slots(recorder, slots, given[count:], [v for _, v in places])
-    finally:
-        state.restore()
-        for place, value in places:
-            if place.get() is not value or isinstance(place, _Guarded):
-                place.put(value)
     return Traced(recorder, outcome, structure, count, names, kinds, values, given, slots, host, passes, frozenset())
+
+
+def _put_back(place: Place, value: Any) -> None:
+    if place.get() is not value or isinstance(place, _Guarded):
+        place.put(value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
