@@ -357,6 +357,8 @@ def compile_graph(
             dtype = np.result_type(*map(_promoting, eqn.inputs))
             if atom.weak and dtype.kind in "iu" and not np.iinfo(dtype).min <= atom.value <= np.iinfo(dtype).max:
                 return literal(atom.value)  # NumPy compares with it, or says that it does not fit
+            if dtype.kind == "c":
+                return literal(atom.value)
             return number(np.asarray(atom.value, dtype))
 
         return show_bound

@@ -180,10 +180,20 @@ def shape_of(spec: Spec | type) -> tuple[int, ...]:
 
 
 def example(spec: Spec | type) -> Array:
-    """A size-one array (or Python number) of the spec's dtype and rank, to ask NumPy for the dtype of a result."""
+    """An array (or Python number) of the spec's dtype and rank, its axes of length one or empty.
+
+    To ask NumPy for the dtype of a result, and for what it refuses whatever the lengths are.
+    """
     if isinstance(spec, type):
         return spec(1)
-    return np.ones((1,) * len(spec[0]), spec[1]) if spec[0] else spec[1].type(1)
+    return np.ones([n and 1 for n in spec[0]], spec[1]) if spec[0] else spec[1].type(1)
+
+
+def hollow(spec: Spec | type) -> Array:
+    """An array of that shape and dtype with a single element in memory, to ask NumPy what a view of it would be."""
+    if isinstance(spec, type):
+        return spec(1)
+    return np.ndarray(spec[0], spec[1], np.zeros((), spec[1]), 0, (0,) * len(spec[0]))
 
 
 @functools.lru_cache(4096)

@@ -34,34 +34,46 @@ def positive(x: Array) -> Array:
     return promoted(np.positive, x)[0].kept()
 
 
+def _of_reals(x: Array) -> Array:
+    """The argument of a function that does something else to complex numbers.
+
+    Raises:
+        DTypeError: they are complex.
+    """
+    x = as_array(x)
+    if x.dtype.kind == "c":
+        raise DTypeError(f"functions of tensors are those of real numbers, got {x.dtype}: use x.numpy()")
+    return x
+
+
 @implements("conjugate")
 def conjugate(x: Array) -> Array:
     """x itself: arrays here are real."""
-    return promoted(np.conjugate, x)[0].kept()
+    return promoted(np.conjugate, _of_reals(x))[0].kept()
 
 
 @implements("real")
 def real(val: Array) -> Array:
     """x itself: arrays here are real."""
-    return val
+    return _of_reals(val)
 
 
 @implements("real_if_close")
 def real_if_close(a: Array, tol: float = 100) -> Array:
     """x itself: arrays here are real."""
-    return a
+    return _of_reals(a)
 
 
 @implements("imag")
 def imag(val: Array) -> Array:
     """Zeros: arrays here are real."""
-    return np.zeros(val.shape, val.dtype)
+    return np.zeros(_of_reals(val).shape, val.dtype)
 
 
 @implements("angle")
 def angle(z: Array, deg: bool = False) -> Array:
     """0 for numbers from 0 on, π (180 degrees) below; no gradient."""
-    z = astype(as_array(z), np.angle(np.zeros((), as_array(z).dtype)).dtype)
+    z = astype(_of_reals(z), np.angle(np.zeros((), as_array(z).dtype)).dtype)
     return where(signbit(z), 180.0 if deg else math.pi, 0.0 * stop_gradient(z))
 
 

@@ -102,6 +102,11 @@ class Trace:
         try:
             atoms = tuple([self.atom(a) for a in arrays])
             shape, dtype = primitive.shape(*[spec(a) for a in atoms], **params)
+            if dtype.kind == "c" and not any(isinstance(a, Tracer) and a.dtype.kind == "c" for a in arrays):
+                raise TraceError(
+                    f"{at(here())} makes complex numbers of real ones ({primitive.name}) while tracing {self.name!r}, where "
+                    "arrays are real: compute with real and imaginary part apart, or do this outside of the compiled function"
+                )
             self.foreign = self.foreign or primitive.kind == "user"
             weak = primitive.name in _KEEPS_WEAK and all(a.weak for a in atoms)
             out = Var(tuple(shape), dtype, "", weak)

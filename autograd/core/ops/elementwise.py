@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from .. import numpy_helpers
+from ..errors import DTypeError
 from ..mode import quiet
 from ..primitive import Array, Primitive, elementwise, shape_of
 
@@ -210,4 +211,6 @@ def astype(x: Array, dtype: np.typing.DTypeLike) -> Array:
     array([1., 2.])
     """
     target = np.dtype(dtype).newbyteorder("=")
+    if target.kind not in "biufc":
+        raise DTypeError(f"arrays here are of numbers and truths, got dtype {target}: use x.numpy().astype({dtype!r})")
     return astype_p(x if target.kind == "f" else stop_gradient(x), dtype=target)

@@ -103,8 +103,12 @@ def _einsum_shape(*specs: Spec, subscripts: str) -> Spec:
     terms, result = _terms(subscripts)
     lengths: dict[str, int] = {}
     for term, spec in zip(terms, specs, strict=True):
+        own: dict[str, int] = {}
         for letter, n in zip(term, spec[0], strict=True):
-            lengths[letter] = n if lengths.get(letter, 1) == 1 else lengths[letter]
+            known = lengths.get(letter, 1)
+            if n != own.setdefault(letter, n) or (n != known and 1 not in (n, known)):
+                raise ArgumentError(f"the lengths of index {letter!r} differ in {subscripts!r}")
+            lengths[letter] = n if known == 1 else known
     return tuple(lengths[c] for c in result), np.result_type(*(s[1] for s in specs))
 
 
@@ -171,10 +175,12 @@ def _scalar_shape(spec: Spec) -> Spec:
 
 
 def _solve_shape(a: Spec, b: Spec) -> Spec:
-    dtype = _precision(a, b)
+    (*batch, rows, _), _ = _matrix_shape(a)
+    if not b[0] or (b[0][0] if len(b[0]) == 1 else b[0][-2]) != rows:
+        raise ArgumentError(f"a system of shape {a[0]} needs right sides of {rows} rows, got shape {b[0]}")
     if len(b[0]) == 1:
-        return (*a[0][:-2], a[0][-1]), dtype
-    return (*np.broadcast_shapes(a[0][:-2], b[0][:-2]), *b[0][-2:]), dtype
+        return (*batch, rows), _precision(a, b)
+    return (*np.broadcast_shapes(tuple(batch), b[0][:-2]), *b[0][-2:]), _precision(a, b)
 
 
 def _solve_vjp_a(g: Array, y: Array, a: Array, b: Array) -> Array:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..primitive import Array, Primitive, Rule, Spec, example, shape_of
-from .axes import Axis, axis_number, reduced_axis, whole
+from .axes import Axis, axis_number, normal_axis, reduced_axis, whole
 from .elementwise import astype, maximum, minimum
 from .shape import broadcast_to_p, concatenate, flip, getitem, reshape, transpose
 
@@ -26,9 +26,10 @@ def _keep(g: Array, x: Array, axis: tuple[int, ...] | None, keepdims: bool) -> A
 def _reduction(name: str, forward: Callable[..., Array], vjps: Sequence[Rule | None], symbol: str = "") -> Primitive:
     def shape(spec: Spec | type, *, axis: tuple[int, ...] | None, keepdims: bool) -> Spec:
         before = shape_of(spec)
+        axis = normal_axis(axis, len(before))
         kept = kept_shape(before, axis)
         after = kept if keepdims else tuple(n for i, n in enumerate(before) if not (axis is None or i in axis))
-        return after, np.asarray(forward(example(spec), axis=None, keepdims=False)).dtype
+        return after, np.asarray(forward(example(spec), axis=axis, keepdims=False)).dtype
 
     return Primitive(name, forward, vjps, kind="reduction", shape=shape, symbol=symbol)
 
@@ -83,19 +84,26 @@ max_p = _reduction(
 min_p = _reduction(
     "min", lambda x, *, axis, keepdims: np.minimum.reduce(x, axis=axis, keepdims=keepdims), (_extremum_vjp,)
 )
+
+
+def _cumsum_forward(x: Array, *, axis: int) -> Array:
+    return np.add.accumulate(x, axis=axis)
+
+
 cumsum_p = Primitive(
     "cumsum",
-    lambda x, *, axis: np.add.accumulate(x, axis=axis),
+    _cumsum_forward,
     (lambda g, y, x, *, axis: flip(cumsum(flip(g, axis), axis), axis),),
     kind="reduction",
-    shape=lambda spec, *, axis: (shape_of(spec), np.add.accumulate(np.atleast_1d(example(spec)), axis=0).dtype),
+    shape=lambda spec, *, axis: (shape_of(spec), _cumsum_forward(example(spec), axis=axis).dtype),
 )
 
 
 def _index_of(name: str, forward: Callable[..., Array]) -> Primitive:
     def shape(spec: Spec | type, *, axis: int | None, keepdims: bool) -> Spec:
         before = shape_of(spec)
-        axes = None if axis is None else (axis,)
+        axes = None if axis is None else (axis_number(axis, len(before)),)
+        forward(example(spec), axis=axis, keepdims=False)  # (which refuses to look among no elements)
         kept = kept_shape(before, axes)
         return kept if keepdims else tuple(n for i, n in enumerate(before) if axes and i not in axes), np.dtype(np.intp)
 

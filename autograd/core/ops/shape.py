@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import numpy_helpers
 from ..errors import ArgumentError, OutOfBoundsError, ShapeError, TraceError
-from ..primitive import Array, Box, Primitive, Rule, Spec, shape_of
+from ..primitive import Array, Box, Primitive, Rule, Spec, hollow, shape_of
 from ..subclasses import numbers
 from .axes import axis_number, axis_numbers, lengths, whole
 
@@ -30,22 +30,38 @@ def _movement(
     return Primitive(name, forward, vjps, kind="movement", shape=spec_rule, **facts)
 
 
+def _viewing(name: str, forward: Callable[..., Array], vjps: Any) -> Primitive:
+    """A primitive whose result is a view in NumPy, which is therefore asked for its shape."""
+
+    def spec_rule(spec: Spec | type, **params: Any) -> Spec:
+        view = np.asarray(forward(hollow(spec), **params))
+        return view.shape, view.dtype
+
+    return Primitive(name, forward, vjps, kind="movement", shape=spec_rule)
+
+
+def _same_shape(forward: Callable[..., Array]) -> Callable[..., Shape]:
+    """The shape rule of a movement within the array; what it is told is tried on the smallest array of that rank."""
+
+    def shape(x: Shape, **params: Any) -> Shape:
+        forward(np.zeros([n and 1 for n in x]), **params)
+        return x
+
+    return shape
+
+
 def _arrays(arrays: Sequence[Array]) -> list[Array]:
     return [a if isinstance(a, Box) else numbers(a) for a in arrays]
 
 
 # ----- shape -----
-reshape_p = _movement(
-    "reshape",
-    lambda x, *, shape: np.reshape(x, shape),
-    (lambda g, y, x, *, shape: reshape(g, x.shape),),
-    lambda x, *, shape: shape,
+reshape_p = _viewing(
+    "reshape", lambda x, *, shape: np.reshape(x, shape), (lambda g, y, x, *, shape: reshape(g, x.shape),)
 )
-transpose_p = _movement(
+transpose_p = _viewing(
     "transpose",
     lambda x, *, axes: np.transpose(x, axes),
     (lambda g, y, x, *, axes: transpose(g, tuple(axes.index(i) for i in range(len(axes)))),),
-    lambda x, *, axes: tuple(x[i] for i in axes),
 )
 
 
@@ -63,11 +79,15 @@ def _reduce_forward(x: Array, *, shape: Shape) -> Array:
     return np.add.reduce(x, axis=axes, dtype=x.dtype).reshape(shape)
 
 
-broadcast_to_p = _movement(
-    "broadcast_to", _broadcast_forward, (lambda g, y, x, *, shape: reduce_to(g, x.shape),), lambda x, *, shape: shape
-)
+def _reduce_shape(x: Shape, *, shape: Shape) -> Shape:
+    if np.broadcast_shapes(x, shape) != x:
+        raise ShapeError(f"shape {x} is not one that {shape} broadcasts to")
+    return shape
+
+
+broadcast_to_p = _viewing("broadcast_to", _broadcast_forward, (lambda g, y, x, *, shape: reduce_to(g, x.shape),))
 reduce_to_p = _movement(
-    "reduce_to", _reduce_forward, (lambda g, y, x, *, shape: broadcast_to(g, x.shape),), lambda x, *, shape: shape
+    "reduce_to", _reduce_forward, (lambda g, y, x, *, shape: broadcast_to(g, x.shape),), _reduce_shape
 )
 
 
@@ -169,14 +189,20 @@ def reduce_to(x: Array, shape: Sequence[int]) -> Array:
 
 
 # ----- order -----
-flip_p: Primitive = _movement(
-    "flip", lambda x, *, axis: np.flip(x, axis), (lambda g, y, x, *, axis: flip_p(g, axis=axis),), lambda x, *, axis: x
+flip_p: Primitive = _viewing(
+    "flip", lambda x, *, axis: np.flip(x, axis), (lambda g, y, x, *, axis: flip_p(g, axis=axis),)
 )
+
+
+def _roll_forward(x: Array, *, shift: Any, axis: Any) -> Array:
+    return np.roll(x, shift, axis)
+
+
 roll_p = _movement(
     "roll",
-    lambda x, *, shift, axis: np.roll(x, shift, axis),
+    _roll_forward,
     (lambda g, y, x, *, shift, axis: roll(g, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis),),
-    lambda x, *, shift, axis: x,
+    _same_shape(_roll_forward),
 )
 tril_p = _movement(
     "tril",
@@ -248,8 +274,14 @@ pad_p = _movement(
             g, tuple(slice(b, b + n) for (b, _), n in zip(width, x.shape, strict=True))
         ),
     ),
-    lambda x, *, width, value: tuple(n + b + a for n, (b, a) in zip(x, width, strict=True)),
+    lambda x, *, width, value: _pad_shape(x, width),
 )
+
+
+def _pad_shape(x: Shape, width: Any) -> Shape:
+    if any(n < 0 for pair in width for n in pair):
+        raise ArgumentError(f"a border cannot have a negative width, got {width}")
+    return tuple(n + before + after for n, (before, after) in zip(x, width, strict=True))
 
 
 def pad(x: Array, width: int | Sequence[Any], value: float = 0.0) -> Array:
@@ -275,6 +307,7 @@ def _concatenate_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array,
 
 
 def _concatenate_shape(*shapes: Shape, axis: int) -> Shape:
+    axis = axis_number(axis, len(shapes[0]))
     around = {(s[:axis], s[axis + 1 :]) for s in shapes}
     if len(around) > 1 or len(set(map(len, shapes))) > 1:
         raise ShapeError(f"lengths must be equal on every axis but {axis}")
@@ -298,6 +331,7 @@ def _stack_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array, axis:
 def _stack_shape(*shapes: Shape, axis: int) -> Shape:
     if len(set(shapes)) > 1:
         raise ShapeError("all shapes must be equal")
+    axis = axis_number(axis, len(shapes[0]) + 1)
     return (*shapes[0][:axis], len(shapes), *shapes[0][axis:])
 
 
@@ -369,9 +403,14 @@ def _index(template: tuple[Any, ...], arrays: Sequence[Array]) -> tuple[Any, ...
 
 
 def _getitem_shape(spec: Spec, *arrays: Spec, index: tuple[Any, ...]) -> Spec:
-    view = np.broadcast_to(np.empty((), spec[1]), spec[0])  # zero strides: any shape at no cost
-    indices = [np.broadcast_to(np.zeros((), s[1]), s[0]) for s in arrays]
-    return view[_index(index, indices)].shape, spec[1]
+    return hollow(spec)[_index(index, [hollow(s) for s in arrays])].shape, spec[1]
+
+
+def _scatter_shape(spec: Spec, *arrays: Spec, index: tuple[Any, ...], shape: Shape) -> Spec:
+    place, _ = _getitem_shape((shape, spec[1]), *arrays, index=index)
+    if np.broadcast_shapes(shape_of(spec), place) != place:
+        raise ShapeError(f"shape {shape_of(spec)} does not fit the place of shape {place}")
+    return shape, spec[1]
 
 
 def _getitem_deposit(total: np.ndarray[Any, Any], g: Array, *arrays: Array, index: tuple[Any, ...]) -> None:
@@ -395,7 +434,7 @@ scatter_add_p = Primitive(
     lambda g, *arrays, index, shape: numpy_helpers.scatter_add(g, _index(index, arrays), shape),
     lambda i: _scatter_vjp if i == 0 else None,
     kind="indexing",
-    shape=lambda spec, *arrays, index, shape: (shape, spec[1]),
+    shape=_scatter_shape,
 )
 
 
@@ -506,8 +545,15 @@ take_along_axis_p = Primitive(
     lambda x, indices, *, axis: np.take_along_axis(x, indices, axis),
     (lambda g, y, x, indices, *, axis: scatter_add(g, _along(indices, axis), x.shape), None),
     kind="indexing",
-    shape=lambda x, indices, *, axis: ((*np.broadcast_shapes((*x[0][:axis], 1, *x[0][axis + 1 :]), indices[0]),), x[1]),
+    shape=lambda x, indices, *, axis: (_taken_shape(x[0], indices[0], axis), x[1]),
 )
+
+
+def _taken_shape(x: Shape, indices: Shape, axis: int) -> Shape:
+    if len(x) != len(indices):
+        raise ShapeError(f"{len(x)} axes of the array and {len(indices)} of the indices must be as many")
+    axis = axis_number(axis, len(x))
+    return np.broadcast_shapes((*x[:axis], 1, *x[axis + 1 :]), indices)
 
 
 def take_along_axis(x: Array, indices: Array, axis: int) -> Array:
@@ -532,23 +578,26 @@ def take_along_axis(x: Array, indices: Array, axis: int) -> Array:
     return take_along_axis_p(x, indices, axis=axis)
 
 
-def _diagonal_shape(x: Shape, *, offset: int, axes: tuple[int, int]) -> Shape:
-    rest = tuple(n for i, n in enumerate(x) if i not in axes)
-    rows, columns = x[axes[0]] + min(offset, 0), x[axes[1]] - max(offset, 0)
-    return (*rest, max(min(rows, columns), 0))
-
-
-diagonal_p = _movement(
+diagonal_p = _viewing(
     "diagonal",
-    lambda x, *, offset, axes: np.diagonal(x, offset, *axes),
+    lambda x, *, offset, axes: np.diagonal(x, offset, axes[0], axes[1]),
     (lambda g, y, x, *, offset, axes: make_diagonal_p(g, offset=offset, axes=axes, shape=x.shape),),
-    _diagonal_shape,
 )
+
+
+def _make_diagonal_shape(x: Shape, *, offset: int, axes: tuple[int, int], shape: Shape) -> Shape:
+    first, second = axes
+    place = np.diagonal(hollow((shape, np.dtype(bool))), offset, first, second).shape
+    if place != x:
+        raise ShapeError(f"the diagonal has shape {place}")
+    return shape
+
+
 make_diagonal_p: Primitive = _movement(
     "make_diagonal",
     lambda x, *, offset, axes, shape: numpy_helpers.make_diagonal(x, offset, axes, shape),
     (lambda g, y, x, *, offset, axes, shape: diagonal_p(g, offset=offset, axes=axes),),
-    lambda x, *, offset, axes, shape: shape,
+    _make_diagonal_shape,
 )
 
 

@@ -23,13 +23,13 @@ def _both(a: Value, b: Value, relation: str) -> Value:
 
 
 def maximum(a: Value, b: Value) -> Value:
-    """The larger; nan if either is."""
-    return _both(a, b, ">=")
+    """The larger, b of equal ones (0 and -0) as in NumPy; nan if either is."""
+    return _both(a, b, ">")
 
 
 def minimum(a: Value, b: Value) -> Value:
-    """The smaller; nan if either is."""
-    return _both(a, b, "<=")
+    """The smaller, b of equal ones (0 and -0) as in NumPy; nan if either is."""
+    return _both(a, b, "<")
 
 
 def _relu(x: Value) -> Value:
