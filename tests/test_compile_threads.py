@@ -1,5 +1,6 @@
 """Compiled steps called by several threads, from within themselves, by signal handlers, and in forked processes."""
 
+import contextvars
 import subprocess
 import sys
 import textwrap
@@ -272,3 +273,108 @@ def test_variables_of_the_module_that_other_threads_bind_during_a_trace_stay():
     done.set()
     thread.join()
     assert all(space.get(f"late_{number}") == number for number in range(space["bound"]))
+
+
+# ----- what a call reads belongs to it -----
+def counter_cases():
+    def counted():
+        held = Held()
+
+        def step(x):
+            held.n += 1
+            return (x @ x).sum()
+
+        return step, lambda: held.n
+
+    def captured():
+        w = Tensor(np.zeros(2))
+
+        def step(x):
+            w.data = w.data + 1
+            return (x @ x).sum()
+
+        return step, lambda: int(w.data[0])
+
+    def argument():
+        w = Tensor(np.zeros(2))
+
+        def step(x, w=w):
+            w.data = w.data + 1
+            return (x @ x).sum()
+
+        return (lambda x: step(x, w)), lambda: int(w.data[0])
+
+    def rebound():
+        held = Held()
+        held.mean = np.zeros(2)
+
+        def step(x):
+            held.mean = held.mean + 1
+            return (x @ x).sum()
+
+        return step, lambda: int(held.mean[0])
+
+    return {"attribute": counted, "tensor": captured, "default": argument, "array": rebound}
+
+
+class Held:
+    """Something to keep attributes in."""
+
+    n = 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("case", counter_cases())
+def test_no_update_is_lost_between_threads(case, backend):
+    function, count = counter_cases()[case]()
+    step = ag.compile(function, backend=backend)
+    x = np.ones((300, 300))  # (large enough that others run meanwhile)
+    for _ in range(3):
+        step(x)
+    errors = [each for each in together(6, lambda _: [step(x) for _ in range(5)]) if isinstance(each, Exception)]
+    assert not errors
+    assert count() == 3 + 6 * 5
+
+
+def test_no_update_is_lost_between_loops_over_steps():
+    w = Tensor(np.zeros(2))
+
+    def body(w, x):
+        w.data = w.data + 1
+        return (x @ x).sum()
+
+    step = ag.compile(body, backend="native")
+    x = np.ones((100, 100))
+    for _ in range(3):
+        step(w, x)
+    together(4, lambda _: step.repeat(10, w, x))
+    assert w.data.tolist() == [43.0, 43.0]
+
+
+def test_programs_are_not_lost_between_threads():
+    step = ag.compile(lambda x, n: x * n, backend="numpy")
+    x = np.ones(3)
+    for n in (0, 0, 1, 1, 2, 2, 3, 3):
+        step(x, n)
+    results = together(4, lambda number: [float(step(x, (number + i) % 4)[0]) == (number + i) % 4 for i in range(300)])
+    assert results == [[True] * 300] * 4
+    assert len(step._programs) == step.trace_count == 4
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_primitive_of_the_users_sees_and_sets_context_variables(backend):
+    rate, seen = contextvars.ContextVar("rate", default=2.0), contextvars.ContextVar("seen", default=0)
+
+    @ag.primitive(vjps=[None], shape=lambda x: x)
+    def scaled(x):
+        seen.set(seen.get() + 1)
+        return x * rate.get()
+
+    step = ag.compile(lambda x: scaled(x) + 1, backend=backend)
+    x = np.ones(3)
+    step(x), step(x)
+    for number in (3.0, 5.0):
+        before = seen.get()
+        rate.set(number)
+        np.testing.assert_array_equal(step(x), x * number + 1)
+        assert seen.get() == before + 1

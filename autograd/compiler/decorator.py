@@ -27,7 +27,7 @@ from ..ir.transaction import Initialising, Traced, record
 from ..ir.undo import Undo
 from ..passes.fuse import fusion_groups
 from ..passes.memory import nbytes
-from .entry import MISS
+from .entry import MISS, PLAIN
 from .locks import step_lock
 from .program import Program, build, check_static, static_arguments, variables
 
@@ -52,6 +52,7 @@ class CompiledFunction:
         self._warned = False
         self._abandoned = False  # whether two traces of one call have been found to differ
         self._varying: frozenset[tuple[Any, str]] = frozenset()  # places whose value is an input from now on
+        self._fixed: frozenset[tuple[Any, str]] = frozenset()  # places of which the function needs the value
         functools.update_wrapper(self, function)
 
     # ----- calling -----
@@ -64,20 +65,21 @@ class CompiledFunction:
         if self._held():
             return self._from_within(args, kwargs)
         result = self._by_program(args, kwargs)
-        if result is not MISS:
-            return result
-        if self._plain():
-            return self.function(*args, **kwargs)
-        with self._lock, _tracing:
-            result = self._by_program(args, kwargs)  # another thread may have traced it while this one waited
-            if result is MISS:
-                result = self._traced(args, kwargs)
-        return self.function(*args, **kwargs) if result is MISS else result
+        if result is MISS and not self._plain() and not self._complete():
+            with self._lock, _tracing:
+                result = self._by_program(args, kwargs)  # another thread may have traced it while this one waited
+                if result is MISS:
+                    result = self._traced(args, kwargs)
+        return self.function(*args, **kwargs) if result is MISS or result is PLAIN else result
 
     def _plain(self) -> bool:
         """Whether calls run as the Python that they were made from; inside another trace they become part of it."""
         mode = current()
         return mode.trace is not None or mode.anomaly is not None or not mode.compiled
+
+    def _complete(self) -> bool:
+        """Whether the function is traced no more, so that calls which fit no program run as Python."""
+        return self._abandoned or (self._warned and all(program.traced is None for program in self._programs))
 
     def _from_within(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call by a primitive of the user's, or by a signal handler, while this very thread traces or runs the step."""
@@ -89,21 +91,24 @@ class CompiledFunction:
         return self.function(*args, **kwargs)
 
     def _by_program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result of the trace that fits the call, or MISS."""
-        for program in self._programs:
+        """The result of the trace that fits the call, MISS, or PLAIN."""
+        programs = self._programs
+        for program in programs:
             result = program.enter(args, kwargs)
             if result is not MISS:
-                self._use(program)
+                if program is not programs[0]:
+                    self._use(program)
                 return result
         return MISS
 
     def _use(self, program: Program) -> None:
-        """Let the program be tried first next time."""
-        if program is not self._programs[0]:
-            self._programs = [program, *(p for p in self._programs if p is not program)]
+        """Let the program be tried first next time, unless another thread has replaced it meanwhile."""
+        with self._lock:
+            if program in self._programs:
+                self._programs = [program, *(p for p in self._programs if p is not program)]
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result of a new trace, or MISS where the call is to run as the Python that it was made from.
+        """The result of a new trace, or MISS or PLAIN where the call is to run as the Python that it was made from.
 
         The only place where the function is traced: a first call of its kind makes a program, the second traces once more.
         """
@@ -116,6 +121,8 @@ class CompiledFunction:
             for program in self._programs:
                 if program.traced is not None and program.gather(args, kwargs) is not MISS:
                     return self._confirmed(program, program.traced, args, kwargs)
+            if self._complete():
+                return MISS
             reason = "first call"
             if self._programs:
                 reason = (
@@ -136,16 +143,17 @@ class CompiledFunction:
                 latest, (leaves, structure) = self._programs[0], tree.flatten((args, kwargs))
                 # In arguments of another structure a variable may stand for something else.
                 given = variables(leaves) if structure == latest.structure else {}
-                self._varying |= guards.varying_floats(latest.walk, given)
+                self._varying |= guards.varying_floats(latest.walk, given) - self._fixed
             try:
                 traced = record(self.function, args, kwargs, self._static, self._varying)
             except Initialising:
                 return MISS  # (what it makes now is there at the next call)
-            self._varying -= traced.failed
-            self._varying |= {effect.place.identity for effect in traced.outcome.effects} - traced.failed
-            program = build(self.function, traced, reason, self.backend, self._lock)
+            self._fixed |= traced.failed
+            self._varying |= {effect.place.identity for effect in traced.outcome.effects}
+            self._varying -= self._fixed
             traced.keep_passes()
-        self._programs.insert(0, program)
+            program = build(self.function, traced, reason, self.backend, self._lock)
+        self._programs = [program, *self._programs]
         self._history.append(program)
         result = program.run(args, kwargs)
         if result is MISS:
@@ -158,7 +166,11 @@ class CompiledFunction:
 
     def _confirmed(self, program: Program, first: Traced, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of a second call of one kind, whose own trace shows whether the program may be used again."""
-        second = record(self.function, args, kwargs, self._static, frozenset(place.identity for place in program.slots))
+        places = frozenset(place.identity for place in program.slots)
+        try:
+            second = record(self.function, args, kwargs, self._static, places)
+        except Initialising:
+            return MISS
         second.keep_passes()
         found = difference(first, second)
         if found is None and not program.passing:
@@ -171,8 +183,10 @@ class CompiledFunction:
         )
         if found is None:  # its places have been set back since: it is used again after all
             again.confirm()
-            for programs in (self._programs, self._history):
-                programs[:] = [again if each is program else each for each in programs]
+            self._programs, self._history = [
+                [again if each is program else each for each in programs]
+                for programs in (self._programs, self._history)
+            ]
         else:
             self._abandoned, self._programs = True, []
             warnings.warn(
@@ -184,11 +198,11 @@ class CompiledFunction:
         return again.run(args, kwargs)
 
     def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:
-        """Run the step n times on the same arguments.
+        """Run the step n times on the same arguments, as n calls would, where possible without Python in between.
 
         Args:
             n: how many times, at least 1.
-            args, kwargs: what each of the n calls gets.
+            args, kwargs: what each of the n calls gets; arguments that the step updates go on from call to call.
 
         Returns:
             What the step returns, with every tensor replaced by the array of its n values stacked along axis 0.
@@ -218,8 +232,8 @@ class CompiledFunction:
             return None
         for program in self._programs:
             if program.loop is not None:
-                results = program.loop.run(n, args, kwargs, stacked, MISS)
-                if results is not MISS:
+                results = program.loop.run(n, args, kwargs, stacked, (MISS, PLAIN))
+                if results is not None:
                     self._use(program)
                     return program.outcome.structure, results
         return None
@@ -234,7 +248,8 @@ class CompiledFunction:
         """Run one step per leading index of the arguments.
 
         Args:
-            stacked: as the step's arguments, with one more axis in front, of the same length for all.
+            stacked: as the step's arguments, with one more axis in front, of the same length (at least 1) for all.  What is
+                to stay the same is closed over, or given with such an axis: ``np.broadcast_to(x, (n, *x.shape))``.
 
         Returns:
             What the step returns, stacked along axis 0.
@@ -248,9 +263,13 @@ class CompiledFunction:
         lengths = {x.shape[0] if x.ndim else None for x in arrays}
         if len(lengths) != 1 or None in lengths:
             raise ArgumentError(
-                f"scan needs arrays with one common leading length, got shapes {[x.shape for x in arrays]}"
+                f"scan needs arrays with one common leading length, got shapes {[x.shape for x in arrays]}: let the step "
+                "close over what stays the same (scan a lambda that passes it), or give it that axis: "
+                "np.broadcast_to(x, (n, *x.shape))"
             )
         length = lengths.pop() or 0
+        if not length:
+            raise ArgumentError("scan needs at least one row: over none, nothing says what the step returns")
         arrays = [np.ascontiguousarray(x) for x in arrays]
         done: list[Any] = []
 
@@ -270,6 +289,8 @@ class CompiledFunction:
 
     def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run compiled, put everything back, run eagerly, compare."""
+        if self._plain():
+            return self.function(*args, **kwargs)
         watched = static_arguments(self.function, args, kwargs, self._static)
         walk = guards.collect(self.function, None, watched)
         state = Snapshot((name_of(self.function), self.function), ("arguments", [args, kwargs]))
@@ -290,7 +311,12 @@ class CompiledFunction:
         for g, state_ in zip(generators, states, strict=True):
             g.bit_generator.state = state_
         eager = self.function(*args, **kwargs)
-        pairs = [("result", *pair) for pair in zip(tree.flatten(compiled)[0], tree.flatten(eager)[0], strict=True)]
+        (leaves, structure), (others, wanted) = tree.flatten(compiled), tree.flatten(eager)
+        if structure != wanted:
+            raise TraceError(
+                f"{name_of(self.function)}: compiled and eager differ in what they return: {compiled!r} and {eager!r}"
+            )
+        pairs = [("result", *pair) for pair in zip(leaves, others, strict=True)]
         for t, (value, grad) in zip(held, after, strict=True):
             pairs += [
                 (t.name or "a tensor", value, t.value),
@@ -314,16 +340,24 @@ class CompiledFunction:
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: a compiled function per instance, kept by the instance, so that instances never share traces."""
-        if instance is None:
+        if instance is None or not hasattr(self.function, "__get__"):
             return self
+        if current().trace is not None:  # where it runs as plain Python, and nothing may be kept
+            return self.function.__get__(instance, owner)
         try:
-            kept: dict[str, Any] = instance.__dict__
+            attributes: dict[str, Any] = instance.__dict__
         except AttributeError:
             raise ArgumentError(
                 f"{type(instance).__name__} has no __dict__ to keep its compiled {name_of(self.function)} in: add '__dict__' "
                 "to its __slots__, or compile a function outside the class"
             ) from None
-        return kept.setdefault(name_of(self.function), self._copy(self.function.__get__(instance, owner)))
+        kept = attributes.get(_Methods.NAME)
+        if kept is None or kept.instance is not instance:  # (a copy of an instance has what that one has)
+            kept = attributes[_Methods.NAME] = _Methods(instance)
+        found: CompiledFunction | None = kept.compiled.get(self)
+        if found is None:
+            found = kept.compiled.setdefault(self, self._copy(self.function.__get__(instance, owner)))
+        return found
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
         """The same function, of the copied instance where it is a method, with nothing traced yet."""
@@ -435,8 +469,8 @@ class CompiledFunction:
             raise ArgumentError(f"profile= is the tuple of a call's arguments, such as (x, y), not {args!r}")
         for program in self._programs:
             if program.steps is not None:
-                times = program.steps.measure(args, MISS)
-                if times is not MISS:
+                times = program.steps.measure(args, (MISS, PLAIN))
+                if times is not None:
                     return program, times
         name = name_of(self.function)
         if isinstance(self._latest().compiled, native.NativeProgram):
@@ -449,6 +483,20 @@ class CompiledFunction:
 
     def __repr__(self) -> str:
         return f"<compiled {name_of(self.function)}, {self.trace_count} traces>"
+
+
+class _Methods:
+    """The compiled methods of one instance, by their descriptors; a copy of the instance begins with none."""
+
+    __slots__ = ("compiled", "instance")
+    NAME = "__compiled__"  # of the attribute that keeps them
+
+    def __init__(self, instance: Any = None) -> None:
+        self.instance = instance
+        self.compiled: dict[CompiledFunction, CompiledFunction] = {}
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return _Methods, ()
 
 
 def compile(
@@ -478,7 +526,10 @@ def compile(
     runs without compilation, with one warning that names the line.  A trace that is refused or fails leaves everything in
     reach as it was; but an iterator that it has advanced stays advanced.
 
-    Results have the types that they have without compilation, and carry no graph.
+    Results have the types that they have without compilation, and carry no graph.  Machine code may round the last bits of
+    them differently.  A program computes inf and nan without the warnings and errors that NumPy may be told to give
+    (`np.errstate` and `np.seterr` inside the step are refused); where Python numbers among the arguments divide by zero,
+    overflow or become complex, the call runs as the Python it was made from.
 
     Calls of one step from several threads run one after the other.  What it writes (values of tensors, their gradients) may
     be seen half done by a thread that reads it meanwhile, or in a process forked meanwhile: only a call's result is its own.

@@ -28,6 +28,7 @@ from ..ir.walk import Walk
 
 Enter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 MISS = object()  # what `enter` returns when the program was made for other circumstances
+PLAIN = object()  # ... and for a call that only the Python it was made from can answer
 
 
 def generate(
@@ -35,15 +36,17 @@ def generate(
 ) -> tuple[Enter, Enter]:
     """Generate `enter(args, kwargs)`: check, run, assign, return.
 
-    Beside it `gather`, which checks and returns the values of the graph's inputs.
+    All that another call may change is read with the lock held.  Beside it `gather`, which checks and returns the values
+    of the graph's inputs; whoever calls it holds the lock.
     """
     mode = current()
     recorder, outcome = traced.recorder, traced.outcome
     names: dict[str, Any] = {
-        "MISS": MISS, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten, "unflatten": tree.unflatten,
-        "structure": traced.structure, "current": current, "run": compiled.run, "clock": clock,
-        "quiet": _quiet_context().copy, "lock": lock, "constant": constant, "refs": sys.getrefcount,
+        "MISS": MISS, "PLAIN": PLAIN, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten,
+        "unflatten": tree.unflatten, "structure": traced.structure, "current": current, "run": compiled.run,
+        "clock": clock, "quiet": _quiet_context().copy, "lock": lock, "constant": constant, "refs": sys.getrefcount,
         "sole": _sole_references(), "wanted": mode.record, "keep": mode.keep, "usual": mode, "int64": np.int64,
+        "errstate": np.errstate,
         **traced.host.constants,
     }  # fmt: skip
     lines = [
@@ -72,19 +75,18 @@ def generate(
             reach[start] = f"{t}.stored_grad"
     conditions, roots = guards.checks(walk)
     names.update(roots)
-    lines.append("try:")
-    lines += [f"    a{i} = {p.source(f'p{i}', names)}" for i, p in enumerate(traced.slots, start=traced.count)]
-    lines += [f"    if {condition}: return MISS" for condition in [*fails, *conditions]]
-    lines.append("except (LookupError, AttributeError, ValueError, TypeError, ReferenceError): return MISS")
-    lines += traced.host.lines
-    lines += [f"if {check}: return MISS" for check in traced.host.checks]
     reach.update(traced.host.names)
     machine_code = isinstance(compiled, native.NativeProgram)
+    checking = ["try:"]
+    checking += [f"    a{i} = {p.source(f'p{i}', names)}" for i, p in enumerate(traced.slots, start=traced.count)]
+    checking += [f"    if {condition}: return MISS" for condition in [*fails, *conditions]]
+    checking.append("except (LookupError, AttributeError, ValueError, TypeError, ReferenceError): return MISS")
+    checking += traced.host.statements([reach[var] for var in graph.inputs if var.weak] if machine_code else [])
     inputs = [
         f"int64({reach[var]})" if machine_code and var.weak and var.dtype.kind == "i" else reach[var]
         for var in graph.inputs
     ]
-    gathering = [*lines, *loads, f"return [{', '.join(inputs)}]"]
+    gathering = [*lines, *checking, *loads, f"return [{', '.join(inputs)}]"]
     if isinstance(compiled, native.NativeProgram):
         inside = _direct(recorder, outcome, tensors, graph, inputs)
         inside += native_body(compiled, outcome, inputs, tensors, names)
@@ -92,7 +94,7 @@ def generate(
         inside = [*loads, *_numpy_body(compiled, graph, inputs, reach)]
     inside += _assigned(outcome, compiled, tensors, names)
     inside += _Results(traced, tensors, names).lines()
-    lines += ["with lock:", *(f"    {line}" for line in inside)]
+    lines += ["with lock:", *(f"    {line}" for line in [*checking, *inside])]
     text = f"def make({', '.join(names)}):\n    def enter(args, kwargs):\n"
     text += "\n".join(f"        {line}" for line in lines) + "\n    def gather(args, kwargs):\n"
     text += "\n".join(f"        {line}" for line in gathering) + "\n    return enter, gather\n"
@@ -254,6 +256,13 @@ def _numpy_body(compiled: numpy_source.Compiled, graph: Graph, inputs: list[str]
         inside.append(f"o{number} = {value} if refs({value}) == sole and {value}.base is None else None")
         inputs.append(f"o{number}")
     results = "".join(f"r{i}, " for i in range(len(graph.outputs)))
+    if any(eqn.primitive.kind == "user" for eqn in graph.eqns):  # which may read and set context variables
+        call = f"run({', '.join(inputs)})"
+        return [
+            *inside,
+            "with errstate(all='ignore'):",
+            f"    {results.rstrip()} = {call}" if results else f"    {call}",
+        ]
     call = f"quiet().run({', '.join(['run', *inputs])})"
     return [*inside, f"{results.rstrip()} = {call}" if results else call]
 
@@ -283,7 +292,7 @@ def _sole_references() -> int:
 
 def _quiet_context() -> contextvars.Context:
     """A context in which NumPy does not warn of overflow and the like; running in a copy costs less than np.errstate."""
-    context = contextvars.copy_context()
+    context = contextvars.Context()
     context.run(np.seterr, all="ignore")
     return context
 

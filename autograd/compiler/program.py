@@ -19,7 +19,6 @@ from ..ir.graph import Graph, Literal
 from ..ir.outcome import Outcome
 from ..ir.places import Place
 from ..ir.trace import name_of
-from ..ir.tracer import Tracer
 from ..ir.transaction import Traced, leaf_kind, slot_kind
 from ..ir.walk import Walk
 from ..passes import optimise
@@ -133,15 +132,16 @@ def build(
     machine_code = backend == "native" or (backend == "auto" and len(graph.eqns) <= MOST_FOR_MACHINE_CODE)
     compiled = (native if machine_code and not passing else numpy_source).compile_graph(graph, keep, overwrite)
     run, gather = generate(traced, graph, compiled, walk, lock)
+    inputs = {id(thing): position.get(var) for thing, var in recorder.arguments.items()}
+    numbers = [inputs.get(id(thing)) for thing in traced.given[: traced.count]]
+    accumulates = not recorder.captured_gradients.keys().isdisjoint(outcome.gradients)
+    traced.release()
     steps = None
     if isinstance(compiled, native.NativeProgram) and not outcome.effects:
         given = traced.given[: traced.count]
-        numbers = [position.get(recorder.arguments[g]) if isinstance(g, Tensor | Tracer) else None for g in given]
         arguments = {t: i for i, t in reversed(list(enumerate(given))) if isinstance(t, Tensor)}
-        accumulates = not recorder.captured_gradients.keys().isdisjoint(outcome.gradients)
         steps = Loop(compiled, outcome, gather, lock, arguments, numbers, accumulates)
     leaves = [(n, k, w) for n, (k, w) in zip(traced.names, traced.kinds, strict=True)]
-    traced.values = []  # (not to keep the arguments of one call)
     return Program(
         reason,
         stages,

@@ -1,8 +1,10 @@
-"""Arithmetic on Python numbers that a step keeps, such as ``self.steps += 1``: Python does it, so that it is Python's."""
+"""Arithmetic on Python numbers that Python does, so that it is Python's: on numbers that a step keeps (``self.steps += 1``),
+and wherever the values decide whether there is a result: what divides by zero, overflows or becomes complex.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +14,7 @@ _PYTHON = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "floor_divide": "{} // {}", "mod": "{} % {}",
     "power": "{} ** {}", "neg": "-{}", "abs": "abs({})",
 }  # fmt: skip
+LARGEST = 1 << 62  # whole numbers that machine code can hold lie below
 _TYPES: dict[str, type] = {"f": float, "i": int, "b": bool}
 
 
@@ -22,9 +25,8 @@ class Host:
     lines: list[str] = field(default_factory=list)
     names: dict[Any, str] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
-    checks: list[str] = field(
-        default_factory=list
-    )  # each true where a result has another type than the trace took it for
+    # Each true where a result has another type than the trace took it for.
+    checks: list[str] = field(default_factory=list)
 
     def right(self, given: Mapping[str, Any]) -> bool:
         """Whether the statements can be run for the given numbers, with results of the types that the trace expects."""
@@ -37,6 +39,19 @@ class Host:
             return False
         return not any(eval(check, space) for check in self.checks)
 
+    def statements(self, used: Iterable[str]) -> list[str]:
+        """The statements for the entry; whole numbers among the `used` variables are to be such as machine code can hold."""
+        if not self.lines:
+            return []
+        checks = [*self.checks]
+        checks += [f"type({name}) is int and not {-LARGEST} < {name} < {LARGEST}" for name in used if name[0] == "h"]
+        return [
+            "try:",
+            *(f"    {line}" for line in self.lines),
+            "except ArithmeticError: return PLAIN",
+            *(f"if {check}: return PLAIN" for check in checks),
+        ]
+
     def without(self, graph: Graph) -> Graph:
         """The graph without what Python works out: that is given to it."""
         rest = tuple(eqn for eqn in graph.eqns if eqn.out not in self.names)
@@ -46,11 +61,16 @@ class Host:
         return replace(graph, inputs=(*graph.inputs, *inputs), eqns=rest)
 
 
-def split(eqns: Iterable[Eqn], numbers: Mapping[Var, str]) -> Host:
-    """What of the equations is arithmetic on Python numbers only and uses one of those given, by local variable."""
-    host = Host(names=dict(numbers))
+def split(eqns: Sequence[Eqn], kept: Mapping[Var, str], given: Mapping[Var, str]) -> Host:
+    """What of the equations Python does.
+
+    Args:
+        kept: numbers that the step keeps, by local variable: all arithmetic on them.
+        given: numbers among the arguments: as much as tells whether it has a result.
+    """
+    host, telling = Host(names=dict(kept)), _telling(eqns)
     for eqn in eqns:
-        if not eqn.out.weak or eqn.primitive.name not in _PYTHON or not any(a in host.names for a in eqn.inputs):
+        if not _is_arithmetic(eqn) or not (eqn.out in telling or any(a in host.names for a in eqn.inputs)):
             continue
         parts = []
         for atom in eqn.inputs:
@@ -58,8 +78,8 @@ def split(eqns: Iterable[Eqn], numbers: Mapping[Var, str]) -> Host:
                 name = f"k{len(host.constants)}"
                 host.constants[name] = atom.value
                 parts.append(name)
-            elif atom in host.names:
-                parts.append(host.names[atom])
+            elif atom in host.names or atom in given:
+                parts.append(host.names.get(atom) or given[atom])
         if len(parts) < len(eqn.inputs):
             continue
         name = host.names[eqn.out] = f"h{len(host.lines)}"
@@ -67,3 +87,22 @@ def split(eqns: Iterable[Eqn], numbers: Mapping[Var, str]) -> Host:
         if eqn.primitive.name == "power":
             host.checks.append(f"type({name}) is not {_TYPES[eqn.out.dtype.kind].__name__}")
     return host
+
+
+def _is_arithmetic(eqn: Eqn) -> bool:
+    return eqn.out.weak and eqn.primitive.name in _PYTHON
+
+
+def _telling(eqns: Sequence[Eqn]) -> set[Atom]:
+    """Results of arithmetic that may fail or become complex, and all that they depend on."""
+    found: set[Atom] = set()
+    for eqn in reversed(eqns):
+        if _is_arithmetic(eqn) and (eqn.out in found or _may_fail(eqn)):
+            found.update((eqn.out, *eqn.inputs))
+    return found
+
+
+def _may_fail(eqn: Eqn) -> bool:
+    name, last = eqn.primitive.name, eqn.inputs[-1]
+    by_number = isinstance(last, Literal) and last.value != 0
+    return name == "power" or (name in ("div", "floor_divide", "mod") and not by_number)

@@ -29,6 +29,8 @@ from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify
 from .tracer import Tracer
 from .undo import Undo
 
+# Code that says what NumPy does about errors in arithmetic.
+_ERROR_STATE = frozenset({np.errstate.__enter__.__code__, np.seterr.__code__})
 # Operators that leave Python numbers Python numbers, and so keep them weak.
 _KEEPS_WEAK = frozenset({"add", "sub", "mul", "div", "neg", "power", "floor_divide", "mod", "abs"})
 
@@ -83,6 +85,7 @@ class Trace:
         self.foreign = False  # whether a primitive of the user's is among the equations
         self._stamps: dict[Tensor, int] = {}
         self.context = contextvars.copy_context()
+        self._error_state = False  # whether NumPy may have been told to do something about errors
 
     # ----- building -----
     def input(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, weak: bool = False) -> Tracer:
@@ -110,6 +113,12 @@ class Trace:
             self.foreign = self.foreign or primitive.kind == "user"
             weak = primitive.name in _KEEPS_WEAK and all(a.weak for a in atoms)
             out = Var(tuple(shape), dtype, "", weak)
+            if self._error_state and set(np.geterr().values()) != {"ignore"}:
+                raise TraceError(
+                    f"{at(here())} computes under np.errstate or np.seterr, {np.geterr()}, while tracing {self.name!r}: a "
+                    "program computes inf and nan without a word. Take that out of the step and use "
+                    "autograd.detect_anomaly(), or look at the result with np.isfinite"
+                )
             scope = self.pulled if self.phase == "backward" else current().scope
             self.eqns.append(Eqn(out, primitive, atoms, params, here(), scope, self.phase))
             return Tracer(self, out)
@@ -170,6 +179,11 @@ class Trace:
         What comes after a backward pass and needs no gradient is the update.
         """
         return _During(self, phase)
+
+    def forget(self) -> None:
+        """Let go of the tensors that were read and written."""
+        for kept in (self.values, self.gradients, self.written, self._stamps):
+            kept.clear()
 
     def pause(self) -> bool:
         """Watch no longer which code runs, and say whether that was so: to be watched costs as much as the work."""
@@ -352,6 +366,7 @@ class Trace:
                     self.inside.update(code.co_names, code.co_freevars)
                 elif filename not in CORE_FILES:
                     self.codes[code] = frame.f_globals
+                self._error_state = self._error_state or code in _ERROR_STATE
                 self._judged[id(code)] = code, not library and filename not in OWN_FILES
         elif event == "c_call":
             files.refuse(self.name, frame, argument)

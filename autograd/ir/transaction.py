@@ -18,7 +18,7 @@ from ..core.tensor import Tensor, constant
 from . import guards
 from .arguments import argument_names
 from .attributes import Guard
-from .host import Host, split
+from .host import LARGEST, Host, split
 from .outcome import Outcome, carried, collect
 from .places import Change, Entries, Items, Loss, Place
 from .randomness import TracedGenerator, Watch
@@ -37,7 +37,9 @@ _OF_NUMBERS = (AutogradError, TypeError, ValueError, ArithmeticError, AttributeE
 
 
 class Initialising(Exception):
-    """The run made something that it only needs to make once: it has to be run as it is, and traced at the next call."""
+    """The run has to be made as it is, and may be traced at a later call: it made something that it needs to make only once,
+    or came upon numbers that have no result.
+    """
 
 
 @dataclass(slots=True)
@@ -61,6 +63,20 @@ class Traced:
         """Note in tensors how many backward passes their gradients now add up."""
         for tensor, passes in self.passes.items():
             tensor.passes = passes
+
+    def release(self) -> None:
+        """Let go of the tensors that stood for arguments: from now on others are in their place."""
+        stands: dict[Any, Any] = {thing: constant(0.0) for thing in self.given if isinstance(thing, Tensor)}
+        recorder, outcome = self.recorder, self.outcome
+        for kept in (recorder.arguments, recorder.captured_gradients, outcome.updates, outcome.gradients):
+            renamed: list[tuple[Any, Any]] = [(stands.get(key, key), value) for key, value in kept.items()]
+            kept.clear()
+            kept.update(renamed)
+        for leaves in (outcome.leaves, *(effect.leaves for effect in outcome.effects)):
+            leaves[:] = [(kind, stands.get(what, what) if kind == "same" else what) for kind, what in leaves]
+        self.given = [stands.get(thing, thing) if isinstance(thing, Tensor) else thing for thing in self.given]
+        self.values, self.passes = [], {}
+        recorder.forget()
 
     def watch(self, function: Callable[..., Any]) -> Walk:
         """The guards: what the run read, slots aside, which are inputs."""
@@ -96,7 +112,7 @@ def record(
 
     Raises:
         TraceError: the function needs a value that is not known, or changes what no program can change again.
-        Initialising: it does so only the first time.
+        Initialising: it is to be run as it is, this time.
     """
     tried: list[Place] = []
     try:
@@ -126,7 +142,7 @@ def leaf_kind(leaf: Any, static: bool) -> tuple[str, Any]:
 
 def slot_kind(value: Any) -> tuple[str, Any]:
     """The same for a slot, whose value may also be an integer that varies (and that machine code can hold)."""
-    return ("int", None) if type(value) is int and -(1 << 62) < value < 1 << 62 else leaf_kind(value, False)
+    return ("int", None) if type(value) is int and -LARGEST < value < LARGEST else leaf_kind(value, False)
 
 
 def _record(
@@ -191,19 +207,18 @@ def _record(
                 "back. Bind a new value instead (x = x + 1 for an array or a number, a new list for a list that grows), keep "
                 "the value in a Tensor, or return it"
             )
-        numbers = {
-            thing.atom: f"a{i}"
-            for i, thing in enumerate(given)
-            if i >= count and isinstance(thing, Tracer) and thing.atom.weak
-        }
+        numbers: tuple[dict[Any, str], dict[Any, str]] = {}, {}
+        for i, thing in enumerate(given):
+            if isinstance(thing, Tracer) and thing.atom.weak:
+                numbers[i < count][thing.atom] = f"a{i}"
         if any(isinstance(thing, Tracer) for thing in given) and Reads(recorder.codes).kinds:
             raise TraceError(
                 f"{recorder.name!r} compares type(x) with a class of numbers or arrays, which are not known as such while it "
                 "is traced: ask isinstance(x, ...) instead"
             )
-        host = split(recorder.eqns, numbers)
+        host = split(recorder.eqns, *numbers)
         if not host.right({f"a{i}": value for i, value in enumerate(values)}):
-            raise TraceError(f"{recorder.name!r} computes numbers whose type depends on their values")
+            raise Initialising  # (Python says what comes of these numbers)
         outcome = collect(recorder, result, [c for c in changes if isinstance(c, Change)], known, host.names)
         passes = {t: t.passes for t in recorder.gradients if t.serial < recorder.start}
         _check_slots(recorder, slots, given[count:], [v for _, v in places])

@@ -83,25 +83,36 @@ class Loop:
             if i not in program.in_place and i not in program.buffers
         ]
 
-    def measure(self, args: tuple[Any, ...], miss: object) -> Any:
-        """How long each group of the program takes on these arguments and the present state; nothing is changed."""
-        values = self.gather(args, {})
-        if values is miss:
-            return miss
+    def measure(self, args: tuple[Any, ...], misses: tuple[object, ...]) -> Any:
+        """How long each group of the program takes on these arguments and the present state; nothing is changed.
+
+        None where gathering the inputs gives one of `misses`.
+        """
         with self.lock:
+            values = self.gather(args, {})
+            if values in misses:
+                return None
             values = [np.array(value) for value in values]
         return profile.measure(self.program, values)
 
     def run(
-        self, count: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None, miss: object
+        self,
+        count: int,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        stacked: list[Any] | None,
+        misses: tuple[object, ...],
     ) -> Any:
-        """`count` more steps; `stacked` has per argument leaf the array that the steps walk along."""
+        """`count` more steps; `stacked` has per argument leaf the array that the steps walk along.
+
+        None where that cannot be, or gathering the inputs gives one of `misses`.
+        """
         if not (self.can_repeat if stacked is None else self.can_scan):
-            return miss
-        values = self.gather(args, kwargs)
-        if values is miss:
-            return miss
+            return None
         with self.lock:
+            values = self.gather(args, kwargs)
+            if values in misses:
+                return None
             leaves = [] if self.can_scan else tree.flatten((args, kwargs))[0]  # (arguments are not assigned)
             return self._run(count, values, leaves, stacked)
 
