@@ -311,12 +311,12 @@ class CompiledFunction:
         for g, state_ in zip(generators, states, strict=True):
             g.bit_generator.state = state_
         eager = self.function(*args, **kwargs)
-        (leaves, structure), (others, wanted) = tree.flatten(compiled), tree.flatten(eager)
+        (got, structure), (right, wanted) = tree.flatten(compiled), tree.flatten(eager)
         if structure != wanted:
             raise TraceError(
                 f"{name_of(self.function)}: compiled and eager differ in what they return: {compiled!r} and {eager!r}"
             )
-        pairs = [("result", *pair) for pair in zip(leaves, others, strict=True)]
+        pairs = [("result", *pair) for pair in zip(got, right, strict=True)]
         for t, (value, grad) in zip(held, after, strict=True):
             pairs += [
                 (t.name or "a tensor", value, t.value),
