@@ -20,13 +20,13 @@ from ..core.tensor import Tensor
 from ..ir import guards
 from ..ir.confirm import difference
 from ..ir.graph import Graph
-from ..ir.places import Change
 from ..ir.state import Snapshot
 from ..ir.trace import name_of
 from ..ir.transaction import Initialising, Traced, record
 from ..ir.undo import Undo
 from ..passes.fuse import fusion_groups
 from ..passes.memory import nbytes
+from .checked import run_checked
 from .entry import MISS, PLAIN
 from .locks import step_lock
 from .program import Program, build, check_static, static_arguments, variables
@@ -57,8 +57,9 @@ class CompiledFunction:
 
     # ----- calling -----
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._check:
-            return self._checked(args, kwargs)
+        if self._check and not self._plain():
+            watched = static_arguments(self.function, args, kwargs, self._static)
+            return run_checked(self.function, lambda *a, **k: self._run(a, k), args, kwargs, watched)
         return self._run(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -286,52 +287,6 @@ class CompiledFunction:
                 return _joined(done, rest)
             done.append(self(*args, **kwargs))
         return _stacked(done)
-
-    def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run compiled, put everything back, run eagerly, compare."""
-        if self._plain():
-            return self.function(*args, **kwargs)
-        watched = static_arguments(self.function, args, kwargs, self._static)
-        walk = guards.collect(self.function, None, watched)
-        state = Snapshot((name_of(self.function), self.function), ("arguments", [args, kwargs]))
-        given = [x for x in tree.flatten((args, kwargs))[0] if isinstance(x, Tensor)]
-        held = list(dict.fromkeys([*given, *walk.tensors]))
-        generators = [g for g, _ in walk.generators]
-        before = [(t, t.value, t.stored_grad, t.changed) for t in held]
-        states = [copy.deepcopy(g.bit_generator.state) for g in generators]
-        kept = [np.array(t.value) for t in held]
-        undo = Undo(*state.undoing())
-        with undo, undo:
-            compiled = self._run(args, kwargs)
-            bound = {change.place.identity: change.new for change in state.changes() if isinstance(change, Change)}
-            after = [(np.array(t.value), copy.copy(t.stored_grad)) for t in held]
-        for (t, _, grad, changed), value in zip(before, kept, strict=True):
-            t.value = value if value.ndim else value[()]
-            t._grad, t.changed = grad, changed
-        for g, state_ in zip(generators, states, strict=True):
-            g.bit_generator.state = state_
-        eager = self.function(*args, **kwargs)
-        (got, structure), (right, wanted) = tree.flatten(compiled), tree.flatten(eager)
-        if structure != wanted:
-            raise TraceError(
-                f"{name_of(self.function)}: compiled and eager differ in what they return: {compiled!r} and {eager!r}"
-            )
-        pairs = [("result", *pair) for pair in zip(got, right, strict=True)]
-        for t, (value, grad) in zip(held, after, strict=True):
-            pairs += [
-                (t.name or "a tensor", value, t.value),
-                (f"gradient of {t.name or 'a tensor'}", grad, t.stored_grad),
-            ]
-        for change in state.changes():
-            if isinstance(change, Change):
-                leaves = (tree.flatten(x)[0] for x in (bound.get(change.place.identity), change.new))
-                pairs += [(change.place.label, *pair) for pair in zip(*leaves, strict=True)]
-        for name, got, expected in pairs:
-            if not _close(got, expected):
-                raise TraceError(
-                    f"{name_of(self.function)}: compiled and eager differ in {name}: {got!r} and {expected!r}"
-                )
-        return eager
 
     @property
     def generators(self) -> list[np.random.Generator]:
@@ -600,11 +555,3 @@ def _joined(first: list[Any], rest: tuple[Any, list[Any]]) -> Any:
 
 def _array(value: Any) -> Any:
     return value.value if isinstance(value, Tensor) else value
-
-
-def _close(got: Any, expected: Any) -> bool:
-    got, expected = _array(got), _array(expected)
-    if got is None or expected is None or not isinstance(expected, (np.ndarray, np.generic)):
-        return got is expected or got == expected
-    rtol = 1e4 * np.finfo(expected.dtype).eps if expected.dtype.kind == "f" else 0
-    return np.shape(got) == np.shape(expected) and np.allclose(got, expected, rtol=rtol, atol=rtol, equal_nan=True)
