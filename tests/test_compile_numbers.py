@@ -172,3 +172,40 @@ def test_errors_asked_for_outside_of_the_computation_are_no_matter():
     compiled = ag.compile(step)
     for _ in range(3):
         np.testing.assert_array_equal(compiled(X), X)
+
+
+# ----- primitives of the user's that give Python's numbers -----
+@ag.primitive(vjps=[lambda g, y, x: g * np.ones(3)])
+def total(x):
+    return float(sum(x))
+
+
+@ag.primitive(vjps=[None])
+def count(x):
+    return len(x)
+
+
+@ag.primitive(vjps=[None])
+def any_negative(x):
+    return bool(min(x) < 0)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("operation", [total, count, any_negative])
+@pytest.mark.parametrize("use", [lambda y, x: y, lambda y, x: x * y, lambda y, x: (y, y * 2, y / 0.0)])
+def test_numbers_of_primitives_are_numpys_everywhere(use, operation, backend):
+    def step(x):
+        return use(operation(x), x)
+
+    compiled = ag.compile(step, backend=backend)
+    for _ in range(3):
+        got, right = outcome(compiled, X), outcome(step, X)
+        assert isinstance(right, list)
+        assert same(got, right)
+
+
+def test_a_primitive_that_gives_a_float_has_a_gradient():
+    np.testing.assert_array_equal(ag.grad(total)(X), np.ones(3))
+    assert ag.Tensor(X, requires_grad=True).sum().dtype == total(ag.Tensor(X, requires_grad=True)).dtype
+    with pytest.raises(ag.core.errors.SignatureError):
+        total(X, axis=0)

@@ -30,7 +30,8 @@ def primitive(
     forward row by row), drawn and checked.
 
     Args:
-        forward: takes arrays by position and params by keyword, returns one array of floats.
+        forward: takes arrays by position and params by keyword, returns one array of floats; a Python number
+            becomes NumPy's.
         vjps: one rule ``rule(g, y, a, b, ..., **params)`` per array argument, None where no gradient flows.
             g has the shape of the output y; what a rule gives is summed to the argument's shape where it was broadcast.
         name: what pictures and listings call it; by default the function's name.
@@ -60,7 +61,7 @@ def primitive(
     _check_rules(title, given, vjps)
     rules = [rule and _owning(rule) for rule in vjps]
     return unlisted(
-        title, given, rules, shape=shape or _tried(given), symbol=symbol, doc=inspect.getdoc(given) or title
+        title, _of_numpy(given), rules, shape=shape or _tried(given), symbol=symbol, doc=inspect.getdoc(given) or title
     )
 
 
@@ -69,6 +70,19 @@ def unlisted(name: str, forward: Callable[..., Array], vjps: Any, **facts: Any) 
     made = Primitive(name, forward, vjps, kind="user", **facts)
     del REGISTRY[name]
     return made
+
+
+def _of_numpy(forward: Callable[..., Array]) -> Callable[..., Array]:
+    """The function with NumPy's numbers as results where it gives Python's, which have neither shape nor dtype."""
+    if isinstance(forward, np.ufunc):
+        return forward
+
+    @functools.wraps(forward)
+    def giving(*arrays: Array, **params: Any) -> Array:
+        result = forward(*arrays, **params)
+        return np.asarray(result)[()] if isinstance(result, (bool, int, float)) else result
+
+    return giving
 
 
 def _owning(rule: Rule) -> Rule:

@@ -137,6 +137,7 @@ def _signature(forward: Callable[..., Array]) -> tuple[int, frozenset[str] | Non
 
     NumPy's own functions take none: what `out=`, `where=` and their like would do, no gradient rule knows.
     """
+    forward = inspect.unwrap(forward)
     code = getattr(forward, "__code__", None) or getattr(forward.__call__, "__code__", None)  # type: ignore[operator]
     if code is None:
         return getattr(forward, "nin", 1), frozenset()
