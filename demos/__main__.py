@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from demos.options import EVERYTHING, ExerciseOptions, Options, add_options
-from demos.phases import PHASES
+from .options import EVERYTHING, ExerciseOptions, Options, add_options
+from .phases import PHASES
 
 USUAL = Options()
 XOR = Options("xor", (3,), "sigmoid", "mse", learning_rate=0.1, epochs=10_000)
@@ -140,7 +140,8 @@ def run(jobs: Sequence[tuple[str, Options]]) -> int:
     """
     from autograd.core.errors import AutogradError  # here, because `doctor` must run without it
     from autograd.files import write
-    from demos.page import page
+
+    from .page import page
 
     reports, folder, code = [], jobs[-1][1].out, 0
     for module, options in jobs:

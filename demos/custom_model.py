@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 
 import autograd
 from autograd import Tensor
-from demos import slides
-from demos.options import Options
-from demos.report import Report, table
-from nn import plots
+from nn.pictures import plots
+
+from . import slides
+from .options import Options
+from .report import Report, table
 
 TITLE = "A custom model, written on Tensor"
 QUESTION = "Which oscillation made these measurements? Any formula can be fitted once it is written with Tensors."

@@ -13,9 +13,10 @@ import autograd
 import nn
 from autograd import Tensor
 from autograd.core.errors import ArgumentError
-from demos.options import Options
 from nn import optim
-from nn.plots import Grid
+from nn.pictures.plots import Grid
+
+from .options import Options
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 LOSSES: dict[str, Callable[..., Tensor]] = {"bce": nn.binary_cross_entropy, "mse": nn.mean_squared_error}
@@ -29,7 +30,7 @@ def dataset(options: Options) -> tuple[np.ndarray, np.ndarray]:
     if options.dataset == "xor":
         return nn.data.xor()
     if options.dataset == "blobs":
-        X, labels = nn.data.blobs(200, classes=2, seed=options.seed)
+        X, labels = nn.data.blobs(200, centers=2, seed=options.seed)
         return X, labels.astype(float).reshape(-1, 1)
     make = {"two_moons": nn.data.two_moons, "circles": nn.data.circles, "spirals": nn.data.spirals}
     if options.dataset not in make:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import autograd
 import nn
 from autograd import Tensor
-from demos import experiment
-from demos.options import Options
-from demos.report import Report
 from nn import optim
+
+from . import experiment
+from .options import Options
+from .report import Report
 
 TITLE = "A page to walk through"
 QUESTION = "What does every number in a network do, forward and backward, while it learns?"

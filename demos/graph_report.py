@@ -13,10 +13,11 @@ from matplotlib.axes import Axes
 
 import autograd
 from autograd.files import write
-from demos import experiment, slides, surface
-from demos.options import Options
-from demos.report import Report, table
-from nn import plots
+from nn.pictures import plots
+
+from . import experiment, slides, surface
+from .options import Options
+from .report import Report, table
 
 TITLE = "The graph beside the training plots"
 QUESTION = "Which operations does the loss consist of, what flowed through them, and what came back?"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from demos.report import Report
+from .report import Report
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>

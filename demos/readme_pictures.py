@@ -11,11 +11,12 @@ from pathlib import Path
 from PIL import Image
 
 from autograd.files import write
-from demos import experiment, graph_report, xor
-from demos.__main__ import GRAPH, XOR
-from demos.options import Options
-from nn import plots
-from nn.animate import gif
+from nn.pictures import plots
+from nn.pictures.animation import gif
+
+from . import experiment, graph_report, xor
+from .__main__ import GRAPH, XOR
+from .options import Options
 
 LIMIT = 300_000  # bytes per picture
 XOR_PICTURES = ("overview.png", "hidden_activations.png", "architecture_data_flow.png")

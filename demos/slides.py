@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import autograd
-from nn import plots
+from nn.pictures import plots
 
 HEIGHT, RIGHT = 10.0, 5.6  # inches: of the figure, and of the width of the plots
 

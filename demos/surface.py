@@ -15,7 +15,7 @@ import numpy as np
 
 import nn
 from autograd import Tensor, no_grad
-from nn import plots
+from nn.pictures import plots
 
 
 def weight_plane(weights: Mapping[str, np.ndarray], *, size: int = 41, margin: float = 0.3) -> plots.Plane:

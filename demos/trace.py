@@ -14,9 +14,10 @@ import numpy as np
 import autograd
 import nn
 from autograd.files import write
-from demos.experiment import ACTIVATIONS
-from demos.options import Options
-from demos.report import Report, table
+
+from .experiment import ACTIVATIONS
+from .options import Options
+from .report import Report, table
 
 TITLE = "A training step, traced"
 QUESTION = "What does a training step of XOR compute, what is left of it after optimisation, and is it still the same?"
@@ -46,15 +47,15 @@ class Outcome:
         return max(losses, *(float(np.abs(value - other.weights[name]).max()) for name, value in self.weights.items()))
 
 
-def network(options: Options) -> nn.NeuralNetwork:
+def network(options: Options) -> nn.Sequential:
     """The XOR network of these options; the same seed gives the same weights."""
-    model = nn.NeuralNetwork(loss_function=nn.MSE(), seed=options.seed)
+    found = nn.NeuralNetwork(loss_function=nn.MSE(), seed=options.seed)
     for inputs, outputs in zip((2, *options.hidden), options.hidden):
-        model.add(nn.Dense(inputs, outputs)).add(ACTIVATIONS[options.activation]())
-    return model.add(nn.Dense(options.hidden[-1], 1)).add(nn.Sigmoid())
+        found.add(nn.Dense(inputs, outputs)).add(ACTIVATIONS[options.activation]())
+    return found.add(nn.Dense(options.hidden[-1], 1)).add(nn.Sigmoid()).model
 
 
-def training_step(model: nn.NeuralNetwork, learning_rate: float) -> Callable[[Any, Any], Any]:
+def training_step(model: nn.Sequential, learning_rate: float) -> Callable[[Any, Any], Any]:
     """An ordinary step of gradient descent, as anybody would write it."""
     mean_squared_error = nn.MSE()
     optimizer = nn.SGD(model.parameters(), learning_rate=learning_rate)
@@ -70,12 +71,12 @@ def training_step(model: nn.NeuralNetwork, learning_rate: float) -> Callable[[An
     return step
 
 
-def weights_of(model: nn.NeuralNetwork) -> Weights:
+def weights_of(model: nn.Sequential) -> Weights:
     """Copies of the parameters by the names that the graph uses."""
     return {parameter.name or path: np.array(parameter.data) for path, parameter in model.named_parameters()}
 
 
-def run_model(model: nn.NeuralNetwork, step: Callable[[Any, Any], Any], steps: int) -> Outcome:
+def run_model(model: nn.Sequential, step: Callable[[Any, Any], Any], steps: int) -> Outcome:
     """Train with the step on all rows of XOR at once."""
     X, y = nn.data.xor()
     start = time.perf_counter()

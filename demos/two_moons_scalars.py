@@ -18,10 +18,11 @@ import numpy as np
 import autograd
 import nn
 from autograd import Tensor
-from demos import slides
-from demos.options import Options
-from demos.report import Report
-from nn import plots
+from nn.pictures import plots
+
+from . import slides
+from .options import Options
+from .report import Report
 
 TITLE = "Two moons, one number at a time"
 QUESTION = "Does backpropagation need matrices? Here a network is built of single numbers, and nothing else."

@@ -12,10 +12,11 @@ import autograd
 import nn
 from autograd import Tensor
 from autograd.files import write
-from demos import architecture, experiment, slides, surface
-from demos.options import Options
-from demos.report import Report, table
-from nn import plots
+from nn.pictures import plots
+
+from . import architecture, experiment, slides, surface
+from .options import Options
+from .report import Report, table
 
 TITLE = "XOR in depth"
 QUESTION = "No straight line separates the two classes of XOR. How does a network with one small hidden layer do it?"
@@ -35,7 +36,7 @@ def run(options: Options) -> Report:
     )  # fmt: skip
     weights, maps = history.records["weights"], history.records["activations"].values[-1]
     series = {name: weights.series(name) for name in weights.values[0]}
-    final, hidden = maps[f"layers.{len(network) - 1}"][:, 0], maps["layers.1"]
+    final, hidden = maps[f"layers.{len(network.model) - 1}"][:, 0], maps["layers.1"]
 
     loss_panel = partial(_loss, history.loss, options)
     boundary_panel = partial(_boundary, grid, final, X, y)
@@ -48,7 +49,9 @@ def run(options: Options) -> Report:
     files.append(
         slides.alone(partial(weights_panel, title="XOR: every weight during training"), folder / "weight_dynamics.png")
     )
-    files.append(slides.alone(partial(_way, network, options, series, weights.epochs), folder / "loss_surface.png"))
+    files.append(
+        slides.alone(partial(_way, network.model, options, series, weights.epochs), folder / "loss_surface.png")
+    )
     pictures = list(files)
     graph = _graph(network, X, y)
     title = "Graph of the loss of the four rows"
@@ -57,7 +60,7 @@ def run(options: Options) -> Report:
     loss_name = experiment.LOSS_NAMES[options.loss]
     for ending in (".svg", ".png"):
         files += architecture.draw(
-            network, loss_name, options.learning_rate, folder / f"architecture_data_flow{ending}"
+            network.model, loss_name, options.learning_rate, folder / f"architecture_data_flow{ending}"
         )
 
     predictions = network.predict(X).reshape(-1)
@@ -98,7 +101,7 @@ def run(options: Options) -> Report:
         )
     pictures += [path for path in files if path.name == "architecture_data_flow.png"]
     again = untrained(options)
-    trainer = nn.Trainer(again, again.loss_function, nn.SGD(again.parameters(), options.learning_rate))
+    trainer = nn.Trainer(again, again.loss_function, nn.SGD(again, options.learning_rate))
     source = experiment.program(trainer, X[:1], y[:1])
     return Report(TITLE, QUESTION, did, proves, list(dict.fromkeys(files)), graph, pictures, source)
 
@@ -114,9 +117,9 @@ def untrained(options: Options) -> nn.NeuralNetwork:
 
 def _graph(network: nn.NeuralNetwork, X: np.ndarray, y: np.ndarray) -> autograd.Picture:
     """The loss of the four rows, with all values and gradients."""
-    loss = network.loss_function(network(Tensor(X, name="x")), Tensor(y, name="y"))
+    loss = network.loss_function(network.model(Tensor(X, name="x")), Tensor(y, name="y"))
     loss.name = "loss"
-    network.zero_grad()
+    network.model.zero_grad()
     with autograd.keep_grads():
         loss.backward()
     return autograd.draw(loss, collapse="constants")
@@ -130,11 +133,9 @@ def _boundary(grid: plots.Grid, final: np.ndarray, X: np.ndarray, y: np.ndarray,
     plots.boundary_panel(ax, grid, [0], final[None], X, y, title="XOR: decision boundary", colourbar=True)
 
 
-def _way(
-    network: nn.NeuralNetwork, options: Options, weights: dict[str, np.ndarray], epochs: list[int], ax: Axes
-) -> None:
+def _way(model: nn.Module, options: Options, weights: dict[str, np.ndarray], epochs: list[int], ax: Axes) -> None:
     plane = surface.weight_plane(weights)
-    losses = surface.losses_in(plane, network, experiment.LOSSES[options.loss], *nn.data.xor())
+    losses = surface.losses_in(plane, model, experiment.LOSSES[options.loss], *nn.data.xor())
     plots.surface_panel(ax, plane, losses, epochs, title="XOR: the way down the loss surface")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import autograd
-from nn.module import Module
+
+from .module import Module
 
 
 class Identity(Module):
@@ -50,20 +51,20 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """f(x) = x where x > 0, else slope * x; f'(0) = slope.
+    """f(x) = x where x > 0, else negative_slope * x; f'(0) = negative_slope.
 
-    >>> float(LeakyReLU(slope=0.1)(-2.0))
+    >>> float(LeakyReLU(negative_slope=0.1)(-2.0))
     -0.2
     """
 
-    def __init__(self, slope: float = 0.01) -> None:
-        self.slope = slope
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
 
     def forward(self, x: Any) -> Any:
-        return autograd.leaky_relu(x, self.slope)
+        return autograd.leaky_relu(x, self.negative_slope)
 
     def describe(self) -> str:
-        return f"slope={self.slope}"
+        return f"negative_slope={self.negative_slope}"
 
 
 class Softplus(Module):

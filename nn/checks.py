@@ -14,8 +14,11 @@ import numpy as np
 
 from autograd import Tensor
 from autograd.core.errors import ArgumentError, DTypeError, ShapeError, SignatureError
-from nn.module import Module
 
+from .loss import LossFunction
+from .module import Module, held_module
+
+FIT = "model.fit(X, y, loss=nn.MSE(), epochs=100, learning_rate=0.001)"
 _HERE = os.path.dirname(__file__) + os.sep
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -47,12 +50,24 @@ def warn(text: str) -> None:
     warnings.warn(text, stacklevel=level)
 
 
-def module(model: object) -> None:
-    """Refuse what is no model."""
+def module(model: object) -> Module:
+    """The module that a model is, or holds; what is no model is refused."""
     if isinstance(model, type):
         raise ArgumentError(f"the model {model.__name__} is a class: give {model.__name__}(...), an object of it")
-    if not isinstance(model, Module):
+    found = held_module(model)
+    if not isinstance(found, Module):
         raise DTypeError(f"the model must be a Module, not {model!r}; a function becomes one as nn.Apply(function)")
+    return found
+
+
+def loss(model: object, value: LossFunction | None) -> LossFunction:
+    """The loss that is given, or else that of a network which has its own."""
+    if value is None and not isinstance(model, Module):
+        value = getattr(model, "loss_function", None)
+    if value is None:
+        raise SignatureError(f"no loss is given: write {FIT}")
+    function("loss", value, "nn.MSE() or any function of (prediction, target)")
+    return value
 
 
 def function(name: str, value: object, example: str) -> None:

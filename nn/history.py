@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from autograd import Exploration
 from autograd.core.errors import ArgumentError
-from nn import checks
-from nn.module import Module, observe
+
+from . import checks
+from .module import Module, observe
 
 
 @dataclass
@@ -37,6 +39,16 @@ class Record:
         return np.array([value if name is None else value[name] for value in self.values])
 
 
+@dataclass(frozen=True)
+class Run:
+    """What was trained: the model, the loss as a function of (prediction, target), the rows X and their targets y."""
+
+    model: Module
+    loss: Any
+    X: np.ndarray
+    y: np.ndarray
+
+
 @dataclass
 class History:
     """Loss per epoch (mean over the epoch's rows, each measured before the update it led to; after Ctrl-C, of
@@ -55,7 +67,7 @@ class History:
     metrics: dict[str, list[float]] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     interrupted: bool = False
-    run: Any = field(default=None, repr=False, compare=False)
+    run: Run | None = field(default=None, repr=False, compare=False)
 
     @property
     def epochs(self) -> int:
@@ -75,18 +87,33 @@ class History:
             "interrupted": self.interrupted,
         }
 
-    def explore(self, path: str | os.PathLike[str] | None = None, *, rows: int = 4, most: int = 200, title: str = "",
-                **settings: Any) -> Any:  # fmt: skip
-        """The run as one HTML page with a slider through its epochs, which moves everything together: the numbers in
-        the graph of the loss, the loss curve, weights and gradients, and for inputs that are points of a plane the
-        decision boundary and what each hidden unit answers.
+    def explore(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        rows: int = 4,
+        max_epochs: int = 200,
+        title: str = "",
+        **options: Any,
+    ) -> Exploration:
+        """The run as one HTML page with a slider through its epochs.
 
-        The run must have recorded its weights: `recorders=[nn.record_weights()]`. All else is computed again, on a
-        copy of the model.
+        The slider moves everything together: the numbers in the graph of the loss, the loss curve, weights and
+        gradients, and for inputs that are points of a plane the decision boundary and what each hidden unit answers.
+        The run must have recorded its weights; all else is computed again, on a copy of the model.
 
-        path: where to write it; rows: rows of the data whose loss the graph is of, evenly spread; most: epochs to
-        show, evenly spread; title: of the page; other settings as for `autograd.explore`.
-        Returns the page, with `.show()` and `.save(path)`.  Raises ArgumentError where no weights were recorded.
+        Args:
+            path: Where to write it.
+            rows: Rows of the data whose loss the graph is of, evenly spread.
+            max_epochs: Epochs to show, evenly spread.
+            title: Of the page.
+            options: Those of `autograd.explore`.
+
+        Returns:
+            The page, with `.show()` and `.save(path)`.
+
+        Raises:
+            ArgumentError: No weights were recorded: train with `recorders=[nn.record_weights()]`.
 
         >>> import nn
         >>> X, y = nn.data.xor()
@@ -95,9 +122,9 @@ class History:
         >>> history.explore().title
         'MLP, 3 epochs: the loss of 4 of 4 rows'
         """
-        from nn.explore import explore
+        from .pictures.pages import explore_run
 
-        return explore(self, path, rows=rows, most=most, title=title, **settings)
+        return explore_run(self, path, rows=rows, max_epochs=max_epochs, title=title, **options)
 
     def __repr__(self) -> str:
         last = f", loss {self.loss[0]:.4g} -> {self.loss[-1]:.4g}" if self.loss else ""

@@ -9,8 +9,9 @@ import numpy as np
 
 import autograd
 from autograd.core.errors import ArgumentError, ShapeError
-from nn.init import Initializer, generator, initializer
-from nn.module import Module, Parameter
+
+from .init import Initializer, generator, initializer
+from .module import Module, Parameter
 
 
 class Dense(Module):

@@ -7,6 +7,7 @@ contents, as the loss and as its gradient.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 import autograd
 from autograd import Tensor
 from autograd.core.errors import ArgumentError, DTypeError, ShapeError
+
+LossFunction = Callable[[Any, Any], Any]
 
 
 def mean_squared_error(prediction: Any, target: Any, *, broadcast: bool = False) -> Any:
@@ -112,7 +115,10 @@ def hinge(score: Any, target: Any, *, broadcast: bool = False) -> Any:
 
 
 class Loss:
-    """A loss function as an object: call it with prediction and target; keyword settings are given once, here.
+    """A loss function as an object: call it with prediction and target.
+
+    Args:
+        broadcast: Whether shapes that NumPy would broadcast are allowed.
 
     >>> MSE()
     MSE()
@@ -122,8 +128,8 @@ class Loss:
 
     function: Any
 
-    def __init__(self, **settings: bool) -> None:
-        self.settings = settings
+    def __init__(self, *, broadcast: bool = False) -> None:
+        self.settings = {"broadcast": True} if broadcast else {}
 
     def __call__(self, prediction: Any, target: Any) -> Any:
         """The loss, a scalar."""
@@ -155,6 +161,9 @@ class CrossEntropy(Loss):
     """`cross_entropy` as an object."""
 
     function = staticmethod(cross_entropy)
+
+    def __init__(self) -> None:
+        super().__init__()
 
 
 class Hinge(Loss):

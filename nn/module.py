@@ -7,10 +7,11 @@ belong to the tree.  Nothing has to be registered, so there is no base construct
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import reprlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from autograd import Tensor, disable_compile, no_grad, scope
 from autograd.core.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from nn.history import History
+    from .history import History
 
 
 class Parameter(Tensor):
@@ -218,7 +219,7 @@ class Module:
 
     def eval(self) -> Module:
         """Switch to evaluation mode; returns the module."""
-        return Module.train(self, False)
+        return self.train(False)
 
     # -- names for pictures and for compiled source --------------------------------------------------------------------
 
@@ -299,33 +300,48 @@ class Module:
     # -- using it ------------------------------------------------------------------------------------------------------
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """The output for the rows of `X` as an array: in evaluation mode, recording nothing.
-
-        X: array (n, ...), floats cast to the dtype of the parameters; batch_size: rows per forward pass (all at once
-        by default).  Returns an array (n, ...), or a tuple, list, dict or dataclass of arrays where `forward` returns
-        one of Tensors.  Afterwards every module is in the mode it was in.
-        """
-        from nn.train import predict
+        """The output for the rows of X as an array, in evaluation mode; see `nn.predict`."""
+        from .train import predict
 
         return predict(self, X, batch_size=batch_size)
 
-    def fit(self, X: Any, y: Any, **settings: Any) -> History:
-        """Train on rows `X` (n, ...) and targets `y`, with the settings of `nn.train.fit`.  Returns a `History`."""
-        from nn.train import fit
+    def fit(self, X: Any, y: Any, **options: Any) -> History:
+        """Train on rows X (n, ...) and targets y; see `nn.fit` for the options and errors.
 
-        return fit(self, X, y, **settings)
+        Returns:
+            A `History`.
+        """
+        from .train import fit
 
-    def save(self, path: Any) -> None:
-        """Write parameters and buffers to a ``.npy`` or ``.safetensors`` file; see `nn.persist.save`."""
-        from nn.persist import save
+        return fit(self, X, y, **options)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write parameters and buffers to a ``.npy`` or ``.safetensors`` file; see `nn.save`."""
+        from .persist import save
 
         save(self, path)
 
-    def load(self, path: Any) -> None:
-        """Restore parameters and buffers from a file that `save` wrote; see `nn.persist.load`."""
-        from nn.persist import load
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Restore parameters and buffers from a file that `save` wrote; see `nn.load`."""
+        from .persist import load
 
         load(self, path)
+
+
+class HasModel(Protocol):
+    """What is no Module but holds one, as a `NeuralNetwork` does."""
+
+    @property
+    def model(self) -> Module: ...
+
+
+Model: TypeAlias = Module | HasModel
+
+
+def held_module(model: object) -> object:
+    """The Module that something holds as its `.model`; what holds none, as it is."""
+    held = None if isinstance(model, Module) else getattr(model, "model", None)
+    return held if isinstance(held, Module) else model
 
 
 @contextlib.contextmanager
@@ -376,7 +392,7 @@ def evaluating(model: Module) -> Iterator[None]:
     (False, True)
     """
     before = [(module, module.training) for _, module in model.named_modules()]
-    Module.eval(model)
+    model.eval()
     try:
         yield
     finally:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from autograd.core.errors import ArgumentError, DTypeError, ShapeError
-from nn.activations import GELU, Apply, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
-from nn.history import History
-from nn.init import Initializer, generator
-from nn.layers import Dense
-from nn.module import Module, class_label
-from nn.optim import SGD, Optimizer
-from nn.train import LossFunction, Trainer
+
+from .activations import GELU, Apply, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from .history import History
+from .init import Initializer, generator
+from .layers import Dense
+from .loss import LossFunction
+from .module import Module, class_label
+from .optim import SGD, Optimizer
+from .persist import load, save
+from .train import RunOptions, Trainer
 
 Activation = type[Module] | Module | Callable[[Any], Any]
 
@@ -134,12 +138,18 @@ def _module(activation: Activation) -> Module:
     return activation if isinstance(activation, Module) else Apply(activation)
 
 
-class NeuralNetwork(Sequential):
+class NeuralNetwork:
     """A network built layer by layer, which knows its loss and trains itself by stochastic gradient descent.
 
-    loss_function: function of (prediction, target), such as `nn.MSE()`.
-    seed: layers without a generator of their own draw their weights from it as they are added, and `train` its orders,
-    so the same seed gives the same network whatever was made before.
+    It is no `Module` but holds one, a `Sequential`, as `.model`; the functions of `nn` that take a model take either.
+
+    Args:
+        loss_function: Function of (prediction, target), such as `nn.MSE()`.
+        seed: Layers without a generator of their own draw their weights from it as they are added, and `train` its
+            orders, so the same seed gives the same network whatever was made before.
+
+    Raises:
+        ArgumentError: The loss is a class in place of an object of it.
 
     >>> import nn
     >>> X, y = nn.data.xor()
@@ -151,21 +161,33 @@ class NeuralNetwork(Sequential):
     """
 
     def __init__(self, loss_function: LossFunction | None = None, *, seed: int = 0) -> None:
-        super().__init__()
         if isinstance(loss_function, type):
             raise ArgumentError(f"{loss_function.__name__} is a class: write loss_function={loss_function.__name__}()")
+        self.model = Sequential()
         self.loss_function = loss_function
         self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def add(self, layer: Module) -> NeuralNetwork:
-        """Append a module; returns the network, so that calls can be chained."""
-        super().add(layer)
+        """Append a module.
+
+        Args:
+            layer: The module; Dense layers in it draw their weights from the network's generator, unless they were
+                given their own.
+
+        Returns:
+            The network, so that calls can be chained.
+
+        Raises:
+            DTypeError: It is no module.
+            ShapeError: A Dense layer that does not take what the one before it returns.
+        """
+        self.model.add(layer)
         for _, module in layer.named_modules():
             module.adopt(self._rng)
         return self
 
-    def train(  # type: ignore[override]  # the verb that users of networks expect; the mode is Module.train(network)
+    def train(
         self,
         X: Any,
         y: Any,
@@ -175,28 +197,56 @@ class NeuralNetwork(Sequential):
         batch_size: int | None = 1,
         optimizer: Optimizer | None = None,
         seed: int | None = None,
-        **settings: Any,
+        **options: Unpack[RunOptions],
     ) -> History:
         """Train by stochastic gradient descent, one row at a time unless `batch_size` says otherwise.
 
-        X (n, inputs), y (n, outputs); learning_rate: by default 0.1; optimizer: in place of SGD; seed: of the order of
-        the rows, by default the network's.  Other settings as for `Trainer.run`.  Returns a `History`; raises as
-        `nn.train.fit` does.  Called again, it goes on from where the weights are.
+        Called again, it goes on from where the weights are.
+
+        Args:
+            X: Inputs (n, inputs).
+            y: Targets (n, outputs).
+            epochs: How often to go through the rows.
+            learning_rate: By default 0.1.
+            batch_size: Rows per step, None for all of them.
+            optimizer: In place of SGD.
+            seed: Of the order of the rows, by default the network's.
+            options: Those of `Trainer.run`.
+
+        Returns:
+            A `History`.
+
+        Raises:
+            ArgumentError: The network has no loss or no layers; and what `nn.fit` raises.
+
         """
         if self.loss_function is None:
             raise ArgumentError("the network has no loss: make it with NeuralNetwork(loss_function=MSE())")
-        if not self.layers:
+        if not self.model.layers:
             raise ArgumentError("the network has no layers: add some, for example .add(Dense(2, 3))")
         if optimizer is not None and learning_rate is not None:
             raise ArgumentError("give the learning rate to the optimizer, or leave the optimizer out")
         if optimizer is None:
-            optimizer = SGD(self.parameters(), learning_rate=0.1 if learning_rate is None else learning_rate)
-        trainer = Trainer(self, self.loss_function, optimizer)
+            optimizer = SGD(self.model, learning_rate=0.1 if learning_rate is None else learning_rate)
+        trainer = Trainer(self.model, self.loss_function, optimizer)
         order = self.seed if seed is None else seed
-        return trainer.run(X, y, epochs=epochs, batch_size=batch_size, seed=order, **settings)
+        return trainer.run(X, y, epochs=epochs, batch_size=batch_size, seed=order, **options)
 
-    def fit(self, X: Any, y: Any, **settings: Any) -> History:
-        """As `Module.fit`, with the network's own loss unless another is given."""
-        if self.loss_function is not None:
-            settings.setdefault("loss", self.loss_function)
-        return super().fit(X, y, **settings)
+    def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
+        """The output for the rows of X as an array; see `Module.predict`."""
+        return self.model.predict(X, batch_size=batch_size)
+
+    def summary(self, inputs: Any = None) -> str:
+        """A table of the layers, their outputs and numbers of parameters; see `Module.summary`."""
+        return self.model.summary(inputs)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the parameters to a file; see `nn.save`."""
+        save(self, path)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Restore the parameters from a file that `save` wrote; see `nn.load`."""
+        load(self, path)
+
+    def __repr__(self) -> str:
+        return f"NeuralNetwork(loss_function={self.loss_function!r}, seed={self.seed}, model={self.model!r})"

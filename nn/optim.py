@@ -8,48 +8,58 @@ parameter, g its gradient, and lr the learning rate.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 import autograd
 from autograd import Tensor
 from autograd.core.errors import ArgumentError, DTypeError
-from nn import checks
-from nn.module import Module, ParameterList
+
+from . import checks
+from .module import Model, Module, ParameterList, held_module
+
+Params: TypeAlias = Iterable[Tensor] | Model
 
 
 class Optimizer:
     """Base class: holds the parameters; subclasses define `step`.
 
-    parameters: an iterable of Tensors, or a Module (its parameters).  learning_rate: lr, positive.
-    accumulate: gradients are meant to add up over several backward passes (a large batch taken in parts, a sum of
-    losses); else `step` warns, once, of a gradient that does, because most often a zero_grad() has been forgotten.
-    Raises ArgumentError when there are no parameters, one is given twice, or the learning rate is not positive.
+    Args:
+        params: The parameters, an iterable of Tensors; or a `Module` or `NeuralNetwork`, all of whose are meant.
+        learning_rate: lr, positive.
+        accumulate: Gradients are meant to add up over several backward passes (a large batch taken in parts, a sum of
+            losses); else `step` warns, once, of a gradient that does, because most often a zero_grad() has been
+            forgotten.
+
+    Attributes:
+        params: The parameters, a list.
+
+    Raises:
+        ArgumentError: There are no parameters, one is given twice or requires no gradient, or a setting is out of range.
+        DTypeError: One of them is no Tensor.
     """
 
-    def __init__(
-        self, parameters: Iterable[Tensor] | Module, learning_rate: float, *, accumulate: bool = False
-    ) -> None:
-        if isinstance(parameters, Module):
-            parameters = parameters.parameters()
-        if isinstance(parameters, Tensor):
-            raise ArgumentError("parameters must be a list of Tensors: write [tensor]")
-        if not isinstance(parameters, Iterable):
-            raise ArgumentError(f"parameters must be a list of Tensors or a Module, not {parameters!r}")
-        origin = parameters.origin if isinstance(parameters, ParameterList) else None
-        self.parameters = list(parameters)
-        if not self.parameters:
+    def __init__(self, params: Params, learning_rate: float, *, accumulate: bool = False) -> None:
+        held: Any = held_module(params)
+        params = held.parameters() if isinstance(held, Module) else held
+        if isinstance(params, Tensor):
+            raise ArgumentError("params must be a list of Tensors: write [tensor]")
+        if not isinstance(params, Iterable):
+            raise ArgumentError(f"params must be a list of Tensors or a Module, not {params!r}")
+        origin = params.origin if isinstance(params, ParameterList) else None
+        self.params = list(params)
+        if not self.params:
             raise ArgumentError(_no_parameters_text(type(self).__name__, origin))
-        for index, parameter in enumerate(self.parameters):
+        for index, parameter in enumerate(self.params):
             if not isinstance(parameter, Tensor):
-                raise DTypeError(f"parameters[{index}] is no Tensor but {type(parameter).__name__}")
+                raise DTypeError(f"params[{index}] is no Tensor but {type(parameter).__name__}")
             if not parameter.requires_grad and origin is None:
                 raise ArgumentError(
-                    f"parameters[{index}] ({parameter.name or 'without a name'}) does not require a gradient and would "
+                    f"params[{index}] ({parameter.name or 'without a name'}) does not require a gradient and would "
                     "never change: make it with requires_grad=True, or leave it out"
                 )
-        if len({id(parameter) for parameter in self.parameters}) < len(self.parameters):
+        if len({id(parameter) for parameter in self.params}) < len(self.params):
             raise ArgumentError("a parameter is in the list twice and would be changed twice per step")
         self.learning_rate = _positive("learning_rate", learning_rate)
         self.accumulate = accumulate
@@ -67,7 +77,7 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients, before the next backward pass adds new ones."""
-        for parameter in self.parameters:
+        for parameter in self.params:
             parameter.grad = None
 
     def step(self) -> None:
@@ -78,11 +88,11 @@ class Optimizer:
         """Warn, once, of a gradient that adds up several backward passes."""
         if self.accumulate or self._warned:
             return
-        for index, parameter in enumerate(self.parameters):
+        for index, parameter in enumerate(self.params):
             if parameter.passes > 1:
                 self._warned = True
                 checks.warn(
-                    f"the gradient of {parameter.name or f'parameters[{index}]'} adds up {parameter.passes} backward "
+                    f"the gradient of {parameter.name or f'params[{index}]'} adds up {parameter.passes} backward "
                     "passes: call zero_grad() before each backward(), or, if that is meant, make the optimizer with "
                     "accumulate=True"
                 )
@@ -94,18 +104,25 @@ class Optimizer:
 
     def _slots(self) -> list[Tensor]:
         """One Tensor of zeros per parameter."""
-        return [Tensor(np.zeros(p.shape, p.dtype)) for p in self.parameters]
+        return [Tensor(np.zeros(p.shape, p.dtype)) for p in self.params]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.parameters)} parameters, learning_rate={self.learning_rate:g})"
+        return f"{type(self).__name__}({len(self.params)} parameters, learning_rate={self.learning_rate:g})"
 
 
 class SGD(Optimizer):
     """(Stochastic) gradient descent, w <- w - lr g.
 
-    momentum: with m > 0, v <- m v + g and w <- w - lr v (Polyak, 1964), v starting at zero.
-    nesterov: step by g + m v instead of v (Sutskever et al., 2013).
-    weight_decay: with d > 0, g + d w takes the place of g.
+    With a momentum m, v <- m v + g and w <- w - lr v (Polyak, 1964), v starting at zero.
+
+    Args:
+        params, learning_rate, accumulate: As for `Optimizer`.
+        momentum: m, at least 0 and below 1.
+        nesterov: Whether to step by g + m v instead of v (Sutskever et al., 2013).
+        weight_decay: d; g + d w takes the place of g.
+
+    Raises:
+        ArgumentError: As `Optimizer`; or nesterov without momentum.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> (w * w).sum().backward()
@@ -117,7 +134,7 @@ class SGD(Optimizer):
     @checks.call("nn.SGD(model.parameters(), learning_rate=0.1)")
     def __init__(
         self,
-        parameters: Iterable[Tensor] | Module,
+        params: Params,
         learning_rate: float = 0.1,
         *,
         momentum: float = 0.0,
@@ -125,7 +142,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         accumulate: bool = False,
     ) -> None:
-        super().__init__(parameters, learning_rate, accumulate=accumulate)
+        super().__init__(params, learning_rate, accumulate=accumulate)
         self.momentum = _fraction("momentum", momentum)
         self.weight_decay = _not_negative("weight_decay", weight_decay)
         if nesterov and not momentum:
@@ -137,7 +154,7 @@ class SGD(Optimizer):
         """Change every parameter that has a gradient, once."""
         self._check_passes()
         rate, momentum, decay = self.learning_rate, self.momentum, self.weight_decay
-        for index, p in enumerate(self.parameters):
+        for index, p in enumerate(self.params):
             g = p.grad
             if g is None:
                 continue
@@ -156,11 +173,19 @@ class SGD(Optimizer):
 class RMSProp(Optimizer):
     """Steps divided by a running root mean square of the gradients (Hinton, lecture 6e of his 2012 course).
 
-    s <- a s + (1 - a) g^2,  w <- w - lr g / (sqrt(s) + epsilon), s starting at zero; `decay` is a.
+    s <- alpha s + (1 - alpha) g^2 and w <- w - lr g / (sqrt(s) + eps), s starting at zero.
+
+    Args:
+        params, learning_rate, accumulate: As for `Optimizer`.
+        alpha: What is kept of the running mean per step, at least 0 and below 1.
+        eps: Keeps the divisor away from zero.
+
+    Raises:
+        ArgumentError: As `Optimizer`.
 
     >>> w = Tensor([1.0], requires_grad=True)
     >>> (3.0 * w).sum().backward()
-    >>> RMSProp([w], learning_rate=0.1, decay=0.75, epsilon=0.0).step()
+    >>> RMSProp([w], learning_rate=0.1, alpha=0.75, eps=0.0).step()
     >>> w.data.round(6)
     array([0.8])
     """
@@ -168,27 +193,27 @@ class RMSProp(Optimizer):
     @checks.call("nn.RMSProp(model.parameters(), learning_rate=0.01)")
     def __init__(
         self,
-        parameters: Iterable[Tensor] | Module,
+        params: Params,
         learning_rate: float = 1e-2,
         *,
-        decay: float = 0.9,
-        epsilon: float = 1e-8,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
         accumulate: bool = False,
     ) -> None:
-        super().__init__(parameters, learning_rate, accumulate=accumulate)
-        self.decay = _fraction("decay", decay)
-        self.epsilon = _not_negative("epsilon", epsilon)
+        super().__init__(params, learning_rate, accumulate=accumulate)
+        self.alpha = _fraction("alpha", alpha)
+        self.eps = _not_negative("eps", eps)
         self.squares = self._slots()
 
     def step(self) -> None:
         """Change every parameter that has a gradient, once."""
         self._check_passes()
-        rate, decay, epsilon = self.learning_rate, self.decay, self.epsilon
-        for p, square in zip(self.parameters, self.squares):
+        rate, alpha, eps = self.learning_rate, self.alpha, self.eps
+        for p, square in zip(self.params, self.squares):
             g = p.grad
             if g is not None:
-                s = square.data = decay * square.data + (1.0 - decay) * (g * g)
-                p.data = p.data - rate * g / (autograd.sqrt(s) + epsilon)
+                s = square.data = alpha * square.data + (1.0 - alpha) * (g * g)
+                p.data = p.data - rate * g / (autograd.sqrt(s) + eps)
 
     def state(self) -> dict[str, Tensor]:
         """The running mean squares."""
@@ -199,7 +224,15 @@ class Adam(Optimizer):
     """Adaptive moment estimation (Kingma and Ba, 2015).
 
     m <- b1 m + (1 - b1) g,  s <- b2 s + (1 - b2) g^2,  both starting at zero, and at step t
-    w <- w - lr m / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + epsilon); `betas` is (b1, b2).
+    w <- w - lr m / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + eps).
+
+    Args:
+        params, learning_rate, accumulate: As for `Optimizer`.
+        betas: (b1, b2), each at least 0 and below 1.
+        eps: Keeps the divisor away from zero.
+
+    Raises:
+        ArgumentError: As `Optimizer`.
 
     >>> w = Tensor([1.0], requires_grad=True)
     >>> (3.0 * w).sum().backward()
@@ -211,39 +244,39 @@ class Adam(Optimizer):
     @checks.call("nn.Adam(model.parameters(), learning_rate=0.001)")
     def __init__(
         self,
-        parameters: Iterable[Tensor] | Module,
+        params: Params,
         learning_rate: float = 1e-3,
         *,
         betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = 1e-8,
+        eps: float = 1e-8,
         accumulate: bool = False,
     ) -> None:
-        super().__init__(parameters, learning_rate, accumulate=accumulate)
+        super().__init__(params, learning_rate, accumulate=accumulate)
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
             raise ArgumentError(f"betas must be a pair of numbers, such as (0.9, 0.999), not {betas!r}")
         self.betas = _fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1])
-        self.epsilon = _not_negative("epsilon", epsilon)
+        self.eps = _not_negative("eps", eps)
         self.means, self.squares = self._slots(), self._slots()
         self.powers = Tensor(1.0), Tensor(1.0)  # b1^t and b2^t
         # 1 / (1 - b^t) in each dtype in use: a float64 scalar would turn float32 parameters into float64.
-        dtypes = {p.dtype: None for p in self.parameters}
+        dtypes = {p.dtype: None for p in self.params}
         self.corrections = {d: (Tensor(1.0, dtype=d), Tensor(1.0, dtype=d)) for d in dtypes}
 
     def step(self) -> None:
         """Change every parameter that has a gradient, once."""
         self._check_passes()
-        rate, (b1, b2), epsilon = self.learning_rate, self.betas, self.epsilon
+        rate, (b1, b2), eps = self.learning_rate, self.betas, self.eps
         for which, beta in enumerate(self.betas):
             power = self.powers[which].data = self.powers[which].data * beta
             for correction in self.corrections.values():
                 correction[which].data = 1.0 / (1.0 - power)
-        for p, mean, square in zip(self.parameters, self.means, self.squares):
+        for p, mean, square in zip(self.params, self.means, self.squares):
             g = p.grad
             if g is not None:
                 c1, c2 = self.corrections[p.dtype]
                 m = mean.data = b1 * mean.data + (1.0 - b1) * g
                 s = square.data = b2 * square.data + (1.0 - b2) * (g * g)
-                p.data = p.data - rate * (c1.data * m) / (autograd.sqrt(c2.data * s) + epsilon)
+                p.data = p.data - rate * (c1.data * m) / (autograd.sqrt(c2.data * s) + eps)
 
     def state(self) -> dict[str, Tensor]:
         """The running means and mean squares, and the powers of the betas."""

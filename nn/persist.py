@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd.core.errors import ArgumentError, DTypeError
+from autograd.core.errors import ArgumentError
 from autograd.files import reading, replacing
-from nn import npy, safetensors
-from nn.module import Module
+
+from . import checks, npy, safetensors
+from .module import Model
 
 _FORMATS: dict[str, ModuleType] = {".npy": npy, ".safetensors": safetensors}
 _LINES = 10  # of each kind, in a list of what does not fit
@@ -22,7 +23,7 @@ _LONG = 80  # characters of a name
 _PAIRS = 400  # of names, compared with each other to find those misspelt
 
 
-def save(model: Module, path: str | os.PathLike[str]) -> None:
+def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write the parameters and buffers of a model; an existing file is replaced at once or, on failure, not at all.
 
     path: ends with `.npy`, for a file that `np.load` reads, or with `.safetensors` (extra "files").
@@ -38,8 +39,8 @@ def save(model: Module, path: str | os.PathLike[str]) -> None:
     >>> bool((copy[0].weight.data == model[0].weight.data).all())
     True
     """
-    _check_model(model)
-    save_arrays({name: np.asarray(tensor.data) for name, tensor in model.state().items()}, path)
+    state = checks.module(model).state()
+    save_arrays({name: np.asarray(tensor.data) for name, tensor in state.items()}, path)
 
 
 def save_arrays(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> None:
@@ -62,7 +63,7 @@ def save_arrays(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> 
         file.writelines(parts)
 
 
-def load(model: Module, path: str | os.PathLike[str]) -> None:
+def load(model: Model, path: str | os.PathLike[str]) -> None:
     """Restore the parameters and buffers of a model from a file that `save` wrote, keeping the dtypes of the model.
 
     Numbers are rounded to a narrower float; nan and inf stay what they are.  Integers and bools are taken where the
@@ -72,9 +73,8 @@ def load(model: Module, path: str | os.PathLike[str]) -> None:
     all names that are missing, unexpected, of another shape or dtype, or whose values the model's dtype cannot hold.
     On any error the model is unchanged.
     """
-    _check_model(model)
-    path = _path(path)
-    state = model.state()
+    module, path = checks.module(model), _path(path)
+    state = module.state()
     with reading(path) as file:
         fields, read = _format(path).unpack(file, path)
         problems = _differences({name: (t.dtype, t.shape) for name, t in state.items()}, fields)
@@ -84,7 +84,7 @@ def load(model: Module, path: str | os.PathLike[str]) -> None:
             values[name], lost[name] = _cast(read(name), np.dtype(tensor.dtype))
     problems += _listed("wrong value", [name for name in lost if lost[name]], lambda n: f"{n} holds {lost[n]}")
     if problems:
-        raise ArgumentError(f"{path} does not fit this {type(model).__name__}:\n  " + "\n  ".join(problems))
+        raise ArgumentError(f"{path} does not fit this {type(module).__name__}:\n  " + "\n  ".join(problems))
     for name, tensor in state.items():
         tensor.data = values[name]
 
@@ -98,11 +98,6 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     with reading(path) as file:
         fields, read = _format(path).unpack(file, path)
         return {name: read(name) for name in fields}
-
-
-def _check_model(model: object) -> None:
-    if not isinstance(model, Module):
-        raise DTypeError(f"save and load take a Module, not {type(model).__name__}")
 
 
 def _path(path: Any) -> Path:

@@ -11,7 +11,8 @@ from typing import IO, Any
 import numpy as np
 
 from autograd.core.errors import ArgumentError, CorruptFileError, MissingDependencyError, UnsafeFileError
-from nn.npy import MAGIC, Fields, Reader, brief
+
+from .npy import MAGIC, Fields, Reader, brief
 
 _DTYPES = {
     name: np.dtype(code)

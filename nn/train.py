@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from tqdm import tqdm
@@ -17,42 +17,68 @@ from tqdm import tqdm
 import autograd
 from autograd import Tensor, no_grad, tape, tree
 from autograd.core.errors import ArgumentError, AutogradError, DivergenceError, DTypeError, ShapeError
-from nn import checks
-from nn.explore import Run
-from nn.history import History, Record, Recorder
-from nn.module import Module, evaluating
-from nn.optim import Adam, Optimizer
 
-LossFunction = Callable[[Any, Any], Any]
+from . import checks
+from .history import History, Record, Recorder, Run
+from .loss import LossFunction
+from .module import Model, Module, evaluating
+from .optim import Adam, Optimizer
+
 Metric = Callable[[np.ndarray, np.ndarray], float]
 Callback = Callable[["Trainer"], Any]
 
 _STRETCH = 0.05  # seconds after which Ctrl-C is looked for
 _TRACED = "This was raised while the training step was traced."
-_EXAMPLE = "model.fit(X, y, loss=nn.MSE(), epochs=100, learning_rate=0.001)"
 
 
-@checks.call(_EXAMPLE)
+class RunOptions(TypedDict, total=False):
+    """The options of `Trainer.run` that `fit` and `NeuralNetwork.train` pass on."""
+
+    shuffle: bool
+    validation_data: tuple[Any, Any] | None
+    metrics: dict[str, Metric] | None
+    recorders: Sequence[Recorder]
+    callbacks: Iterable[Callback]
+    verbose: int
+
+
+@checks.call(checks.FIT)
 def fit(
-    model: Module,
+    model: Model,
     X: Any,
     y: Any,
     *,
-    loss: LossFunction,
+    loss: LossFunction | None = None,
     epochs: int = 100,
     batch_size: int | None = 32,
     optimizer: Optimizer | None = None,
     learning_rate: float | None = None,
-    **settings: Any,
+    seed: int = 0,
+    **options: Unpack[RunOptions],
 ) -> History:
-    """Train a model on the rows of X (n, ...) and their targets y (n, ...).
+    """Train a model on rows and their targets, in batches.
 
-    loss: function of (prediction, target); epochs: how often to go through the rows; batch_size: rows per step, None
-    for all of them; optimizer: by default Adam with `learning_rate` (0.001); the other settings are those of
-    `Trainer.run`.  Returns a `History`.
+    Args:
+        model: A `Module` or a `NeuralNetwork`.
+        X: Inputs (n, ...).
+        y: Targets (n, ...).
+        loss: Function of (prediction, target); a `NeuralNetwork` has its own.
+        epochs: How often to go through the rows.
+        batch_size: Rows per step, None for all of them.
+        optimizer: By default Adam.
+        learning_rate: Of that Adam, by default 0.001.
+        seed: Of the orders of the rows.
+        options: Those of `Trainer.run`: `validation_data`, `metrics`, `recorders`, `callbacks`, `shuffle`, `verbose`.
 
-    Raises ArgumentError for nan in the data, no rows or a bad setting, ShapeError for targets that do not fit the
-    output, DivergenceError when the loss becomes infinite or nan.
+    Returns:
+        A `History`.
+
+    Raises:
+        SignatureError: The loss is missing, or an argument does not exist.
+        ArgumentError: nan in the data, no rows, or an option out of range.
+        ShapeError: Targets that do not fit the output.
+        DTypeError: The model is none, or data of the wrong kind.
+        DivergenceError: The loss has become infinite or nan.
 
     >>> import nn
     >>> X, y = nn.data.two_moons(100)
@@ -61,23 +87,43 @@ def fit(
     >>> nn.accuracy(model.predict(X), y, threshold=0)
     1.0
     """
-    checks.module(model)
+    module, loss = checks.module(model), checks.loss(model, loss)
     if optimizer is not None and learning_rate is not None:
         raise ArgumentError("give the learning rate to the optimizer, or leave the optimizer out")
     if optimizer is None:
-        optimizer = Adam(model.parameters(), learning_rate=1e-3 if learning_rate is None else learning_rate)
-    return Trainer(model, loss, optimizer).run(X, y, epochs=epochs, batch_size=batch_size, **settings)
+        optimizer = Adam(module, learning_rate=1e-3 if learning_rate is None else learning_rate)
+    return Trainer(module, loss, optimizer).run(X, y, epochs=epochs, batch_size=batch_size, seed=seed, **options)
 
 
-def predict(model: Module, X: Any, *, batch_size: int | None = None) -> Any:
-    """The output of a model for the rows of X; see `Module.predict`."""
-    checks.module(model)
+def predict(model: Model, X: Any, *, batch_size: int | None = None) -> Any:
+    """The output of a model for rows, as arrays: in evaluation mode, recording nothing.
+
+    Afterwards every module is in the mode it was in.
+
+    Args:
+        model: A `Module` or a `NeuralNetwork`.
+        X: Array (n, ...), floats cast to the dtype of the parameters.
+        batch_size: Rows per forward pass, all at once by default.
+
+    Returns:
+        An array (n, ...), or a tuple, list, dict or dataclass of arrays where `forward` returns one of Tensors.
+
+    Raises:
+        DTypeError: The model is none, X holds no real numbers, or the model returns no Tensors.
+        ArgumentError: nan in X, or a `batch_size` that is no positive integer.
+        ShapeError: X has no rows, or the outputs of batches cannot be joined.
+
+    >>> import nn
+    >>> predict(nn.MLP([2, 3, 1]), [[0.0, 1.0]]).shape
+    (1, 1)
+    """
+    module = checks.module(model)
     if batch_size is not None:
         checks.count("batch_size", batch_size)
-    X = checks.rows(X, "X", checks.dtype(model))
-    with no_grad(), evaluating(model):
+    X = checks.rows(X, "X", checks.dtype(module))
+    with no_grad(), evaluating(module):
         size = batch_size or max(len(X), 1)
-        parts = [tree.map(checks.output, model(Tensor(X[i : i + size]))) for i in range(0, max(len(X), 1), size)]
+        parts = [tree.map(checks.output, module(Tensor(X[i : i + size]))) for i in range(0, max(len(X), 1), size)]
     return parts[0] if len(parts) == 1 else _joined(parts, size)
 
 
@@ -97,19 +143,35 @@ def _joined(parts: list[Any], size: int) -> Any:
 class Trainer:
     """A model, a loss and an optimizer, and the loop over epochs and batches.
 
-    `epoch`, `model`, `optimizer` and `history` are there for callbacks to read.
-
     Where the step is machine code, so is the loop over batches: as many steps as fit in a twentieth of a second run in
     one call (of several epochs, if their rows divide evenly and nothing is asked for between them), with the results of
     the steps one by one.
+
+    Args:
+        model: A `Module` or a `NeuralNetwork`.
+        loss: Function of (prediction, target) that returns a scalar.
+        optimizer: Of the model's parameters.
+
+    Attributes:
+        model, loss, optimizer: What was given; of a `NeuralNetwork` the module that it holds.
+        history: The `History` of the latest run.
+        epoch: The number of the epoch that runs.
+
+    Raises:
+        ArgumentError: The optimizer is none, or holds no parameter of the model.
+        DTypeError: The model is none.
+
+    >>> import nn
+    >>> model = nn.MLP([2, 3, 1])
+    >>> trainer = Trainer(model, nn.MSE(), nn.SGD(model, learning_rate=0.5))
+    >>> trainer.run(*nn.data.xor(), epochs=3, verbose=0).epochs
+    3
     """
 
-    def __init__(self, model: Module, loss: LossFunction, optimizer: Optimizer) -> None:
-        checks.module(model)
-        checks.function("loss", loss, "nn.MSE() or any function of (prediction, target)")
+    def __init__(self, model: Model, loss: LossFunction, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
             raise ArgumentError(f"optimizer must be an object such as nn.SGD(model), not {optimizer!r}")
-        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.model, self.loss, self.optimizer = checks.module(model), checks.loss(model, loss), optimizer
         self.history = History()
         self.epoch = 0
         self._compiled: Any = autograd.compile(self.step)  # None once it has turned out that it cannot be traced
@@ -129,7 +191,7 @@ class Trainer:
             raise
         return loss
 
-    @checks.call(_EXAMPLE)
+    @checks.call(checks.FIT)
     def run(
         self,
         X: Any,
@@ -139,7 +201,7 @@ class Trainer:
         batch_size: int | None = None,
         shuffle: bool = True,
         seed: int = 0,
-        validation: tuple[Any, Any] | None = None,
+        validation_data: tuple[Any, Any] | None = None,
         metrics: dict[str, Metric] | None = None,
         recorders: Sequence[Recorder] = (),
         callbacks: Iterable[Callback] = (),
@@ -147,21 +209,32 @@ class Trainer:
     ) -> History:
         """Train for some epochs.
 
-        X (n, ...), y (n, ...): the data, floats cast to the dtype of the parameters.  Integers stay integers (tokens,
-        labels), but for targets of the shape of the output.
-        batch_size: rows per step, None for all; shuffle: a new order of the rows in every epoch, drawn from `seed`.
-        validation: (X, y) whose loss is measured after each epoch; metrics: functions of (prediction, target) by name,
-        of the validation rows, or without these of the training rows.
-        loss and metrics are called once before anything is changed, to see that they take what the model returns (which
-        may be a tuple, list, dict or dataclass of Tensors) and return numbers.
-        recorders: what to keep on the way, each under a name of its own; callbacks: called with this trainer after each
-        epoch, one that returns True ends the run.
-        verbose: 0 is silent; 1 shows a bar, and nothing where standard error is no terminal; 2 prints ten lines.
+        Loss and metrics are called once before anything is changed, to see that they take what the model returns (which
+        may be a tuple, list, dict or dataclass of Tensors) and return numbers.  Ctrl-C ends the run after the current
+        step and returns the history; a second one interrupts at once.  An error in a step leaves what the steps before
+        it made, in the modes before the run.
 
-        Ctrl-C ends the run after the current step and returns the history; a second one interrupts at once.
-        Raises as `fit` does; an error in a step leaves what the steps before it made, in the modes before the run; after
-        a DivergenceError the parameters are those of the last finite loss, and the error's
-        attribute `history` holds what came before.
+        Args:
+            X: Inputs (n, ...), floats cast to the dtype of the parameters.  Integers stay integers (tokens, labels).
+            y: Targets (n, ...); integers of the shape of the output are cast to the dtype of the parameters, too.
+            epochs: How often to go through the rows.
+            batch_size: Rows per step, None for all.
+            shuffle: Whether each epoch has a new order of the rows, drawn from `seed`.
+            seed: Of the orders.
+            validation_data: Rows and targets (X, y) whose loss is measured after each epoch.
+            metrics: Functions of (prediction, target) by name, of the validation rows, or without these of the
+                training rows.
+            recorders: What to keep on the way, each under a name of its own.
+            callbacks: Called with this trainer after each epoch; one that returns True ends the run.
+            verbose: 0 is silent; 1 shows a bar, and nothing where standard error is no terminal; 2 prints ten lines.
+
+        Returns:
+            A `History`.
+
+        Raises:
+            DivergenceError: The loss has become infinite or nan.  The parameters are those of the last finite loss, and
+                the error's attribute `history` holds what came before.
+            SignatureError, ArgumentError, ShapeError, DTypeError: As `fit`.
         """
         epochs = checks.count("epochs", epochs)
         size = None if batch_size is None else checks.count("batch_size", batch_size)
@@ -174,10 +247,10 @@ class Trainer:
             if not isinstance(value, (int, np.integer, np.bool_)) or value not in known:
                 raise ArgumentError(f"{name} must be {' or '.join(map(str, known))}, not {value!r}")
         rng = checks.generator(seed)
-        held_out = None if validation is None else checks.pair("validation", validation)
+        held_out = None if validation_data is None else checks.pair("validation_data", validation_data)
         X, y = self._check_data(X, y)
         if held_out is not None:
-            held_out = self._check_data(*held_out, names=("validation X", "validation y"))
+            held_out = self._check_data(*held_out, names=("validation_data[0]", "validation_data[1]"))
         n = len(X)
         size = min(size or n, n)
         if metrics:
@@ -336,7 +409,7 @@ class Trainer:
     # -- what is accepted ----------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
-        given = {id(parameter) for parameter in self.optimizer.parameters}
+        given = {id(parameter) for parameter in self.optimizer.params}
         trainable = {path: p for path, p in self.model.named_parameters() if p.requires_grad}
         left_out = [path for path, parameter in trainable.items() if id(parameter) not in given]
         if trainable and len(left_out) == len(trainable):
@@ -419,14 +492,14 @@ def _describe(tensor: Tensor) -> str:
 def _training(model: Module) -> Iterator[None]:
     """Within, a model is in training mode, afterwards in evaluation mode, or after an error in the modes it was in."""
     before = [(module, module.training) for _, module in model.named_modules()]
-    Module.train(model)
+    model.train()
     try:
         yield
     except BaseException:
         for module, training in before:
             module.training = training
         raise
-    Module.eval(model)
+    model.eval()
 
 
 @contextlib.contextmanager

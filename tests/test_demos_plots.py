@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
 from demos import by_hand, readme_pictures
-from nn import animate, plots
+from nn.pictures import animation, plots
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 2))
@@ -163,7 +163,7 @@ def durations(path):
 
 def test_a_gif_holds_its_first_and_last_frame(tmp_path):
     figure, show = training_figure()
-    path = animate.gif(figure, show, range(30), tmp_path / "a.gif", max_frames=12, frame_ms=50, hold_ms=900)
+    path = animation.gif(figure, show, range(30), tmp_path / "a.gif", max_frames=12, frame_ms=50, hold_ms=900)
     times = durations(path)
     assert len(times) == 12
     assert times[0] == times[-1] == 900
@@ -175,7 +175,7 @@ def test_a_gif_holds_its_first_and_last_frame(tmp_path):
 def test_a_gif_shows_what_the_figure_shows(tmp_path):
     """Frames are drawn on a background that is kept; the result must be the picture that a whole drawing gives."""
     figure, show = training_figure()
-    path = animate.gif(figure, show, [0, 15, 29], tmp_path / "a.gif")
+    path = animation.gif(figure, show, [0, 15, 29], tmp_path / "a.gif")
     show(15)
     figure.canvas.draw()
     whole = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(float)
@@ -187,15 +187,15 @@ def test_a_gif_shows_what_the_figure_shows(tmp_path):
 
 
 def test_the_same_frames_give_the_same_gif(tmp_path):
-    files = [animate.gif(*training_figure(), [0, 9, 29], tmp_path / name).read_bytes() for name in ("a.gif", "b.gif")]
+    files = [animation.gif(*training_figure(), [0, 9, 29], tmp_path / name).read_bytes() for name in ("a.gif", "b.gif")]
     assert files[0] == files[1]
 
 
 def test_a_gif_stays_under_its_limit_by_leaving_frames_out(tmp_path):
     figure, show = training_figure()
-    small = animate.gif(figure, show, range(30), tmp_path / "a.gif", max_frames=16, limit=10**9)
+    small = animation.gif(figure, show, range(30), tmp_path / "a.gif", max_frames=16, limit=10**9)
     size, frames = small.stat().st_size, len(durations(small))
-    smaller = animate.gif(figure, show, range(30), tmp_path / "b.gif", max_frames=16, limit=size // 2)
+    smaller = animation.gif(figure, show, range(30), tmp_path / "b.gif", max_frames=16, limit=size // 2)
     assert smaller.stat().st_size <= size // 2
     assert 2 <= len(durations(smaller)) < frames
 

@@ -192,7 +192,7 @@ def test_a_run_without_weights_says_what_to_record():
 
 def test_epochs_are_thinned_evenly_with_the_first_and_the_last():
     _, history, _, _ = trained(epochs=50)
-    assert embedded(history.explore(most=6), "data")["moments"] == [0, 10, 20, 30, 40, 50]
+    assert embedded(history.explore(max_epochs=6), "data")["moments"] == [0, 10, 20, 30, 40, 50]
     assert len(embedded(history.explore(), "data")["moments"]) == 51
 
 
@@ -201,7 +201,7 @@ def test_inputs_outside_the_plane_and_several_classes_have_a_page_too():
     X = rng.normal(size=(30, 3))
     _, history, _, _ = trained(sizes=(3, 4, 1), X=X, y=(X[:, :1] > 0) * 1.0)
     assert [panel["kind"] for panel in embedded(history.explore(), "data")["panels"]] == ["curve", "arrays"]
-    X, labels = nn.data.blobs(60, classes=3, seed=0)
+    X, labels = nn.data.blobs(60, centers=3, seed=0)
     _, history, _, _ = trained(sizes=(2, 4, 3), X=X, y=labels, loss=nn.cross_entropy)
     maps = [panel for panel in embedded(history.explore(), "data")["panels"] if panel["kind"] == "maps"]
     assert [len(panel["maps"]) for panel in maps] == [3, 4]  # outputs, hidden units

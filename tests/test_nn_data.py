@@ -36,7 +36,7 @@ def test_the_seed_decides_everything(make):
 
 
 def test_noiseless_shapes_are_the_curves():
-    X, y = data.circles(50, noise=0.0, ratio=0.4)
+    X, y = data.circles(50, noise=0.0, factor=0.4)
     np.testing.assert_allclose(np.hypot(*X.T), np.where(y[:, 0] == 1, 0.4, 1.0), rtol=1e-14)
     X, y = data.two_moons(50, noise=0.0)
     upper, lower = X[y[:, 0] == 0], X[y[:, 0] == 1]
@@ -51,7 +51,7 @@ def test_noiseless_shapes_are_the_curves():
 
 
 def test_blobs():
-    X, y = data.blobs(40, classes=4, spread=0.0)
+    X, y = data.blobs(40, centers=4, cluster_std=0.0)
     assert y.dtype.kind == "i"
     np.testing.assert_array_equal(np.bincount(y), [10] * 4)
     np.testing.assert_allclose(X[y == 1], np.tile([0.0, 1.0], (10, 1)), atol=1e-15)
@@ -81,7 +81,7 @@ def test_digits_without_scikit_learn(monkeypatch):
 
 def test_split_keeps_rows_together():
     X = np.arange(20.0).reshape(10, 2)
-    parts = nn.train_test_split(X, X[:, 0], test=0.3, seed=1)
+    parts = nn.train_test_split(X, X[:, 0], test_size=0.3, seed=1)
     assert [len(part) for part in parts] == [7, 3, 7, 3]
     np.testing.assert_array_equal(parts[0][:, 0], parts[2])
     np.testing.assert_array_equal(parts[1][:, 0], parts[3])
@@ -89,16 +89,16 @@ def test_split_keeps_rows_together():
 
 
 def test_bad_arguments():
-    with pytest.raises(ArgumentError, match="n must be 2 or more"):
+    with pytest.raises(ArgumentError, match="n_samples must be 2 or more"):
         data.two_moons(1)
     with pytest.raises(ArgumentError, match="noise must be zero or positive"):
         data.spirals(10, noise=-1)
-    with pytest.raises(ArgumentError, match="ratio"):
-        data.circles(10, ratio=1.0)
-    with pytest.raises(ArgumentError, match="classes must be 2 or more"):
-        data.blobs(10, classes=1)
+    with pytest.raises(ArgumentError, match="factor"):
+        data.circles(10, factor=1.0)
+    with pytest.raises(ArgumentError, match="centers must be 2 or more"):
+        data.blobs(10, centers=1)
     with pytest.raises(ArgumentError, match="sets 0 aside"):
-        nn.train_test_split(np.zeros((3, 1)), np.zeros(3), test=0.1)
+        nn.train_test_split(np.zeros((3, 1)), np.zeros(3), test_size=0.1)
     with pytest.raises(ShapeError, match="X has 3 rows and y has 2"):
         nn.train_test_split(np.zeros((3, 1)), np.zeros(2))
 

@@ -215,12 +215,12 @@ def test_a_network_draws_the_weights_of_its_layers_from_its_seed():
     first = build(7)
     nn.Dense(9, 9)  # moves the default generator on
     second = build(7)
-    for ours, theirs in zip(first.parameters(), second.parameters()):
+    for ours, theirs in zip(first.model.parameters(), second.model.parameters()):
         np.testing.assert_array_equal(ours.data, theirs.data)
-    assert not np.array_equal(first[0].weight.data, build(8)[0].weight.data)
+    assert not np.array_equal(first.model[0].weight.data, build(8).model[0].weight.data)
     rng = np.random.default_rng(7)
-    np.testing.assert_array_equal(first[0].weight.data, init.he_normal((2, 3), rng))
-    np.testing.assert_array_equal(first[2].weight.data, init.he_normal((3, 1), rng))
+    np.testing.assert_array_equal(first.model[0].weight.data, init.he_normal((2, 3), rng))
+    np.testing.assert_array_equal(first.model[2].weight.data, init.he_normal((3, 1), rng))
 
 
 def test_weights_that_are_somebodys_choice_are_not_drawn_again():
@@ -228,8 +228,8 @@ def test_weights_that_are_somebodys_choice_are_not_drawn_again():
     changed.weight.data = np.eye(2)
     expected = seeded.weight.numpy()
     network = nn.NeuralNetwork(nn.MSE()).add(seeded).add(changed).add(block)
-    np.testing.assert_array_equal(network[0].weight.data, expected)
-    np.testing.assert_array_equal(network[1].weight.data, np.eye(2))
-    np.testing.assert_array_equal(network[2][0].weight.data, init.he_normal((2, 2), np.random.default_rng(0)))
+    np.testing.assert_array_equal(network.model[0].weight.data, expected)
+    np.testing.assert_array_equal(network.model[1].weight.data, np.eye(2))
+    np.testing.assert_array_equal(network.model[2][0].weight.data, init.he_normal((2, 2), np.random.default_rng(0)))
     again = nn.NeuralNetwork(nn.MSE(), seed=99).add(copy.deepcopy(block))
-    np.testing.assert_array_equal(again[0][0].weight.data, block[0].weight.data)
+    np.testing.assert_array_equal(again.model[0][0].weight.data, block[0].weight.data)

@@ -46,7 +46,7 @@ def test_circles_by_hinge_loss_and_momentum():
 
 
 def test_blobs_by_rmsprop():
-    X, y = nn.data.blobs(300, classes=4)
+    X, y = nn.data.blobs(300, centers=4)
     model = nn.MLP([2, 16, 4], activation=nn.GELU)
     model.fit(X, y, loss=nn.cross_entropy, optimizer=nn.optim.RMSProp(model), epochs=40)
     matrix = nn.confusion_matrix(model.predict(X), y)

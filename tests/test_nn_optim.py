@@ -26,22 +26,22 @@ def sgd(w, gradient, lr=0.1, m=0.0, nesterov=False, decay=0.0):
     return w
 
 
-def rmsprop(w, gradient, lr=0.01, decay=0.9, epsilon=1e-8):
+def rmsprop(w, gradient, lr=0.01, alpha=0.99, eps=1e-8):
     s = np.zeros_like(w)
     for _ in range(STEPS):
         g = gradient(w)
-        s = decay * s + (1 - decay) * g**2
-        w = w - lr * g / (np.sqrt(s) + epsilon)
+        s = alpha * s + (1 - alpha) * g**2
+        w = w - lr * g / (np.sqrt(s) + eps)
     return w
 
 
-def adam(w, gradient, lr=0.001, b1=0.9, b2=0.999, epsilon=1e-8):
+def adam(w, gradient, lr=0.001, b1=0.9, b2=0.999, eps=1e-8):
     m, s = np.zeros_like(w), np.zeros_like(w)
     for t in range(1, STEPS + 1):
         g = gradient(w)
         m = b1 * m + (1 - b1) * g
         s = b2 * s + (1 - b2) * g**2
-        w = w - lr * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) + epsilon)
+        w = w - lr * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) + eps)
     return w
 
 
@@ -55,16 +55,16 @@ CASES = {
     "rmsprop": (optim.RMSProp, {}, rmsprop, {}),
     "rmsprop, settings": (
         optim.RMSProp,
-        {"learning_rate": 0.1, "decay": 0.5, "epsilon": 1e-3},
+        {"learning_rate": 0.1, "alpha": 0.5, "eps": 1e-3},
         rmsprop,
-        {"lr": 0.1, "decay": 0.5, "epsilon": 1e-3},
+        {"lr": 0.1, "alpha": 0.5, "eps": 1e-3},
     ),
     "adam": (optim.Adam, {}, adam, {}),
     "adam, settings": (
         optim.Adam,
-        {"learning_rate": 0.1, "betas": (0.5, 0.9), "epsilon": 1e-3},
+        {"learning_rate": 0.1, "betas": (0.5, 0.9), "eps": 1e-3},
         adam,
-        {"lr": 0.1, "b1": 0.5, "b2": 0.9, "epsilon": 1e-3},
+        {"lr": 0.1, "b1": 0.5, "b2": 0.9, "eps": 1e-3},
     ),
 }
 
@@ -139,7 +139,7 @@ def test_everything_that_changes_is_in_the_state(kind):
 
 def test_a_module_may_stand_for_its_parameters():
     model = nn.MLP([2, 3, 1])
-    assert [id(p) for p in optim.SGD(model).parameters] == [id(p) for p in model.parameters()]
+    assert [id(p) for p in optim.SGD(model).params] == [id(p) for p in model.parameters()]
     assert repr(optim.SGD(model, learning_rate=0.5)) == "SGD(4 parameters, learning_rate=0.5)"
 
 
@@ -188,8 +188,8 @@ def test_other_mistakes():
         (([w], float("nan")), ArgumentError, "learning_rate must be a positive number"),
         ((w,), ArgumentError, r"write \[tensor\]"),
         (([w, w],), ArgumentError, "in the list twice"),
-        (([np.ones(2)],), DTypeError, r"parameters\[0\] is no Tensor but ndarray"),
-        (([Tensor([1.0], name="c")],), ArgumentError, r"parameters\[0\] \(c\) does not require a gradient"),
+        (([np.ones(2)],), DTypeError, r"params\[0\] is no Tensor but ndarray"),
+        (([Tensor([1.0], name="c")],), ArgumentError, r"params\[0\] \(c\) does not require a gradient"),
     ):
         with pytest.raises(error, match=text):
             optim.SGD(*arguments)
@@ -199,8 +199,8 @@ def test_other_mistakes():
         optim.SGD([w], momentum=1.0)
     with pytest.raises(ArgumentError, match=r"betas\[1\] must be at least 0 and below 1"):
         optim.Adam([w], betas=(0.9, 1.0))
-    with pytest.raises(ArgumentError, match="epsilon must be zero or positive"):
-        optim.RMSProp([w], epsilon=-1.0)
+    with pytest.raises(ArgumentError, match="eps must be zero or positive"):
+        optim.RMSProp([w], eps=-1.0)
 
 
 # ----- gradients of several backward passes -----
@@ -303,9 +303,9 @@ OPTIMIZERS = {"SGD": nn.optim.SGD, "RMSProp": nn.optim.RMSProp, "Adam": nn.optim
 SETTINGS = [
     ("SGD", "momentum"),
     ("SGD", "weight_decay"),
-    ("RMSProp", "decay"),
-    ("RMSProp", "epsilon"),
-    ("Adam", "epsilon"),
+    ("RMSProp", "alpha"),
+    ("RMSProp", "eps"),
+    ("Adam", "eps"),
 ]
 
 
@@ -326,7 +326,7 @@ def test_betas_are_a_pair_of_fractions(betas):
 
 @pytest.mark.parametrize("parameters", [None, 3, nn.MLP, print, 0.5])
 def test_parameters_that_are_no_list_are_refused(parameters):
-    with pytest.raises(ArgumentError, match="parameters must be a list of Tensors or a Module"):
+    with pytest.raises(ArgumentError, match="params must be a list of Tensors or a Module"):
         nn.optim.SGD(parameters)
 
 

@@ -34,7 +34,7 @@ def xor_network(seed=0):
 
 
 def weights(model):
-    return [parameter.numpy() for parameter in model.parameters()]
+    return [parameter.numpy() for parameter in getattr(model, "model", model).parameters()]
 
 
 def assert_equal(first, second):
@@ -119,7 +119,7 @@ def test_a_trainer_step_is_one_function_of_tensors():
     trainer = nn.Trainer(network, nn.MSE(), nn.optim.SGD(network, learning_rate=0.5))
     loss = trainer.step(Tensor(X), Tensor(Y))
     assert loss.item() == pytest.approx(((xor_network().predict(X) - Y) ** 2).mean(), rel=1e-12)
-    for start, parameter in zip(before, network.parameters()):
+    for start, parameter in zip(before, network.model.parameters()):
         np.testing.assert_array_equal(parameter.data, start - 0.5 * parameter.grad)
 
 
@@ -132,7 +132,7 @@ def test_predict():
 
 
 def test_fit_uses_the_networks_own_loss():
-    history = xor_network().fit(X, Y, epochs=3)
+    history = nn.fit(xor_network(), X, Y, epochs=3)
     assert history.epochs == 3
 
 
@@ -158,7 +158,7 @@ def test_recorders():
     }
     assert records["weights"].series("layers.0.weight").shape == (4, 2, 3)
     np.testing.assert_array_equal(records["weights"].values[0]["layers.0.weight"], start[0])
-    np.testing.assert_array_equal(records["weights"].values[-1]["layers.0.weight"], network[0].weight.data)
+    np.testing.assert_array_equal(records["weights"].values[-1]["layers.0.weight"], network.model[0].weight.data)
     assert records["predictions"].series().shape == (4, 4, 1)
     np.testing.assert_array_equal(records["predictions"].values[-1], network.predict(X))
     assert records["activations"].series("layers.1").shape == (2, 4, 3)
@@ -181,7 +181,7 @@ def test_validation_and_metrics():
         LABELS[:30],
         loss=nn.binary_cross_entropy_with_logits,
         epochs=5,
-        validation=(MOONS[30:], LABELS[30:]),
+        validation_data=(MOONS[30:], LABELS[30:]),
         metrics={"accuracy": lambda p, t: nn.accuracy(p, t, threshold=0)},
     )
     assert [len(values) for values in (history.loss, history.validation_loss, history.metrics["accuracy"])] == [5, 5, 5]
@@ -288,7 +288,7 @@ def test_epochs_inside_machine_code_are_the_steps_to_the_last_bit(optimizer, dty
     (history, *state), (expected, *others) = fitted(
         lambda: nn.MLP([2, 5, 1], seed=1, dtype=dtype),
         optimizer, MOONS[:rows], LABELS[:rows], nn.binary_cross_entropy_with_logits,
-        epochs=6, batch_size=size, seed=3, validation=(MOONS[:9], LABELS[:9]), recorders=[nn.record_weights(every=2)],
+        epochs=6, batch_size=size, seed=3, validation_data=(MOONS[:9], LABELS[:9]), recorders=[nn.record_weights(every=2)],
     )  # fmt: skip
     assert history.to_json() == expected.to_json()
     for got, want in zip(state, others, strict=True):
@@ -296,7 +296,7 @@ def test_epochs_inside_machine_code_are_the_steps_to_the_last_bit(optimizer, dty
 
 
 def test_labels_stay_integers_inside_machine_code():
-    X, y = nn.data.blobs(60, classes=3)
+    X, y = nn.data.blobs(60, centers=3)
     (history, got), (expected, want) = (
         result[:2] for result in fitted(lambda: nn.MLP([2, 8, 3]), nn.optim.Adam, X, y, nn.cross_entropy, epochs=5,
                                         batch_size=16)
@@ -696,7 +696,7 @@ def test_bad_data(rows, targets, error, text):
 
 
 def test_bad_labels_are_named_by_their_position_in_y():
-    X4, y4 = nn.data.blobs(40, classes=4)
+    X4, y4 = nn.data.blobs(40, centers=4)
     with pytest.raises(ArgumentError, match=r"target\[21\] = 9 is outside 0..3 \(logits have 4 classes\)"):
         nn.MLP([2, 4]).fit(X4, bad(y4, 21, 9), loss=nn.cross_entropy, epochs=1, batch_size=4)
 
@@ -805,7 +805,7 @@ def test_training_that_fails_keeps_what_the_steps_before_made(where):
 
         def step(self):
             super().step()
-            for parameter in self.parameters:
+            for parameter in self.params:
                 assert np.isfinite(parameter.data).all()
 
     settings = {
@@ -833,7 +833,7 @@ def test_an_update_that_ends_halfway_is_taken_back(error):
         def step(self):
             self.steps += 1
             if self.steps == 4:
-                self.parameters[0].data = self.parameters[0].data + 1e6
+                self.params[0].data = self.params[0].data + 1e6
                 raise error
             super().step()
 
@@ -960,7 +960,7 @@ def test_the_loss_gets_what_the_model_returns(kind):
 
     model, reference = Heads(join), Heads(lambda a, b: (a, b))
     history = model.fit(
-        MOONS, LABELS, loss=loss, epochs=3, batch_size=16, validation=(MOONS[:9], LABELS[:9]),
+        MOONS, LABELS, loss=loss, epochs=3, batch_size=16, validation_data=(MOONS[:9], LABELS[:9]),
         metrics={"error": lambda p, t: float(np.abs(take(p)[0] - t).mean())},
     )  # fmt: skip
     predicted = take(model.predict(MOONS, batch_size=7))
@@ -970,7 +970,7 @@ def test_the_loss_gets_what_the_model_returns(kind):
     assert history.metrics["error"][-1] == pytest.approx(np.abs(take(model.predict(MOONS[:9]))[0] - LABELS[:9]).mean())
     optimizer = nn.optim.Adam(reference, learning_rate=1e-3)
     trainer = Trainer(reference, whole, optimizer)
-    expected = trainer.run(MOONS, LABELS, epochs=3, batch_size=16, validation=(MOONS[:9], LABELS[:9]))
+    expected = trainer.run(MOONS, LABELS, epochs=3, batch_size=16, validation_data=(MOONS[:9], LABELS[:9]))
     np.testing.assert_allclose(history.loss, expected.loss, rtol=1e-13)
     np.testing.assert_allclose(history.validation_loss, expected.validation_loss, rtol=1e-13)
 
@@ -1004,7 +1004,7 @@ CLASS = type("Loss", (), {"__call__": lambda self, p, t: ((p - t) ** 2).mean()})
 SETTINGS = {
     "loss: class": ({"loss": nn.MSE}, ArgumentError, r"loss is the class MSE: write MSE\(\)"),
     "loss: own class": ({"loss": CLASS}, ArgumentError, r"loss is the class Loss: write Loss\(\)"),
-    "loss: None": ({"loss": None}, ArgumentError, "loss must be a function, such as nn.MSE"),
+    "loss: None": ({"loss": None}, SignatureError, r"no loss is given: write model\.fit"),
     "loss: text": ({"loss": "mse"}, ArgumentError, "loss must be a function, .* not 'mse'"),
     "loss: number": ({"loss": 0.5}, ArgumentError, "loss must be a function, .* not 0.5"),
     "loss: float": ({"loss": gives_a_float}, DTypeError, r"the loss returned float, .* without float\(\), .item\(\)"),
@@ -1034,11 +1034,11 @@ SETTINGS = {
         f"learning_rate: {value!r}": ({"learning_rate": value}, ArgumentError, "learning_rate must be a (positive )?number")
         for value in (0, -1.0, np.nan, np.inf, "0.1", [0.1], 1j)
     },
-    "validation: share": ({"validation": 0.2}, ArgumentError, r"validation must be a pair .* \(X, y\), not float"),
-    "validation: array": ({"validation": MOONS}, ArgumentError, r"not ndarray of shape \(40, 2\)"),
-    "validation: three": ({"validation": (X, Y, Y)}, ArgumentError, "validation must be a pair"),
-    "validation: rows": ({"validation": (X, Y[:3])}, ShapeError, "validation X has 4 rows and validation y has 3"),
-    "validation: nan": ({"validation": (X * np.nan, Y)}, ArgumentError, r"validation X\[0, 0\] is nan"),
+    "share as validation": ({"validation_data": 0.2}, ArgumentError, r"validation_data must be a pair .* \(X, y\), not float"),
+    "array as validation": ({"validation_data": MOONS}, ArgumentError, r"not ndarray of shape \(40, 2\)"),
+    "three as validation": ({"validation_data": (X, Y, Y)}, ArgumentError, "validation_data must be a pair"),
+    "validation rows": ({"validation_data": (X, Y[:3])}, ShapeError, r"\[0\] has 4 rows and .*\[1\] has 3"),
+    "validation nan": ({"validation_data": (X * np.nan, Y)}, ArgumentError, r"validation_data\[0\]\[0, 0\] is nan"),
     "recorders: one": ({"recorders": nn.record_weights()}, ArgumentError, "recorders must be a list"),
     "recorders: texts": ({"recorders": ["weights"]}, ArgumentError, "recorders must be a list"),
     "recorders: twice": (

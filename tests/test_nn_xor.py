@@ -22,7 +22,7 @@ def network(seed: int) -> nn.NeuralNetwork:
 def train_together(seeds: int, epochs: int, order_seed: int = 0) -> tuple[list[Tensor], np.ndarray]:
     """Many networks as one model on stacked weights, all seeing the rows in one order; with errors (seed, row)."""
     models = [network(seed) for seed in range(seeds)]
-    stacked = [np.stack([model.parameters()[i].data for model in models]) for i in range(4)]
+    stacked = [np.stack([model.model.parameters()[i].data for model in models]) for i in range(4)]
     parameters = w1, b1, w2, b2 = [
         Tensor(array if array.ndim == 3 else array[:, None], requires_grad=True) for array in stacked
     ]
@@ -49,7 +49,7 @@ def test_the_batched_networks_are_the_real_ones():
     for seed in range(3):
         model = network(seed)
         model.train(X, Y, epochs=100, learning_rate=0.1, seed=0)
-        for ours, together in zip(model.parameters(), parameters):
+        for ours, together in zip(model.model.parameters(), parameters):
             np.testing.assert_allclose(ours.data, together.data[seed].reshape(ours.shape), rtol=1e-12, atol=1e-13)
 
 

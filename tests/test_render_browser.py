@@ -18,6 +18,7 @@ from autograd.render.theme import PALETTE
 from demos import trace, xor
 from demos.options import Options
 from demos.page import page as page_of
+from nn.pictures import neurons
 
 from .test_render_draw import NAMES
 from .test_render_theme import contrast
@@ -154,10 +155,10 @@ def test_pictures_of_one_page_do_not_mix(page: Any, loss: Tensor, tmp_path: Path
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_neuron_diagram_follows_the_readers_theme(page: Any, tmp_path: Path, theme: str) -> None:
-    nn.draw_network(nn.MLP([2, 3, 1], seed=0), tmp_path / "network.svg")
+    nn.draw(nn.MLP([2, 3, 1], seed=0), tmp_path / "network.svg", detail="neurons")
     page.media(prefers_color_scheme=theme)
     page.open(tmp_path / "network.svg")
-    paper = rgb(nn.draw.COLOURS["paper"][theme == "dark"])
+    paper = rgb(neurons.COLOURS["paper"][theme == "dark"])
     pixels = shot(page)
     assert (pixels == paper).all(axis=-1).mean() > 0.3 and pixels[:200, :300].std() > 5
     inside = page.evaluate("""[...document.querySelectorAll("text")].every(text => {

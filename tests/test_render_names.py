@@ -136,9 +136,10 @@ def test_pages_of_any_name() -> None:
 @pytest.mark.parametrize("ending", ["svg", "png", "pdf"])
 def test_networks_with_units_of_any_name(ending: str, tmp_path: Path) -> None:
     kind = type("Odd<&$\1'", (nn.Sequential,), {})
-    picture = nn.draw_network(
+    picture = nn.draw(
         kind(nn.Dense(len(NAMES), 1), nn.Dense(1, len(NAMES))),
         tmp_path / f"net.{ending}",
+        detail="neurons",
         inputs=NAMES,
         outputs=NAMES,
         max_units=len(NAMES),

@@ -8,10 +8,11 @@ from __future__ import annotations
 import textwrap
 
 from autograd.files import write
-from demos.manual_backprop.exercise import SOLUTION, TEXT, Checked, blank, check
-from demos.manual_backprop.page import page
-from demos.options import ExerciseOptions
-from demos.report import WIDTH, Report, table
+
+from ..options import ExerciseOptions
+from ..report import WIDTH, Report, table
+from .exercise import SOLUTION, TEXT, Checked, blank, check
+from .page import page
 
 TITLE = "Backpropagation by hand"
 QUESTION = "Can you derive every gradient of a small network yourself, and if one is wrong, what is the mistake?"

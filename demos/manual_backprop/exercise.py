@@ -13,7 +13,8 @@ import numpy as np
 import autograd
 from autograd import Tensor
 from autograd.core.errors import ArgumentError
-from demos.manual_backprop.data import PARAMETERS
+
+from .data import PARAMETERS
 
 SOLUTION = Path(__file__).with_name("solution.py")
 HEADER = '''"""Backpropagation by hand: a network that guesses the next character of a name, one derivative a line.

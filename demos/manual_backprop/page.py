@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 
 import autograd
-from demos.manual_backprop.exercise import Checked
+
+from .exercise import Checked
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from demos import experiment
-from demos.options import Options
-from demos.report import Report
+from .. import experiment
+from ..options import Options
+from ..report import Report
 
 TITLE = "Phase 0: set-up"
 QUESTION = "In what form do inputs, targets and weights have to be before a network can learn anything?"

@@ -6,9 +6,10 @@ import numpy as np
 
 import nn
 from autograd import Tensor, no_grad
-from demos import experiment
-from demos.options import Options
-from demos.report import Report, table
+
+from .. import experiment
+from ..options import Options
+from ..report import Report, table
 
 TITLE = "Phase 1: forward pass"
 QUESTION = "What happens to an input on its way through the layers, and how wrong is the network before it learns?"

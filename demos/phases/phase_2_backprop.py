@@ -10,10 +10,11 @@ import numpy as np
 import autograd
 import nn
 from autograd import Tensor, compare
-from demos import by_hand, experiment
-from demos.options import Options
-from demos.report import Report, table
 from nn import optim
+
+from .. import by_hand, experiment
+from ..options import Options
+from ..report import Report, table
 
 TITLE = "Phase 2: backpropagation"
 QUESTION = "Which way must every single weight move to make the loss smaller, and is the answer of the engine right?"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from autograd.files import write
-from demos import experiment
-from demos.options import Options
-from demos.report import Report, table
 from nn import persist
+
+from .. import experiment
+from ..options import Options
+from ..report import Report, table
 
 TITLE = "Phase 3: training loop"
 QUESTION = "What becomes of a network when the one step of the phase before is repeated, over and over?"

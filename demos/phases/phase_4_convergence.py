@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from autograd.core.errors import DivergenceError
-from demos import experiment
-from demos.options import Options
-from demos.report import Report, table
-from nn import plots
-from nn.animate import gif
+from nn.pictures import plots
+from nn.pictures.animation import gif
+
+from .. import experiment
+from ..options import Options
+from ..report import Report, table
 
 TITLE = "Phase 4: loss convergence"
 QUESTION = "How does the loss come down during training, and how much depends on the length of the steps?"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 import nn
-from demos import experiment
-from demos.options import Options
-from demos.report import Report, table
-from nn import plots
-from nn.animate import gif
+from nn.pictures import plots
+from nn.pictures.animation import gif
+
+from .. import experiment
+from ..options import Options
+from ..report import Report, table
 
 TITLE = "Phase 5: decision boundary"
 QUESTION = "Where in the plane does the network draw the line between the classes, and how does that line come about?"

@@ -10,12 +10,14 @@ from matplotlib.axes import Axes
 
 import nn
 from autograd.core.errors import MissingDependencyError
-from demos import experiment
-from demos.options import ACTIVATIONS, Options
-from demos.phases import phase_4_convergence
-from demos.report import Report, table
-from nn import optim, plots
-from nn.animate import gif
+from nn import optim
+from nn.pictures import plots
+from nn.pictures.animation import gif
+
+from .. import experiment
+from ..options import ACTIVATIONS, Options
+from ..report import Report, table
+from . import phase_4_convergence
 
 TITLE = "Phase 6: enhancements"
 QUESTION = "What changes with another activation, another learning rate, or data that are harder to learn?"
@@ -110,12 +112,12 @@ def _spirals(options: Options, path: Path) -> tuple[Path, float, int]:
 
 def _digits(options: Options, path: Path) -> tuple[Path, float, int]:
     """Handwritten digits: the picture, the share of unseen digits that are right, and the number of epochs."""
-    X, X_test, y, y_test = nn.train_test_split(*nn.data.digits(), test=360 / 1797, seed=options.seed)
+    X, X_test, y, y_test = nn.train_test_split(*nn.data.digits(), test_size=360 / 1797, seed=options.seed)
     model = nn.MLP([64, 64, 10], activation=nn.ReLU, seed=options.seed)
     epochs = min(options.epochs, 20)
     history = model.fit(
         X, y, loss=nn.cross_entropy, optimizer=optim.Adam(model.parameters(), learning_rate=0.003),
-        epochs=epochs, batch_size=64, seed=options.seed, validation=(X_test, y_test), verbose=0,
+        epochs=epochs, batch_size=64, seed=options.seed, validation_data=(X_test, y_test), verbose=0,
     )  # fmt: skip
     scores = model.predict(X_test)
     share = nn.accuracy(scores, y_test)

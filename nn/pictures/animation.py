@@ -14,7 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from autograd import write_gif
-from nn.plots import Show
+
+from .plots import Show
 
 
 def gif(figure: Figure, show: Show, frames: Sequence[int], path: Path, **settings: Any) -> Path:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from autograd.core.errors import ArgumentError
-from nn.history import History
-from nn.module import Module
+
+from ..history import History
 
 
 def compare_gif(
@@ -41,8 +41,8 @@ def compare_gif(
     ...     nn.compare_gif({"tanh": run(nn.Tanh), "relu": run(nn.ReLU)}, f"{folder}/runs.gif").name
     'runs.gif'
     """
-    from nn import plots  # matplotlib is only loaded when it is needed
-    from nn.animate import gif
+    from . import plots  # matplotlib is only loaded when it is needed
+    from .animation import gif
 
     named = dict(runs) if isinstance(runs, Mapping) else {f"run {i}": run for i, run in enumerate(runs, start=1)}
     if not named or not all(isinstance(run, History) and run.loss for run in named.values()):
@@ -73,7 +73,7 @@ def _until(show: Callable[[int], None], last: int) -> Callable[[int], None]:
 
 def _plane(history: History, most: int) -> dict[str, Any] | None:
     """What `boundary_panel` draws: the outputs on a grid at epochs that have their weights; None where it cannot be."""
-    from nn.plots import Grid
+    from .plots import Grid
 
     run, record = history.run, history.records.get("weights")
     if run is None or record is None or run.X.ndim != 2 or run.X.shape[1] != 2:
@@ -89,7 +89,7 @@ def _plane(history: History, most: int) -> dict[str, Any] | None:
     for index in kept:
         for name, value in record.values[index].items():
             parameters[name].assign(value)
-        frames.append(Module.predict(model, grid.points).reshape(len(grid.points), -1))
+        frames.append(model.predict(grid.points).reshape(len(grid.points), -1))
     if frames[0].shape[1] != 1:
         return None
     return {"grid": grid, "epochs": [record.epochs[index] for index in kept], "frames": np.stack(frames)[..., 0],

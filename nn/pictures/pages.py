@@ -1,6 +1,6 @@
-"""A training run as one page: the graph with its numbers, weights, gradients, loss and decision boundary, epoch by epoch.
+"""Pages to walk through: what a model computes, and a whole training run, epoch by epoch.
 
-Only weights have to be recorded; everything else is computed from them again, on a copy of the model.
+Of a run only the weights have to be recorded; everything else is computed from them again, on a copy of the model.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 import autograd
-from autograd import Tensor, no_grad, panels
+from autograd import Exploration, Tensor, no_grad, panels
 from autograd.core.errors import ArgumentError
-from nn.module import Module, observe
 
-if TYPE_CHECKING:
-    from nn.history import History
+from .. import checks
+from ..history import History, Run
+from ..loss import LossFunction
+from ..module import Model, evaluating, observe
 
 _SIDE = 49  # points of the grid along each axis; every second one for hidden units
 _MOST_ROWS = 1000  # that gradients are taken over
@@ -27,43 +27,92 @@ _MOST_UNITS = 32  # of one layer that are shown
 _MOST_POINTS = 400
 
 
-@dataclass(frozen=True)
-class Run:
-    """What was trained: the model, the loss as a function of (prediction, target), the rows X and their targets y."""
-
-    model: Module
-    loss: Any
-    X: np.ndarray
-    y: np.ndarray
-
-
+@checks.call("nn.explore(model, X, y, loss=nn.MSE())")
 def explore(
-    history: History,
+    model: Model,
+    X: Any,
+    y: Any = None,
     path: str | os.PathLike[str] | None = None,
     *,
+    loss: LossFunction | None = None,
     rows: int = 4,
-    most: int = 200,
     title: str = "",
-    **settings: Any,
-) -> Any:
-    """The page of a run; see `History.explore`."""
+    **options: Any,
+) -> Exploration:
+    """What a model computes for a few rows, as one HTML page to walk through, number by number.
+
+    A whole training run as a page is `History.explore`.
+
+    Args:
+        model: A `Module` or a `NeuralNetwork`; it runs in evaluation mode.
+        X: Rows of inputs (n, ...).
+        y: Their targets (n, ...). With these the page ends in the loss, and gradients flow back from there.
+        path: Where to write the page, too, ending in .html.
+        loss: Function of (prediction, target); a `NeuralNetwork` has its own.
+        rows: How many of the rows to take, evenly spread.
+        title: Of the page.
+        options: Those of `autograd.explore`.
+
+    Returns:
+        The page, which notebooks show and which has `.show()` and `.save(path)`.
+
+    Raises:
+        DTypeError: What is given is no model.
+        ArgumentError: Targets without a loss, or a bad number of rows.
+        RenderError: There is no Graphviz program.
+
+    >>> import nn
+    >>> X, y = nn.data.xor()
+    >>> nn.explore(nn.MLP([2, 3, 1]), X, y, loss=nn.MSE()).title
+    'MLP: the loss of 4 of 4 rows'
+    """
+    module = checks.module(model)
+    X = checks.rows(X, "X", checks.dtype(module))
+    chosen = _spread(len(X), checks.count("rows", rows))
+    x = Tensor(X[chosen], name="x")
+    loss = checks.loss(model, loss) if y is not None else None
+    with evaluating(module):
+        output = module(x)
+        what = "output for"
+        if loss is not None:
+            if isinstance(output, Tensor) and output.name is None:
+                output.name = "prediction"
+            output = loss(output, Tensor(checks.rows(y, "y", None)[chosen], name="y"))
+            what = "loss of"
+    if isinstance(output, Tensor):
+        output.name = output.name or what.split()[0]
+    title = title or f"{type(module).__name__}: the {what} {len(chosen)} of {len(X)} rows"
+    return autograd.explore(output, path, title=title, **options)
+
+
+def explore_run(
+    history: History, path: str | os.PathLike[str] | None, *, rows: int, max_epochs: int, title: str, **options: Any
+) -> Exploration:
+    """The page of a training run; see `History.explore`."""
     run, record = history.run, history.records.get("weights")
     if run is None or record is None:
-        every = max(1, history.epochs // most)
+        every = max(1, history.epochs // max_epochs)
         raise ArgumentError(
             "this run kept no weights to go back to: train with recorders=[nn.record_weights("
             f"{f'every={every}' if every > 1 else ''})]"
         )
-    if not all(isinstance(count, int) and count >= 1 for count in (rows, most)):
-        raise ArgumentError(f"rows={rows!r} and most={most!r} must be whole numbers from 1 on")
-    kept = sorted({round(i) for i in np.linspace(0, len(record.values) - 1, min(most, len(record.values)))})
-    epochs = [record.epochs[i] for i in kept]
+    rows, max_epochs = checks.count("rows", rows), checks.count("max_epochs", max_epochs)
+    kept = _spread(len(record.values), max_epochs)
     replay = _Replay(run, rows)
     length = f"{history.epochs} epoch{'s' * (history.epochs != 1)}"
     return autograd.explore(
-        replay.losses([record.values[i] for i in kept]), path, moments=epochs, panels=replay.beside(history),
-        title=title or f"{type(run.model).__name__}, {length}: the loss of {replay.rows} of {len(run.X)} rows", **settings,
-    )  # fmt: skip
+        replay.losses([record.values[i] for i in kept]),
+        path,
+        moments=[record.epochs[i] for i in kept],
+        panels=replay.panels_of(history),
+        title=title or f"{type(run.model).__name__}, {length}: the loss of {replay.rows} of {len(run.X)} rows",
+        **options,
+    )
+
+
+def _spread(n: int, most: int) -> list[int]:
+    """Up to so many of the first n numbers, evenly spread, the first and the last among them."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(most, n)).tolist()})
 
 
 class _Replay:
@@ -72,8 +121,8 @@ class _Replay:
     def __init__(self, run: Run, rows: int) -> None:
         self.run, self.rows = run, min(rows, len(run.X))
         self.model = copy.deepcopy(run.model)
-        Module.eval(self.model)
-        self.chosen = np.linspace(0, len(run.X) - 1, self.rows).round().astype(int)
+        self.model.eval()
+        self.chosen = _spread(len(run.X), rows)
         self.grid, self.extent = _grid(run.X)
         self.names = [parameter.name or path for path, parameter in self.model.named_parameters()]
         self.weights: list[list[np.ndarray]] = []
@@ -127,7 +176,7 @@ class _Replay:
                 units = values.numpy().reshape(_SIDE, _SIDE, -1)[::2, ::2, :_MOST_UNITS]
                 self.maps.setdefault(path, []).append(units.transpose(2, 0, 1))
 
-    def beside(self, history: History) -> Iterator[panels.Panel]:
+    def panels_of(self, history: History) -> Iterator[panels.Panel]:
         """Curves, decision boundary, hidden units, weights; to be asked for after the last of the losses."""
         yield from _curves(history)
         if self.outputs:

@@ -18,8 +18,10 @@ import numpy as np
 
 from autograd.core.errors import ArgumentError
 from autograd.files import write
-from nn.layers import Dense
-from nn.module import Module
+
+from .. import checks
+from ..layers import Dense
+from ..module import Module
 
 # Light and dark of each role. Blue and orange (Okabe and Ito, 2008) stay apart in every common kind of colour
 # blindness, and negative weights are dashed as well.
@@ -199,7 +201,8 @@ class Column:
     gap: float | None
 
 
-def draw_network(
+@checks.call("nn.draw(model, detail='neurons', max_units=12)")
+def draw_neurons(
     model: Module,
     path: str | os.PathLike[str] | None = None,
     *,
@@ -215,27 +218,20 @@ def draw_network(
     are in proportion to |w| / max |w| over the whole network.
 
     Args:
-        model: a module whose Dense layers follow each other in the order in which it holds them.
-        path: where to write the picture (.svg, .png or .pdf).
-        max_units: of a layer with more units than this only so many are drawn, with dots between; at least 2.
+        model: A module whose Dense layers follow each other in the order in which it holds them.
+        path: Where to write the picture (.svg, .png or .pdf).
+        max_units: Of a layer with more units than this only so many are drawn, with dots between; at least 2.
         theme: "auto" follows the reader's system in SVG (and is light elsewhere), "light" or "dark" does not.
-        inputs, outputs: names of the first and the last units, by default x1, x2, ... and y1, y2, ...
-        numbers: write the weights beside the lines; by default where there are few.
+        inputs: Names of the first units, by default x1, x2, ...
+        outputs: Names of the last units, by default y1, y2, ...
+        numbers: Write the weights beside the lines; by default where there are few.
 
     Returns:
         The picture, which notebooks show and which has `.svg`, `.figure()` and `.save(path)`.
 
     Raises:
-        ArgumentError: no Dense layers, layers that do not follow each other, or an option that does not exist.
-
-    >>> import nn
-    >>> nn.draw_network(nn.MLP([2, 3, 1]))
-    <NetworkPicture: MLP 2-3-1, 13 parameters>
+        ArgumentError: No Dense layers, layers that do not follow each other, or an option that does not exist.
     """
-    if not isinstance(model, Module):
-        raise ArgumentError(
-            f"draw_network was given {type(model).__name__}; write draw_network(model) with an nn.Module"
-        )
     if theme not in ("auto", "light", "dark"):
         raise ArgumentError(f"theme={theme!r} is not known; write theme='auto', 'light' or 'dark'")
     if not isinstance(max_units, int) or max_units < 2:

@@ -13,8 +13,8 @@ from PIL import Image
 
 import nn
 from autograd.core.errors import ArgumentError
-from nn import beside
-from nn.plots import Grid
+from nn.pictures import animation, comparison
+from nn.pictures.plots import Grid
 
 X, Y = nn.data.two_moons(40, seed=0)
 
@@ -49,7 +49,7 @@ def test_max_frames_is_kept(tmp_path: Path) -> None:
 
 def test_the_boundary_of_an_epoch_is_that_of_its_weights() -> None:
     history = run(4)
-    plane = beside._plane(history, 40)
+    plane = comparison._plane(history, 40)
     assert plane is not None and plane["epochs"] == [0, 1, 2, 3, 4]
     fresh = nn.MLP([2, 4, 1], activation=nn.Tanh, output_activation=nn.Sigmoid, seed=0)
     grid = Grid.around(X, size=80)
@@ -59,9 +59,10 @@ def test_the_boundary_of_an_epoch_is_that_of_its_weights() -> None:
 
 def test_a_run_that_ended_earlier_stays_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = []
-    from nn import animate
 
-    monkeypatch.setattr(animate, "gif", lambda figure, show, frames, path, **_: figures.append((figure, show, frames)))
+    monkeypatch.setattr(
+        animation, "gif", lambda figure, show, frames, path, **_: figures.append((figure, show, frames))
+    )
     nn.compare_gif({"long": run(9), "short": run(3)}, tmp_path / "runs.gif")
     figure, show, frames = figures[0]
     assert frames == list(range(10))
