@@ -10,7 +10,7 @@ import nn
 from autograd import Tensor
 from autograd.backends import native
 
-BACKENDS = ["numpy", *(["native"] if native.available() else [])]
+BACKENDS = ["numpy", *(["native"] if native.BACKEND.available() else [])]
 
 
 def take(x, index):

@@ -18,7 +18,7 @@ import autograd as ag
 from autograd.backends import native
 from autograd.core.errors import TraceError
 
-BACKENDS = ["numpy", *(["native"] if native.available() else [])]
+BACKENDS = ["numpy", *(["native"] if native.BACKEND.available() else [])]
 X = np.array([1.0, 2.0])
 
 

@@ -14,7 +14,7 @@ from autograd import Tensor
 from autograd.backends import native
 from autograd.core import errors, tree
 
-BACKENDS = ["numpy", *(["native"] if native.available() else [])]
+BACKENDS = ["numpy", *(["native"] if native.BACKEND.available() else [])]
 A = np.arange(3.0) + 1
 Pair = collections.namedtuple("Pair", "a b")
 NET = nn.MLP([2, 3, 1], seed=0)

@@ -12,7 +12,7 @@ from autograd import Tensor
 from autograd.backends import native
 from autograd.core import errors, tree
 
-BACKENDS = ["numpy", *(["native"] if native.available() else [])]
+BACKENDS = ["numpy", *(["native"] if native.BACKEND.available() else [])]
 CALLS = 6
 RNG = np.random.default_rng(0)
 BATCHES = [RNG.normal(size=(4, 3)) for _ in range(CALLS)]

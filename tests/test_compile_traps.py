@@ -18,7 +18,7 @@ from autograd.backends import native
 from autograd.core import errors
 from tests.fuzz import close, same_bits
 
-BACKENDS = ["numpy", *(["native"] if native.available() else [])]
+BACKENDS = ["numpy", *(["native"] if native.BACKEND.available() else [])]
 exact = True
 
 

@@ -24,7 +24,7 @@ from autograd import Tensor
 from autograd.backends import native
 from autograd.core import errors
 
-BACKENDS = ["numpy", *(["native"] if native.available() else [])]
+BACKENDS = ["numpy", *(["native"] if native.BACKEND.available() else [])]
 X = np.array([0.5, -1.0, 2.0])
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import autograd as ag
 from autograd import Tensor
-from autograd.backends import numpy_source
+from autograd.backends import numpy_program, numpy_source
 from autograd.core.primitive import REGISTRY
 from autograd.ir.graph import Eqn, Graph, Var
 from autograd.passes import optimise
@@ -63,7 +63,7 @@ def compiled(seed):
     step, args, _ = made.load()
     with np.errstate(all="ignore"):
         graph = optimise(ag.trace(step, *args))[-1][1]
-    return graph, numpy_source.compile_graph(graph)
+    return graph, numpy_program.compile_graph(graph)
 
 
 @pytest.mark.parametrize("first", range(0, 120, 20))

@@ -10,7 +10,7 @@ from autograd import Tensor
 from autograd.backends import native
 from autograd.backends.native.schedule.outlining import Piece, share
 
-pytestmark = pytest.mark.skipif(not native.available(), reason="llvmlite is not installed")
+pytestmark = pytest.mark.skipif(not native.BACKEND.available(), reason="llvmlite is not installed")
 
 
 def training(layers: int, widths: list[int]):
@@ -36,7 +36,7 @@ def training(layers: int, widths: list[int]):
 
 
 def functions(step) -> int:
-    return step._latest().compiled.text.count("define internal void @segment0.")
+    return step._latest().executable.text.count("define internal void @segment0.")
 
 
 def test_layers_of_one_size_share_their_code():
@@ -50,7 +50,7 @@ def test_layers_of_one_size_share_their_code():
         np.testing.assert_allclose([float(step()), *step.repeat(4)], expected, rtol=1e-11)
         for w, other in zip(weights, after, strict=True):
             np.testing.assert_allclose(w.data, other, rtol=1e-10, atol=1e-13)
-        lengths.append(len(step._latest().compiled.text))
+        lengths.append(len(step._latest().executable.text))
         counts.append(functions(step))
     assert counts[0] == counts[1] > 0
     assert lengths[1] < 1.5 * lengths[0]

@@ -11,7 +11,7 @@ from autograd import Tensor
 from autograd.backends import native
 from autograd.core import errors
 
-BACKENDS = ["numpy", *(["native"] if native.available() else [])]
+BACKENDS = ["numpy", *(["native"] if native.BACKEND.available() else [])]
 ROWS = np.random.default_rng(0).normal(size=(4, 2))
 WEIGHT = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
 

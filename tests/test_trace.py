@@ -324,7 +324,7 @@ NEED_OTHER_ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("backend", ["numpy", *(["native"] if native.available() else [])])
+@pytest.mark.parametrize("backend", ["numpy", *(["native"] if native.BACKEND.available() else [])])
 def test_a_value_without_gradient_recorded_before_a_write_is_no_obstacle(backend):
     """The check of writes goes over arrays and traced values too, which have none."""
     results = []

@@ -13,7 +13,7 @@ from autograd import Tensor
 from autograd.backends import native
 from autograd.core import errors, tree
 
-BACKENDS = ["numpy", *(["native"] if native.available() else [])]
+BACKENDS = ["numpy", *(["native"] if native.BACKEND.available() else [])]
 
 ORDERS = [
     {"weight": 2.0, "bias": 10.0},

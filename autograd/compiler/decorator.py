@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import native, numpy_source
+from ..backends import base, numpy_source
 from ..core import tree
-from ..core.errors import ArgumentError, TraceError
+from ..core.errors import ArgumentError, MissingDependencyError, TraceError
 from ..core.mode import current
 from ..core.subclasses import numbers
 from ..core.tensor import Tensor
@@ -29,9 +29,8 @@ from ..passes.memory import nbytes
 from .checked import run_checked
 from .entry import MISS, PLAIN
 from .locks import step_lock
-from .program import Program, build, check_static, static_arguments, variables
+from .program import AT_ONCE, Program, build, check_static, static_arguments, variables
 
-BACKENDS = ("numpy", "native")
 _tracing = step_lock()  # one trace at a time: it puts stand-ins into objects that other steps may read as well
 
 
@@ -39,7 +38,7 @@ class CompiledFunction:
     """A function that is traced at its first call and then runs as a program; see `compile`."""
 
     def __init__(
-        self, function: Callable[..., Any], backend: str, static: frozenset[str], check: bool, max_traces: int
+        self, function: Callable[..., Any], backend: str | None, static: frozenset[str], check: bool, max_traces: int
     ) -> None:
         self.function = function
         self.backend = backend
@@ -180,7 +179,7 @@ class CompiledFunction:
                 return result
             found = f"it changes what it reads ({'; '.join(program.mismatches(args, kwargs))})"
         again = build(
-            self.function, second, program.reason, self.backend if found is None else "numpy", self._lock, True
+            self.function, second, program.reason, self.backend if found is None else AT_ONCE, self._lock, True
         )
         if found is None:  # its places have been set back since: it is used again after all
             again.confirm()
@@ -350,25 +349,27 @@ class CompiledFunction:
     @property
     def program(self) -> str:
         """The program that really runs: the source with a place for every array that can have one."""
-        return self._latest().compiled.text
+        return self._latest().executable.text
 
     @property
     def llvm(self) -> str:
         """The optimised LLVM assembly of the trace used last (native backend)."""
-        return str(self._machine().llvm)
+        return self._listing("llvm")
 
     @property
     def asm(self) -> str:
         """The processor's own assembly of the trace used last (native backend)."""
-        return str(self._machine().asm)
+        return self._listing("asm")
 
-    def _machine(self) -> Any:
-        compiled = self._latest().compiled
-        if not isinstance(compiled, native.NativeProgram):
+    def _listing(self, notation: str) -> str:
+        program = self._latest()
+        text = program.executable.listing(notation)
+        if text is None:
             raise ArgumentError(
-                f'{name_of(self.function)} runs as NumPy: use compile(backend="native") to get machine code'
+                f'{name_of(self.function)} runs by the {program.backend} backend: use compile(backend="native") to get '
+                "machine code"
             )
-        return compiled.machine
+        return text
 
     def draw(self, path: str | None = None, **options: Any) -> Any:
         """A picture of the optimised graph; the options are those of `autograd.draw`."""
@@ -395,7 +396,7 @@ class CompiledFunction:
         measured, times = (None, None) if profile is None else self._measured(profile)
         lines = [
             f"{name_of(self.function)}: {len(self._history)} trace{'s' * (len(self._history) > 1)}, "
-            f"backend {'native' if isinstance(self._latest().compiled, native.NativeProgram) else 'numpy'}"
+            f"backend {self._latest().backend}"
         ]
         for number, program in enumerate(self._history, start=1):
             lines.append(f"trace {number}: {program.reason}")
@@ -404,37 +405,34 @@ class CompiledFunction:
             groups = fusion_groups(program.graph)
             loops = [g for g in groups if g.kind == "loop"]
             lines.append(f"  fusion groups: {len(groups)}, of which {len(loops)} loops")
-            if isinstance(program.compiled, native.NativeProgram):
-                lines += [f"  {line}" for line in program.compiled.explain(times if program is measured else None)]
-                groups = []
-            for group in groups:
-                what = " ".join(eqn.primitive.name for eqn in group.eqns[:12]) + (
-                    " ..." if len(group.eqns) > 12 else ""
+            lines += [f"  {line}" for line in program.executable.explain(times if program is measured else None)]
+            plan = program.executable.plan
+            if plan is not None:
+                apart = sum(nbytes(var) for var in plan.offsets)
+                lines.append(
+                    f"  memory: {len(plan.offsets)} arrays in {plan.size} bytes (apart they would take {apart})"
                 )
-                space = f" over {list(group.space)}" if group.space is not None else ""
-                lines.append(f"    {group.kind}{space}: {what}")
-            plan = program.compiled.plan
-            apart = sum(nbytes(var) for var in plan.offsets)
-            lines.append(f"  memory: {len(plan.offsets)} arrays in {plan.size} bytes (apart they would take {apart})")
         return "\n".join(lines)
 
     def _measured(self, args: tuple[Any, ...]) -> tuple[Program, Any]:
         """The machine code that runs for these arguments, and the times of its groups."""
         if not isinstance(args, tuple):
             raise ArgumentError(f"profile= is the tuple of a call's arguments, such as (x, y), not {args!r}")
-        for program in self._programs:
-            if program.steps is not None:
-                times = program.steps.measure(args, (MISS, PLAIN))
-                if times is not None:
-                    return program, times
         name = name_of(self.function)
-        if isinstance(self._latest().compiled, native.NativeProgram):
-            raise ArgumentError(
-                f"{name} has no trace for these arguments: call it with them first, then profile the call"
-            )
-        raise ArgumentError(
-            f'only machine code can be profiled, and {name} runs as NumPy: use compile(backend="native")'
-        )
+        for program in self._programs:
+            with self._lock:
+                values = program.gather(args, {})
+                if values is MISS or values is PLAIN:
+                    continue
+                values = [np.array(value) for value in values]
+            times = program.executable.measure(values)
+            if times is None:
+                raise ArgumentError(
+                    f"only machine code can be profiled, and {name} runs by the {program.backend} backend: use "
+                    'compile(backend="native")'
+                )
+            return program, times
+        raise ArgumentError(f"{name} has no trace for these arguments: call it with them first, then profile the call")
 
     def __repr__(self) -> str:
         return f"<compiled {name_of(self.function)}, {self.trace_count} traces>"
@@ -492,8 +490,8 @@ def compile(
 
     Args:
         function: the step; left out where options are given (``@compile(backend="numpy")``).
-        backend: "native" (machine code, needs llvmlite) or "numpy"; by default native where llvmlite is
-            installed and the step has no more than 20,000 operations.
+        backend: "native" (machine code, needs llvmlite), "numpy", or "reference" (each operation alone, to test the others
+            by); by default native where llvmlite is installed and the step has no more than 20,000 operations.
         static: names of arguments whose values become part of the trace, for branches on them.
         check: run every call both ways and raise where the results differ.
         max_traces: after so many traces, calls that fit none run eagerly, with one warning.
@@ -519,16 +517,15 @@ def compile(
     >>> [float(step(np.zeros(2))) for _ in range(3)]
     [5.0, 1.25, 0.3125]
     """
-    if backend is not None and backend not in BACKENDS:
-        raise ArgumentError(f"unknown backend {backend!r}: use one of {', '.join(BACKENDS)}")
-    if backend == "native":
-        native.require()
-    chosen = backend or ("auto" if native.available() else "numpy")
+    if backend is not None:
+        missing = base.find(backend).missing()
+        if missing is not None:
+            raise MissingDependencyError(missing)
     names = frozenset([static] if isinstance(static, str) else static)
 
     def wrap(f: Callable[..., Any]) -> CompiledFunction:
         check_static(f, names)
-        return CompiledFunction(f, chosen, names, check, max_traces)
+        return CompiledFunction(f, backend, names, check, max_traces)
 
     return wrap if function is None else wrap(function)
 

@@ -5,20 +5,16 @@ At a few microseconds per step every attribute look-up counts.
 
 from __future__ import annotations
 
-import contextvars
-import sys
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from ..backends import native, numpy_source
-from ..backends.native.runtime.step_loop import body as native_body
+from ..backends.base import Executable, Given
 from ..core import tree
 from ..core.mode import clock, current
 from ..core.tensor import Tensor, constant
 from ..ir import guards
 from ..ir.graph import Graph
+from ..ir.host import LARGEST
 from ..ir.objects import IMMUTABLE
 from ..ir.outcome import Leaf, Outcome
 from ..ir.trace import Trace
@@ -31,157 +27,175 @@ MISS = object()  # what `enter` returns when the program was made for other circ
 PLAIN = object()  # ... and for a call that only the Python it was made from can answer
 
 
-def generate(
-    traced: Traced, graph: Graph, compiled: numpy_source.Compiled | native.NativeProgram, walk: Walk, lock: Any
-) -> tuple[Enter, Enter]:
+def generate(traced: Traced, graph: Graph, executable: Executable, walk: Walk, lock: Any) -> tuple[Enter, Enter]:
     """Generate `enter(args, kwargs)`: check, run, assign, return.
 
     All that another call may change is read with the lock held.  Beside it `gather`, which checks and returns the values
     of the graph's inputs; whoever calls it holds the lock.
     """
-    mode = current()
-    recorder, outcome = traced.recorder, traced.outcome
-    names: dict[str, Any] = {
-        "MISS": MISS, "PLAIN": PLAIN, "Tensor": Tensor, "ndarray": np.ndarray, "flatten": tree.flatten,
-        "unflatten": tree.unflatten, "structure": traced.structure, "current": current, "run": compiled.run,
-        "clock": clock, "quiet": _quiet_context().copy, "lock": lock, "constant": constant, "refs": sys.getrefcount,
-        "sole": _sole_references(), "wanted": mode.record, "keep": mode.keep, "usual": mode, "int64": np.int64,
-        "errstate": np.errstate,
-        **traced.host.constants,
-    }  # fmt: skip
-    lines = [
-        "mode = current()",
-        "if mode is not usual and (mode.record is not wanted or mode.keep is not keep or mode.trace is not None"
-        " or mode.anomaly is not None or not mode.compiled): return MISS",
-        *_unpacked(traced),
-    ]
-    reach: dict[Any, str] = {}  # input of the graph -> expression
-    fails, tensors = _conditions(traced, walk, names, reach)
-    loads: list[str] = []
-    for tensor, var in recorder.captured.items():
-        t = tensors[tensor] = f"t{len(tensors)}"
-        names[t], names[f"{t}_grad"] = tensor, tensor.requires_grad
-        fails.append(f"{t}.requires_grad is not {t}_grad")
-        loads.append(f"{t}_value = {t}.value")
-        reach[var] = f"{t}_value"
-    for tensor in (*recorder.captured_gradients, *outcome.gradients):
-        if tensor not in tensors:  # only its gradient is read or set
-            names[tensors.setdefault(tensor, f"t{len(tensors)}")] = tensor
-    names["captured"] = frozenset(t for t, name in tensors.items() if name.startswith("t"))
-    for tensor, start in recorder.captured_gradients.items():
-        t = tensors[tensor]
-        fails.append(f"{t}.stored_grad is {'not ' if start is None else ''}None")
-        if start is not None:
-            reach[start] = f"{t}.stored_grad"
-    conditions, roots = guards.checks(walk)
-    names.update(roots)
-    reach.update(traced.host.names)
-    machine_code = isinstance(compiled, native.NativeProgram)
-    checking = ["try:"]
-    checking += [f"    a{i} = {p.source(f'p{i}', names)}" for i, p in enumerate(traced.slots, start=traced.count)]
-    checking += [f"    if {condition}: return MISS" for condition in [*fails, *conditions]]
-    checking.append("except (LookupError, AttributeError, ValueError, TypeError, ReferenceError): return MISS")
-    checking += traced.host.statements([reach[var] for var in graph.inputs if var.weak] if machine_code else [])
-    inputs = [
-        f"int64({reach[var]})" if machine_code and var.weak and var.dtype.kind == "i" else reach[var]
-        for var in graph.inputs
-    ]
-    gathering = [*lines, *checking, *loads, f"return [{', '.join(inputs)}]"]
-    if isinstance(compiled, native.NativeProgram):
-        inside = _direct(recorder, outcome, tensors, graph, inputs)
-        inside += native_body(compiled, outcome, inputs, tensors, names)
-    else:
-        inside = [*loads, *_numpy_body(compiled, graph, inputs, reach)]
-    inside += _assigned(outcome, compiled, tensors, names)
-    inside += _Results(traced, tensors, names).lines()
-    lines += ["with lock:", *(f"    {line}" for line in [*checking, *inside])]
-    text = f"def make({', '.join(names)}):\n    def enter(args, kwargs):\n"
-    text += "\n".join(f"        {line}" for line in lines) + "\n    def gather(args, kwargs):\n"
-    text += "\n".join(f"        {line}" for line in gathering) + "\n    return enter, gather\n"
-    space: dict[str, Any] = {}
-    exec(compile(text, f"<autograd entry of {recorder.name}>", "exec"), space)
-    enter, gather = space["make"](*names.values())
-    return enter, gather
+    return _Writer(traced, graph, executable, walk, lock).functions()
 
 
-def _unpacked(traced: Traced) -> list[str]:
-    """Statements that put the leaves of the arguments into a0, a1, ..."""
-    structure, count = traced.structure, traced.count
-    simple = (
-        isinstance(structure[2][0], tuple)
-        and not structure[2][1][1]
-        and all(p == tree.LEAF for p in structure[2][0][2])
-    )
-    targets = ", ".join(f"a{i}" for i in range(count))
-    if simple:
-        lines = [f"if kwargs or len(args) != {count}: return MISS"]
-        return [*lines, f"{targets}, = args"] if count else lines
-    lines = ["leaves, found = flatten((args, kwargs))", "if found != structure: return MISS"]
-    return [*lines, f"{targets}, = leaves"] if count else lines
+class _Writer:
+    """Writes the two functions; `names` is what they refer to, `reach` how they get at the inputs of the graph."""
 
+    def __init__(self, traced: Traced, graph: Graph, executable: Executable, walk: Walk, lock: Any) -> None:
+        self.traced, self.graph, self.executable, self.walk = traced, graph, executable, walk
+        mode = current()
+        self.names: dict[str, Any] = {
+            "MISS": MISS, "PLAIN": PLAIN, "flatten": tree.flatten, "unflatten": tree.unflatten,
+            "structure": traced.structure, "current": current, "run": executable.run, "clock": clock, "lock": lock,
+            "constant": constant, "wanted": mode.record, "keep": mode.keep, "traced_mode": mode,
+            **traced.host.constants,
+        }  # fmt: skip
+        self.reach: dict[Any, Given] = {}
+        self.tensors: dict[Tensor, str] = {}  # with the variable that each has
+        self.fails: list[str] = []  # conditions, each true where the program does not fit
 
-def _conditions(
-    traced: Traced, walk: Walk, names: dict[str, Any], reach: dict[Any, str]
-) -> tuple[list[str], dict[Tensor, str]]:
-    """What must not be so of the leaves, and the expressions of those that are tensors; fills in `reach`."""
-    recorder, values, given = traced.recorder, traced.values, traced.given
-    fails: list[str] = []
-    first: dict[int, int] = {}  # id of a tensor argument -> its first position
-    for i, (value, (kind, what)) in enumerate(zip(values, traced.kinds, strict=True)):
-        if kind == "static":  # (the walk looks at these)
-            continue
-        if kind in ("float", "int"):
-            large = f" or not {-(1 << 62)} < a{i} < {1 << 62}" if kind == "int" else ""
-            fails.append(f"type(a{i}) is not {kind}{large}")
-            reach[given[i].atom] = f"a{i}"
-        else:
-            names[f"c{i}"], names[f"s{i}"], names[f"d{i}"] = type(value), what[0], what[1]
-            held = f"v{i}"
+    def functions(self) -> tuple[Enter, Enter]:
+        """The two functions."""
+        self._leaves()
+        self._captured()
+        self.reach.update({var: Given(name, None) for var, name in self.traced.host.names.items()})
+        given = [self.reach[var] for var in self.graph.inputs]
+        outcome, executable = self.traced.outcome, self.executable
+        before, checking = self._before(), self._checking()
+        owned = [self.tensors[tensor] for tensor in outcome.updates]
+        inside = [
+            *checking,
+            *executable.statements(given, owned, self.names),
+            *_assigned(outcome, executable, self.tensors, self.names),
+            *_Results(self.traced, self.tensors, self.names).lines(),
+        ]
+        enter = [*before, "with lock:", *(f"    {line}" for line in inside)]
+        gather = [*before, *checking, f"return [{', '.join(each.expression for each in given)}]"]
+        lines = [f"def make({', '.join(self.names)}):"]
+        for name, body in (("enter", enter), ("gather", gather)):
+            lines += [f"    def {name}(args, kwargs):", *(f"        {line}" for line in body)]
+        text = "\n".join([*lines, "    return enter, gather", ""])
+        space: dict[str, Any] = {}
+        exec(compile(text, f"<autograd entry of {self.traced.recorder.name}>", "exec"), space)
+        made: tuple[Enter, Enter] = space["make"](*self.names.values())
+        return made
+
+    def _before(self) -> list[str]:
+        """Statements that ask for the mode, and put the leaves of the arguments into a0, a1, ..."""
+        lines = [
+            "mode = current()",
+            "if mode is not traced_mode and (mode.record is not wanted or mode.keep is not keep or mode.trace is not None"
+            " or mode.anomaly is not None or not mode.compiled): return MISS",
+        ]
+        structure, count = self.traced.structure, self.traced.count
+        simple = (
+            isinstance(structure[2][0], tuple)
+            and not structure[2][1][1]
+            and all(p == tree.LEAF for p in structure[2][0][2])
+        )
+        targets = ", ".join(f"a{i}" for i in range(count))
+        if simple:
+            lines.append(f"if kwargs or len(args) != {count}: return MISS")
+            return [*lines, f"{targets}, = args"] if count else lines
+        lines += ["leaves, found = flatten((args, kwargs))", "if found != structure: return MISS"]
+        return [*lines, f"{targets}, = leaves"] if count else lines
+
+    def _checking(self) -> list[str]:
+        """Statements that read the slots, check everything, and work out numbers."""
+        traced = self.traced
+        conditions, roots = guards.checks(self.walk)
+        self.names.update(roots)
+        slots = enumerate(traced.slots, start=traced.count)
+        used = [self.reach[var].expression for var in self.graph.inputs if var.weak]
+        return [
+            "try:",
+            *(f"    a{i} = {place.source(f'p{i}', self.names)}" for i, place in slots),
+            *(f"    if {condition}: return MISS" for condition in [*self.fails, *conditions]),
+            "except (LookupError, AttributeError, ValueError, TypeError, ReferenceError): return MISS",
+            *traced.host.statements(used if self.executable.machine_integers else []),
+        ]
+
+    def _captured(self) -> None:
+        """Tensors that were read without being given, and gradients."""
+        recorder, outcome = self.traced.recorder, self.traced.outcome
+        for tensor, var in recorder.captured.items():
+            t = self.tensors[tensor] = f"t{len(self.tensors)}"
+            self.names[t], self.names[f"{t}_grad"] = tensor, tensor.requires_grad
+            self.fails.append(f"{t}.requires_grad is not {t}_grad")
+            self.reach[var] = Given(None, t)
+        for tensor in (*recorder.captured_gradients, *outcome.gradients):
+            if tensor not in self.tensors:  # only its gradient is read or set
+                t = self.tensors[tensor] = f"t{len(self.tensors)}"
+                self.names[t] = tensor
+        self.names["captured"] = frozenset(t for t, name in self.tensors.items() if name.startswith("t"))
+        for tensor, start in recorder.captured_gradients.items():
+            t = self.tensors[tensor]
+            self.fails.append(f"{t}.stored_grad is {'not ' if start is None else ''}None")
+            if start is not None:
+                self.reach[start] = Given(f"{t}.stored_grad", None)
+
+    def _leaves(self) -> None:
+        """Arguments, then slots."""
+        traced = self.traced
+        first: dict[int, int] = {}  # id of a tensor -> its first position
+        for i, (value, (kind, what)) in enumerate(zip(traced.values, traced.kinds, strict=True)):
+            if kind == "static":  # (the walk looks at these)
+                continue
+            if kind in ("float", "int"):
+                large = f" or not {-LARGEST} < a{i} < {LARGEST}" if kind == "int" else ""
+                self.fails.append(f"type(a{i}) is not {kind}{large}")
+                self.reach[traced.given[i].atom] = Given(f"a{i}", None)
+                continue
+            self.names[f"c{i}"], self.names[f"s{i}"], self.names[f"d{i}"] = type(value), what[0], what[1]
+            given = Given(f"a{i}", None)
             if kind == "tensor":
-                names[f"q{i}"] = what[2]
-                alone = f" or a{i} in captured" if i < traced.count or _matters(recorder, value) else ""
-                fails.append(f"type(a{i}) is not c{i} or a{i}.requires_grad is not q{i}{alone}")
-                fails.append(f"({held} := a{i}.value).shape != s{i} or {held}.dtype != d{i}")
-                if id(value) in first:
-                    fails.append(f"a{i} is not a{first[id(value)]}")
-                else:
-                    if value in walk.tensors:  # the function may have read it without taking it from its arguments
-                        names[f"x{i}"] = value
-                        fails.append(f"a{i} is not x{i}")
-                    fails += [f"a{i} is a{j}" for j in first.values() if _matters(recorder, values[j], value)]
-                    first[id(value)] = i
+                given = Given(f"v{i}", f"a{i}")
+                self._tensor(i, value, what[2], first)
             else:
-                held = f"a{i}"
-                fails.append(f"type(a{i}) is not c{i} or a{i}.shape != s{i} or a{i}.dtype != d{i}")
-            reach.setdefault(recorder.arguments[given[i]], held)
-    if any(effect.place.holder is not None for effect in traced.outcome.effects):
-        for i, (kind, what) in enumerate(traced.kinds):
-            if kind == "static" and not isinstance(what, IMMUTABLE):  # what is bound anew belongs to this very object
-                names[f"s{i}"] = what
-                fails.append(f"a{i} is not s{i}")
-    return fails, {values[i]: f"a{i}" for i in first.values()}
+                self.fails.append(f"type(a{i}) is not c{i} or a{i}.shape != s{i} or a{i}.dtype != d{i}")
+            self.reach.setdefault(traced.recorder.arguments[traced.given[i]], given)
+        if any(effect.place.holder is not None for effect in traced.outcome.effects):
+            for i, (kind, what) in enumerate(traced.kinds):
+                if kind == "static" and not isinstance(
+                    what, IMMUTABLE
+                ):  # what is bound anew belongs to this very object
+                    self.names[f"s{i}"] = what
+                    self.fails.append(f"a{i} is not s{i}")
+        self.tensors.update({traced.values[i]: f"a{i}" for i in first.values()})
+
+    def _tensor(self, i: int, tensor: Tensor, requires_grad: bool, first: dict[int, int]) -> None:
+        """Conditions on a leaf that is a tensor."""
+        recorder, fails = self.traced.recorder, self.fails
+        self.names[f"q{i}"] = requires_grad
+        alone = f" or a{i} in captured" if i < self.traced.count or _matters(recorder, tensor) else ""
+        fails.append(f"type(a{i}) is not c{i} or a{i}.requires_grad is not q{i}{alone}")
+        fails.append(f"(v{i} := a{i}.value).shape != s{i} or v{i}.dtype != d{i}")
+        if id(tensor) in first:
+            fails.append(f"a{i} is not a{first[id(tensor)]}")
+            return
+        if tensor in self.walk.tensors:  # the function may have read it without taking it from its arguments
+            self.names[f"x{i}"] = tensor
+            fails.append(f"a{i} is not x{i}")
+        fails += [f"a{i} is a{j}" for j in first.values() if _matters(recorder, self.traced.values[j], tensor)]
+        first[id(tensor)] = i
 
 
 def _assigned(
     outcome: Outcome,
-    compiled: numpy_source.Compiled | native.NativeProgram,
+    executable: Executable,
     tensors: dict[Tensor, str],
     names: dict[str, Any],
 ) -> list[str]:
     """Statements that give tensors their new values and gradients."""
     lines = []
     for tensor, number in outcome.updates.items():
-        if number not in compiled.buffers and not (
-            isinstance(compiled, native.NativeProgram) and compiled.overwrites(number)
-        ):
+        if not executable.overwrites(number):
             lines.append(f"{tensors[tensor]}.value = r{number}")
     if outcome.updates:
         lines.append(f"{' = '.join(f'{tensors[t]}.changed' for t in outcome.updates)} = clock.changed = clock.tick()")
     for tensor, output in outcome.gradients.items():
         if output is None:
             lines.append(f"{tensors[tensor]}._grad = None")
-        elif output in compiled.buffers:
-            names[f"copy{output}"] = compiled.buffers[output].copy  # left in the arena until somebody looks
+        elif output in executable.buffers:
+            names[f"copy{output}"] = executable.buffers[output].copy  # left in the arena until somebody looks
             lines.append(f"{tensors[tensor]}._grad = copy{output}")
         else:
             lines.append(f"{tensors[tensor]}._grad = r{output}")
@@ -245,56 +259,6 @@ class _Results:
         else:
             return f"{kind}(r{what})"
         return name
-
-
-def _numpy_body(compiled: numpy_source.Compiled, graph: Graph, inputs: list[str], reach: dict[Any, str]) -> list[str]:
-    """Statements that run one step of the NumPy program."""
-    inside, inputs = [], list(inputs)
-    for number in compiled.reuse:
-        value = reach[graph.inputs[compiled.reuse[number]]]
-        # An array that only its tensor and this frame refer to may be written into: nobody can see the old value go.
-        inside.append(f"o{number} = {value} if refs({value}) == sole and {value}.base is None else None")
-        inputs.append(f"o{number}")
-    results = "".join(f"r{i}, " for i in range(len(graph.outputs)))
-    if any(eqn.primitive.kind == "user" for eqn in graph.eqns):  # which may read and set context variables
-        call = f"run({', '.join(inputs)})"
-        return [
-            *inside,
-            "with errstate(all='ignore'):",
-            f"    {results.rstrip()} = {call}" if results else f"    {call}",
-        ]
-    call = f"quiet().run({', '.join(['run', *inputs])})"
-    return [*inside, f"{results.rstrip()} = {call}" if results else call]
-
-
-def _direct(
-    recorder: Trace, outcome: Outcome, tensors: dict[Tensor, str], graph: Graph, inputs: list[str]
-) -> list[str]:
-    """Let what tensors hold be read in the call itself: no local variable may refer to an array that is overwritten."""
-    lines = []
-    number = {var: i for i, var in enumerate(graph.inputs)}
-    for tensor, name in tensors.items():
-        if tensor in recorder.captured:
-            inputs[number[recorder.captured[tensor]]] = f"{name}.value"
-        elif tensor in outcome.updates:
-            at = number[recorder.arguments[tensor]]
-            lines.append(f"{inputs[at]} = None")
-            inputs[at] = f"{name}.value"
-    return lines
-
-
-def _sole_references() -> int:
-    """What getrefcount says of an array that only one tensor and one local variable refer to; it varies with Python."""
-    holder = constant(np.empty(1))
-    value = holder.value
-    return sys.getrefcount(value)
-
-
-def _quiet_context() -> contextvars.Context:
-    """A context in which NumPy does not warn of overflow and the like; running in a copy costs less than np.errstate."""
-    context = contextvars.Context()
-    context.run(np.seterr, all="ignore")
-    return context
 
 
 def _matters(recorder: Trace, *tensors: Tensor) -> bool:

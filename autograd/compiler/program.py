@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import native, numpy_source
-from ..backends.native.runtime.step_loop import Loop
+from ..backends import base
+from ..backends.base import Backend, Executable, Loop, Step
 from ..core import tree
 from ..core.errors import ArgumentError
 from ..core.tensor import Tensor
@@ -24,7 +24,7 @@ from ..ir.walk import Walk
 from ..passes import optimise
 from .entry import MISS, Enter, generate
 
-MOST_FOR_MACHINE_CODE = 20_000  # equations: beyond, LLVM takes longer than anybody who has not asked for it would wait
+AT_ONCE = "numpy"  # the backend that costs least to compile for
 
 
 def missed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -38,7 +38,8 @@ class Program:
 
     reason: str
     stages: list[tuple[str, Graph]]
-    compiled: numpy_source.Compiled | native.NativeProgram
+    backend: str
+    executable: Executable
     run: Enter  # checks, runs, and leaves behind what the step does
     gather: Enter  # checks only
     steps: Loop | None  # many steps within machine code
@@ -102,7 +103,7 @@ def _leaf_text(kind: str, what: Any) -> str:
 
 
 def build(
-    function: Callable[..., Any], traced: Traced, reason: str, backend: str, lock: Any, reused: bool = False
+    function: Callable[..., Any], traced: Traced, reason: str, backend: str | None, lock: Any, reused: bool = False
 ) -> Program:
     """Optimise and compile a traced call.
 
@@ -129,23 +130,24 @@ def build(
     overwrite = {number: position[owners[tensor]] for tensor, number in outcome.updates.items()}
     held = {place.identity for place in traced.slots}
     passing = not reused and any(effect.place.identity not in held for effect in outcome.effects)
-    machine_code = backend == "native" or (backend == "auto" and len(graph.eqns) <= MOST_FOR_MACHINE_CODE)
-    compiled = (native if machine_code and not passing else numpy_source).compile_graph(graph, keep, overwrite)
-    run, gather = generate(traced, graph, compiled, walk, lock)
+    chosen = choose(backend, graph, passing)
+    executable = chosen.compile(graph, keep, overwrite)
+    run, gather = generate(traced, graph, executable, walk, lock)
     inputs = {id(thing): position.get(var) for thing, var in recorder.arguments.items()}
     numbers = [inputs.get(id(thing)) for thing in traced.given[: traced.count]]
     accumulates = not recorder.captured_gradients.keys().isdisjoint(outcome.gradients)
     traced.release()
     steps = None
-    if isinstance(compiled, native.NativeProgram) and not outcome.effects:
+    if not outcome.effects:
         given = traced.given[: traced.count]
         arguments = {t: i for i, t in reversed(list(enumerate(given))) if isinstance(t, Tensor)}
-        steps = Loop(compiled, outcome, gather, lock, arguments, numbers, accumulates)
+        steps = executable.loop(Step(outcome, gather, lock, arguments, numbers, accumulates))
     leaves = [(n, k, w) for n, (k, w) in zip(traced.names, traced.kinds, strict=True)]
     return Program(
         reason,
         stages,
-        compiled,
+        chosen.name,
+        executable,
         run,
         gather,
         steps,
@@ -157,6 +159,19 @@ def build(
         passing,
         traced,
     )
+
+
+def choose(name: str | None, graph: Graph, passing: bool) -> Backend:
+    """The backend for a graph: the one named, or the first that can run and for which the graph is not too large.
+
+    What will hardly run a second time is compiled by one that compiles at once.
+    """
+    fitting = [base.find(each) for each in ([name] if name else base.names())]
+    for backend in fitting:
+        most = backend.most_equations
+        if backend.available() and (name or most is None or len(graph.eqns) <= most):
+            return base.find(AT_ONCE) if passing and most is not None else backend
+    return fitting[0]
 
 
 def check_static(function: Callable[..., Any], static: frozenset[str]) -> None:

@@ -4,41 +4,44 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Mapping
 
-from ...core.errors import MissingDependencyError
-from .program import NativeProgram, compile_graph
+from ...ir.graph import Graph
+from ..base import Backend
+from .executable import MachineCode
+from .program import NativeProgram
+from .runtime.calling import readable
 from .tasks.base import TABLE, UNSUPPORTED
 
-__all__ = ["TABLE", "UNSUPPORTED", "NativeProgram", "available", "compile_graph", "require"]
+__all__ = ["BACKEND", "TABLE", "UNSUPPORTED"]
 
 
-def available() -> bool:
-    """Whether llvmlite is installed and this Python's objects can be read by machine code."""
-    from .runtime.calling import readable
+class _Native(Backend):
+    name = "native"
+    most_equations = 20_000  # beyond, LLVM takes longer than anybody who has not asked for it would wait
 
-    return _installed() and readable()
+    def missing(self) -> str | None:
+        if not _installed():
+            return (
+                'backend="native" makes machine code through llvmlite, which is not installed: pip install '
+                '"tracegrad[native]", or use backend="numpy"'
+            )
+        if not readable():
+            return (
+                'backend="native" needs a 64-bit CPython with the global interpreter lock and a NumPy whose arrays it can '
+                'read: use backend="numpy"'
+            )
+        return None
+
+    def compile(
+        self, graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None
+    ) -> MachineCode:
+        return MachineCode(NativeProgram(graph, keep, overwrite or {}))
+
+
+BACKEND = _Native()
 
 
 @functools.cache
 def _installed() -> bool:
     return importlib.util.find_spec("llvmlite") is not None
-
-
-def require() -> None:
-    """Raise where the backend cannot run.
-
-    Raises:
-        MissingDependencyError: says what to install, or what of this Python does not fit.
-    """
-    from .runtime.calling import readable
-
-    if not _installed():
-        raise MissingDependencyError(
-            'backend="native" makes machine code through llvmlite, which is not installed: pip install "tracegrad[native]", '
-            'or use backend="numpy"'
-        )
-    if not readable():
-        raise MissingDependencyError(
-            'backend="native" needs a 64-bit CPython with the global interpreter lock and a NumPy whose arrays it can read: '
-            'use backend="numpy"'
-        )

@@ -51,7 +51,6 @@ class NativeProgram:
         }
         self.scalars.update({o: self.cells[i] for o, i in self.in_place.items() if i in self.cells})
         self.buffers = {i: self._array(graph.outputs[i]) for i in lowering.keep}
-        self.reuse: Mapping[int, int] = {}
         self._refresh: list[tuple[Any, Any]] = []
         self._fill_table(outputs)
         self._stepping = [(i, *found) for i, (name, found) in enumerate(lowering.table) if name in lowering.stepping]
@@ -300,7 +299,7 @@ class NativeProgram:
         return np.ndarray(place.shape, place.dtype, memory, (place.offset - low) * item, strides).copy()
 
     # ----- loops over steps -----
-    def loop(
+    def steps(
         self, count: int, inputs: list[Any], strides: Mapping[int, int], results: Mapping[int, tuple[Any, int]]
     ) -> Iterator[int]:
         """Run `count` steps in machine code, in chunks, so that Python can stop between two steps.
@@ -344,14 +343,3 @@ class NativeProgram:
             elapsed = max(time.perf_counter() - start, 1e-7)
             self._help.learn(helped, elapsed / now)
             self._chunk = max(1, min(16 * now, int(now * _CHUNK / elapsed)))
-
-
-def compile_graph(
-    graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None
-) -> NativeProgram:
-    """Machine code for an optimised graph; the arguments are those of the NumPy backend's function of this name.
-
-    Raises:
-        MissingDependencyError: llvmlite is not installed.
-    """
-    return NativeProgram(graph, keep, overwrite or {})

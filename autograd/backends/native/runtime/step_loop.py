@@ -1,8 +1,8 @@
-"""How a compiled step enters machine code: one call, or a loop over many steps."""
+"""Many steps within machine code."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,35 +11,10 @@ import numpy as np
 from ....core import tree
 from ....core.mode import clock
 from ....core.tensor import Tensor
-from ....ir.outcome import Outcome
+from ...base import Step
 from ..program import NativeProgram
-from . import profile
 
 _STACKED = ("tensor", "array", "float", "int", "bool")  # kinds of results that are rows of an array after many steps
-
-
-def body(
-    program: NativeProgram, outcome: Outcome, inputs: list[str], tensors: Mapping[Tensor, str], names: dict[str, Any]
-) -> list[str]:
-    """Statements that run one step on the given expressions and leave each output that is still wanted in r0, r1, ..."""
-    graph = program.graph
-    lines: list[str] = []
-    for i in program.fresh:
-        names[f"shape{i}"], names[f"dtype{i}"], names["empty"] = (
-            graph.outputs[i].shape,
-            graph.outputs[i].dtype,
-            np.empty,
-        )
-        lines.append(f"r{i} = empty(shape{i}, dtype{i})")
-    given = "".join(f"{e}, " for e in (*inputs, *(f"r{i}" for i in program.fresh)))
-    owned = "".join(f"{tensors[t]}, " for t in outcome.updates)
-    names["own_arrays"], names["run_prepared"] = own_arrays, program.run_prepared
-    lines += [f"if run({given if program.direct else f'({given})'}) is not None:", f"    own_arrays(({owned}))",
-              f"    run_prepared(({given}))"]  # fmt: skip
-    for i, cell in program.scalars.items():
-        names[f"cell{i}"] = cell
-        lines.append(f"r{i} = cell{i}[()]")
-    return lines
 
 
 def own_arrays(tensors: Sequence[Tensor]) -> None:
@@ -51,15 +26,10 @@ def own_arrays(tensors: Sequence[Tensor]) -> None:
 
 @dataclass(slots=True)
 class Loop:
-    """What is needed to run many steps: `gather(args, kwargs)` checks the guards and gives the inputs, or MISS."""
+    """A program, and the step that it runs many times."""
 
     program: NativeProgram
-    outcome: Outcome
-    gather: Callable[[tuple[Any, ...], dict[str, Any]], Any]
-    lock: Any  # held while the program runs: its memory is its own
-    arguments: dict[Tensor, int]  # tensors that were arguments when it was traced -> argument leaf
-    leaf_inputs: list[int | None]  # argument leaf -> input number
-    accumulates: bool  # whether a step begins with gradients that the one before it left: then each is a call
+    step: Step
 
     can_repeat: bool = field(init=False)  # whether the whole step is machine code whose results can be stacked
     can_scan: bool = field(init=False)  # the same along stacked arguments: no step changes its own
@@ -68,11 +38,13 @@ class Loop:
     _results: list[tuple[int, bool, Any, Any]] = field(init=False)  # output, whether it is stacked, shape, dtype
 
     def __post_init__(self) -> None:
-        program, outcome = self.program, self.outcome
+        program, outcome = self.program, self.step.outcome
         complete = set(outcome.updates.values()) <= set(program.in_place)
         returns = all(kind in _STACKED for kind, _ in outcome.leaves)
-        self.can_repeat = program.native and complete and returns and not self.accumulates
-        self.can_scan = self.can_repeat and not any(t in self.arguments for t in (*outcome.updates, *outcome.gradients))
+        self.can_repeat = program.native and complete and returns and not self.step.accumulates
+        self.can_scan = self.can_repeat and not any(
+            t in self.step.arguments for t in (*outcome.updates, *outcome.gradients)
+        )
         place = program.in_place
         self._held = [(place[output], tensor) for tensor, output in outcome.updates.items() if output in place]
         self._read = sorted(set(range(len(program.graph.inputs))) - {number for number, _ in self._held})
@@ -82,18 +54,6 @@ class Loop:
             for i, out in enumerate(program.graph.outputs)
             if i not in program.in_place and i not in program.buffers
         ]
-
-    def measure(self, args: tuple[Any, ...], misses: tuple[object, ...]) -> Any:
-        """How long each group of the program takes on these arguments and the present state; nothing is changed.
-
-        None where gathering the inputs gives one of `misses`.
-        """
-        with self.lock:
-            values = self.gather(args, {})
-            if values in misses:
-                return None
-            values = [np.array(value) for value in values]
-        return profile.measure(self.program, values)
 
     def run(
         self,
@@ -109,19 +69,19 @@ class Loop:
         """
         if not (self.can_repeat if stacked is None else self.can_scan):
             return None
-        with self.lock:
-            values = self.gather(args, kwargs)
+        with self.step.lock:
+            values = self.step.gather(args, kwargs)
             if values in misses:
                 return None
             leaves = [] if self.can_scan else tree.flatten((args, kwargs))[0]  # (arguments are not assigned)
             return self._run(count, values, leaves, stacked)
 
     def _run(self, count: int, values: list[Any], leaves: list[Any], stacked: list[Any] | None) -> Any:
-        program, outcome = self.program, self.outcome
+        program, outcome = self.program, self.step.outcome
 
         def now(tensor: Tensor) -> Tensor:
             """The tensor of this call that stands where that one stood when the step was traced."""
-            found: Tensor = leaves[self.arguments[tensor]] if tensor in self.arguments else tensor
+            found: Tensor = leaves[self.step.arguments[tensor]] if tensor in self.step.arguments else tensor
             return found
 
         held = self._held if self.can_scan else [(number, now(tensor)) for number, tensor in self._held]
@@ -132,7 +92,7 @@ class Loop:
         for number in self._read:
             inputs[number] = program.fitting(number, values[number])
         strides = {}
-        for array, at in zip(stacked or (), self.leaf_inputs, strict=False):
+        for array, at in zip(stacked or (), self.step.leaf_inputs, strict=False):
             if at is not None:
                 inputs[at], strides[at] = array, array.strides[0]
         results: dict[int, tuple[Any, int]] = {}
@@ -141,7 +101,7 @@ class Loop:
             results[number] = array, array.strides[0] if stacked_too else 0
         done = 0
         try:
-            for steps in program.loop(count, inputs, strides, results):
+            for steps in program.steps(count, inputs, strides, results):
                 done += steps
         finally:
             clock.changed = changed = clock.tick()
