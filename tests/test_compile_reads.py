@@ -9,6 +9,7 @@ import logging
 import mmap
 import queue
 import threading
+import types
 import warnings
 
 import numpy as np
@@ -205,3 +206,164 @@ def test_objects_of_libraries_that_only_note_things_for_themselves_do_not_trace_
         settings.other = i
         assert step(X).tolist() == [2.0, 4.0]
     assert step.trace_count == 1
+
+
+def matched(array):
+    match array[0]:
+        case 1:
+            return 2.0
+        case _:
+            return 3.0
+
+
+def asserted(array):
+    value = array[0]
+    try:
+        assert value, "zero"
+    except AssertionError:
+        return 3.0
+    return 2.0
+
+
+def counted_down(array):
+    count, rate = array[0] * 1, 2.0
+    while count:
+        rate, count = rate * 2, count - 1
+    return rate
+
+
+def later_in_a_condition(array):
+    value = array[0]
+    return 2.0 if value else 3.0
+
+
+def told_by_an_error(array):
+    try:
+        return [5.0, 6.0][array[0]]
+    except IndexError:
+        return 7.0
+
+
+def unpacked(array):
+    first, second = array
+    return 2.0 if first else 3.0
+
+
+def unpacked_in_a_loop(array):
+    rate = 1.0
+    for first, second in [array]:
+        rate = rate + (2.0 if first and second else 3.0)
+    return rate
+
+
+def called_with_all(array):
+    return (lambda first, second: 2.0 if first else 3.0)(*array)
+
+
+def of_a_part(array):
+    return [2.0, 3.0, 4.0, 5.0][array[:1][0]]
+
+
+# Each makes a Python number of what the array holds, without any call that says so.
+LOOKS = {
+    "index of a list": lambda a: [2.0, 3.0, 4.0, 5.0][a[0]],
+    "key of a dict": lambda a: {0: 2.0, 1: 3.0, 2: 4.0}[a[0]],
+    "key of text": lambda a: {"0": 2.0, "1": 3.0, "2": 4.0}[f"{a[0]}"],
+    "or": lambda a: 1.0 * (bool is None or a[0] or 7),
+    "and": lambda a: 1.0 if (a[0] and a[1]) else 3.0,
+    "not": lambda a: 2.0 if not a[0] else 3.0,
+    "lengths": lambda a: 1.0 * len("abc"[: a[0]]),
+    "repeated": lambda a: 1.0 * len("abc" * a[0]),
+    "a comprehension": lambda a: len([v for v in a if v]) * 1.0,
+    **{
+        function.__name__.replace("_", " "): function
+        for function in (
+            matched, asserted, counted_down, later_in_a_condition, told_by_an_error, unpacked, unpacked_in_a_loop,
+            called_with_all, of_a_part,
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("held", ["variable", "attribute", "item", "argument of a function"])
+@pytest.mark.parametrize("look", LOOKS)
+def test_elements_that_python_looks_at_are_watched_although_the_program_reads_the_array(look, held):
+    array, function = np.array([0, 1]), LOOKS[look]
+    thing = types.SimpleNamespace(array=array, arrays=[array])
+    step = {
+        "variable": lambda x: x * function(array) + x * array,
+        "attribute": lambda x: x * function(thing.array) + x * thing.array,
+        "item": lambda x: x * function(thing.arrays[0]) + x * thing.arrays[0],
+        "argument of a function": lambda x: (lambda given: x * function(given) + x * given)(array),
+    }[held]
+    compiled = ag.compile(step, backend="numpy")
+    for value in (0, 0, 0, 1, 1, 2, 0):
+        array[0] = value
+        assert compiled(X).tolist() == step(X).tolist()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_arrays_that_vary_become_inputs(backend):
+    buffer = np.zeros(2)
+    thing = types.SimpleNamespace(data=np.zeros(2), weights=(0.5, 0.25), training=True)
+
+    @ag.compile(backend=backend)
+    def step(x):
+        for weight in thing.weights:
+            x = x * weight + buffer.mean()
+        return x * thing.data if thing.training else x
+
+    for i in range(8):
+        buffer[:] = i
+        thing.data = np.array([i, 1.0])
+        assert step(X).tolist() == step.function(X).tolist()
+    assert step.trace_count == 2
+
+
+def test_steps_that_look_at_other_things_do_not_compare_arrays_at_every_call():
+    data, settings = np.zeros((64, 2)), {"rate": 2.0}
+    thing = types.SimpleNamespace(training=True, powers=[1.0, 2.0])
+
+    @ag.compile
+    def step(x):
+        for power in thing.powers:
+            x = x + power
+        if thing.training and data.shape:
+            x = x * settings["rate"] * thing.powers[0]
+        first, second = thing.powers
+        return (data * x).sum() * first * second
+
+    for i in range(4):
+        data[:] = i
+        assert step(X) == step.function(X)
+    assert step.trace_count == 1
+
+
+def test_writes_that_change_nothing_at_first_are_seen():
+    zeros = np.zeros(2)
+
+    def filled(x):
+        zeros.fill(0.0)
+        return x + zeros
+
+    def assigned(x):
+        zeros[:] = 0.0
+        return x + zeros
+
+    def multiplied(x):
+        held = zeros
+        held *= 1.0
+        return x + held
+
+    for function in (filled, assigned, multiplied):
+        zeros[:] = 0.0
+        step = ag.compile(function, backend="numpy")
+        for _ in range(3):
+            step(X)
+        for i in range(3):
+            zeros[0] = 5.0 * i
+            kept = zeros.copy()
+            right = function(X)
+            left, zeros[:] = zeros.copy(), kept
+            assert step(X).tolist() == right.tolist()
+            assert zeros.tolist() == left.tolist()

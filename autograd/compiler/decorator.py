@@ -143,7 +143,7 @@ class CompiledFunction:
                 latest, (leaves, structure) = self._programs[0], tree.flatten((args, kwargs))
                 # In arguments of another structure a variable may stand for something else.
                 given = variables(leaves) if structure == latest.structure else {}
-                self._varying |= guards.varying_floats(latest.walk, given) - self._fixed
+                self._varying |= guards.varying(latest.walk, given) - self._fixed
             try:
                 traced = record(self.function, args, kwargs, self._static, self._varying)
             except Initialising:

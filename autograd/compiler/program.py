@@ -15,6 +15,7 @@ from ..core.errors import ArgumentError
 from ..core.tensor import Tensor
 from ..ir import guards
 from ..ir.arguments import argument_names
+from ..ir.elements import Looks
 from ..ir.graph import Graph, Literal
 from ..ir.outcome import Outcome
 from ..ir.places import Place
@@ -118,7 +119,8 @@ def build(
     computed = computed or any(
         kind in ("static", "copy") and isinstance(x, np.ndarray | np.generic) for kind, x in left
     )
-    guards.guard_contents(walk, [array for var, array in recorder.constants.values() if var in read], computed)
+    constants = [array for var, array in recorder.constants.values() if var in read]
+    guards.guard_contents(walk, constants, computed, Looks(recorder.codes, recorder.holding))
     for tensor, var in recorder.captured.items():
         var.name = var.name or walk.tensors.get(tensor, "")
     stages = optimise(traced.host.without(recorder.graph(outcome.outputs, outcome.labels)))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .attributes import Guard
+from .elements import Looks
 from .objects import IMMUTABLE
 from .walk import Walk
 
@@ -61,17 +62,16 @@ def alike(a: list[Any], b: list[Any]) -> bool:
     return len(a) == len(b) and (all(map(operator.is_, a, b)) or all(map(same, a, b)))
 
 
-def guard_contents(walk: Walk, constants: Iterable[np.ndarray[Any, Any]], computed: bool) -> None:
+def guard_contents(walk: Walk, constants: Iterable[np.ndarray[Any, Any]], computed: bool, looks: Looks) -> None:
     """Guard the contents of arrays that were read by NumPy or Python rather than by the program.
 
     The program refers to the arrays among its `constants` and so sees every change of them; they are guarded too if a
-    number or an array in it was `computed` from something, or the code may have decided by what they hold.
+    number or an array in it was `computed` from something, or the code may have looked at their elements itself.
     """
     referred = {id(_owner(array)) for array in constants}
     computed = computed or not referred <= {id(_owner(array)) for array, _, _ in walk.arrays}
-    computed = computed or (walk.reads is not None and walk.reads.decides)
     for array, label, path in walk.arrays:
-        if id(_owner(array)) not in referred or computed:
+        if id(_owner(array)) not in referred or computed or looks.at(label):
             if array.nbytes <= SMALL:
                 walk.must_be(f"contents of {label}", f"{path}.tobytes()", array.tobytes())
             else:
@@ -165,14 +165,15 @@ def failing(
             yield guard, now
 
 
-def varying_floats(walk: Walk, arguments: Mapping[str, Any]) -> frozenset[Any]:
-    """Keys of the floats that have changed into other floats: the next trace takes them as inputs."""
-    changed = [
-        g
-        for g, now in failing(walk, arguments=arguments)
-        if isinstance(g.expected, FLOATS) and isinstance(now, FLOATS) and g.put is not None
-    ]
-    return frozenset(walk.key(guard) for guard in changed)
+def varying(walk: Walk, arguments: Mapping[str, Any]) -> frozenset[Any]:
+    """Keys of the floats and arrays that have changed into others: the next trace takes them as inputs."""
+    changed = [(g, now) for g, now in failing(walk, arguments=arguments) if now is not _MISSING]
+    places = [g for g, now in changed if isinstance(g.expected, FLOATS) and isinstance(now, FLOATS)]
+    places += [g for g, now in changed if isinstance(g.expected, np.ndarray) and isinstance(now, np.ndarray)]
+    contents = {g.label for g, _ in changed}
+    written = {id(array) for array, label, _ in walk.arrays if f"contents of {label}" in contents}
+    places += [g for g in walk.guards if id(g.expected) in written]
+    return frozenset(walk.key(guard) for guard in places if guard.put is not None)
 
 
 def _shown(value: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dis
 import functools
-import itertools
 import re
 from collections.abc import Iterable, Iterator
 from types import CodeType
@@ -13,15 +12,6 @@ from ..core.source_location import OWN_FILES
 
 # Whoever calls one of these may read any attribute, under a name that stands nowhere in the code.
 _ANY = frozenset({"vars", "__dict__", "dir", "attrgetter", "getmembers", "asdict", "astuple"})
-# Calls that make Python numbers of arrays, and those by which losses check their targets.
-_CHECKS = frozenset({"min", "max", "item", "tolist"})
-_TO_PYTHON = _CHECKS | {
-    "any",
-    "all",
-    "float", "int", "bool", "complex", "str", "repr", "list", "tuple", "set", "sorted", "iter", "next", "enumerate", "map",
-    "argmax", "argmin", "argsort", "nonzero", "argwhere", "count_nonzero", "bincount", "unique", "array_equal", "allclose",
-    "searchsorted", "tobytes", "round", "range", "where", "flatnonzero", "compress", "extract",
-}  # fmt: skip
 _NUMBERS = frozenset({"float", "int", "bool", "ndarray", "float64", "float32", "generic"})
 _BY_NAME = frozenset({"getattr", "hasattr", "methodcaller"})
 
@@ -34,11 +24,10 @@ class Reads:
         asked: attributes that need not exist (`getattr` with a default, `hasattr`, ``except AttributeError``).
         anything: whether attributes may also have been read under names that were put together.
         kinds: whether the user's code may have compared the type of a number or an array.
-        decides: whether contents of arrays may have become Python numbers or decided what was done next.
     """
 
     def __init__(self, codes: Iterable[CodeType], named: Iterable[str] = ()) -> None:
-        self.decides = self.kinds = False
+        self.kinds = False
         self.asked = set(named)
         self.names: set[str] = set()
         self.anything = False
@@ -47,7 +36,6 @@ class Reads:
             self.names.update(code.co_names)
             self.asked |= asked
             self.anything |= anything
-            self.decides = self.decides or _decides(code)
             self.kinds = self.kinds or (code.co_filename not in OWN_FILES and _asks_for_types(code))
         self.names |= self.asked
 
@@ -88,23 +76,6 @@ def _asks_for_types(code: CodeType) -> bool:
             if any(isinstance(each.argval, str) and each.argval in _NUMBERS for each in after[:end]):
                 return True
     return False
-
-
-@functools.lru_cache(4096)
-def _decides(code: CodeType) -> bool:
-    """Whether the code may turn contents of arrays into Python numbers, or branch on them."""
-    if code.co_filename in OWN_FILES:
-        return bool(_CHECKS & set(code.co_names))
-    if _TO_PYTHON & set(code.co_names):
-        return True
-    found = [i.opname for i in dis.get_instructions(code) if i.opname != "TO_BOOL"]
-    if any(name in ("COMPARE_OP", "CONTAINS_OP") for name in found):
-        return True
-    branches = ("_IF_TRUE", "_IF_FALSE")
-    return any(
-        name.endswith(branches) and before.startswith(("BINARY_", "UNARY_", "CALL"))
-        for before, name in itertools.pairwise(found)
-    )
 
 
 def _texts(constants: Iterable[object]) -> list[str]:

@@ -78,6 +78,9 @@ class Trace:
         self.written: dict[Tensor, None] = {}
         self.codes: dict[CodeType, dict[str, Any]] = {}  # code that ran, with its globals
         self.inside: set[str] = set()  # names in the code of libraries that ran, of attributes and cells
+        self.holding: dict[
+            CodeType, set[str]
+        ] = {}  # variables of the user's functions that held arrays, or numbers of NumPy
         self.cotangents: list[tuple[Tracer, Any]] = []  # of which values
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by id: code that ran, and whether it is the user's
         self.finished = False
@@ -379,6 +382,8 @@ class Trace:
                         value.name = name
                 elif isinstance(value, Tracer):
                     self.name_value(value, name)
+                elif isinstance(value, (np.ndarray, np.generic)):
+                    self.holding.setdefault(frame.f_code, set()).add(name)
 
     def graph(self, outputs: Sequence[Atom], labels: Sequence[str]) -> Graph:
         """The finished program, its unnamed values named after nn scopes and the values they are the cotangents of."""

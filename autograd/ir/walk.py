@@ -107,7 +107,7 @@ class Walk(Attributes):
         elif met[:1] == "a":  # an argument that is met twice, and was told by its shape the first time
             self.must_be(label, f"({path} is {met})", True)
         else:
-            self.must_be(label, path, value, by_value=isinstance(value, (MethodType, BuiltinFunctionType)))
+            self.must_be(label, path, value, isinstance(value, (MethodType, BuiltinFunctionType)), put)
         if met:
             return None
         name = self._seen[id(value)] = path if by_shape else self.root(value)
