@@ -64,6 +64,7 @@ class Attributes:
         self.generators: list[tuple[np.random.Generator, Put]] = []
         self.tensors: dict[Tensor, str] = {}
         self.arrays: list[tuple[np.ndarray[Any, Any], str, str]] = []  # with label and path
+        self.checked = False  # whether what arrays hold may have been checked, so that they cannot become inputs
         self._seen: dict[int, str] = {}  # objects gone into, with their path
         self._seen_attributes: set[tuple[int, str]] = set()  # of classes
         self._kept: list[Any] = []  # so that no id is used twice

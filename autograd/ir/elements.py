@@ -49,15 +49,16 @@ class Looks:
 
     Attributes:
         anywhere: whether it may have been any array.
+        checked: whether a loss may have checked its targets, which it cannot where they are inputs.
         attributes: names of the attributes under which the arrays were found otherwise.
     """
 
     def __init__(self, codes: Mapping[CodeType, Mapping[str, Any]], holding: Mapping[CodeType, Set[str]]) -> None:
-        self.anywhere = False
+        self.anywhere = self.checked = False
         self.attributes: set[str] = set()
         for code, space in codes.items():
             if code.co_filename in OWN_FILES:
-                self.anywhere |= not _CHECKS.isdisjoint(code.co_names)
+                self.checked |= not _CHECKS.isdisjoint(code.co_names)
                 continue
             for kind, name in _operands(code):
                 if kind == "attribute":
@@ -69,7 +70,7 @@ class Looks:
 
     def at(self, label: str) -> bool:
         """Whether that may have been the array which a person would call so."""
-        return self.anywhere or label.rpartition(".")[2] in self.attributes
+        return self.anywhere or self.checked or label.rpartition(".")[2] in self.attributes
 
 
 @functools.lru_cache(4096)

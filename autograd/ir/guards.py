@@ -70,6 +70,7 @@ def guard_contents(walk: Walk, constants: Iterable[np.ndarray[Any, Any]], comput
     """
     referred = {id(_owner(array)) for array in constants}
     computed = computed or not referred <= {id(_owner(array)) for array, _, _ in walk.arrays}
+    walk.checked = looks.checked
     for array, label, path in walk.arrays:
         if id(_owner(array)) not in referred or computed or looks.at(label):
             if array.nbytes <= SMALL:
@@ -169,10 +170,11 @@ def varying(walk: Walk, arguments: Mapping[str, Any]) -> frozenset[Any]:
     """Keys of the floats and arrays that have changed into others: the next trace takes them as inputs."""
     changed = [(g, now) for g, now in failing(walk, arguments=arguments) if now is not _MISSING]
     places = [g for g, now in changed if isinstance(g.expected, FLOATS) and isinstance(now, FLOATS)]
-    places += [g for g, now in changed if isinstance(g.expected, np.ndarray) and isinstance(now, np.ndarray)]
-    contents = {g.label for g, _ in changed}
-    written = {id(array) for array, label, _ in walk.arrays if f"contents of {label}" in contents}
-    places += [g for g in walk.guards if id(g.expected) in written]
+    if not walk.checked:
+        places += [g for g, now in changed if isinstance(g.expected, np.ndarray) and isinstance(now, np.ndarray)]
+        contents = {g.label for g, _ in changed}
+        written = {id(array) for array, label, _ in walk.arrays if f"contents of {label}" in contents}
+        places += [g for g in walk.guards if id(g.expected) in written]
     return frozenset(walk.key(guard) for guard in places if guard.put is not None)
 
 
