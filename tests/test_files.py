@@ -220,3 +220,21 @@ def test_only_regular_files_are_read_and_no_other_is_waited_for(tmp_path):
         assert opened.read() == b"content"
     with pytest.raises(OSError), reading(tmp_path / "link", links=False):
         pytest.fail("it was opened")
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(WriteError):
+        write(tmp_path / "fifo", b"data")
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write(tmp_path / "fifo", b"data")
+        assert os.read(reader, 10) == b"data"
+    finally:
+        os.close(reader)
+
+
+def test_errors_of_other_files_in_the_block_come_out_as_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, replacing(tmp_path / "new"):
+        os.stat(tmp_path / "missing")
+    assert not isinstance(caught.value, WriteError) and os.listdir(tmp_path) == []

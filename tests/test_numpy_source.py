@@ -9,6 +9,7 @@ import autograd as ag
 import nn
 from autograd import Tensor
 from autograd.backends.numpy_source import EXPRESSIONS, UNSUPPORTED
+from autograd.core.ops.shape import reduce_to
 from autograd.core.primitive import REGISTRY
 from tests.fuzz import close, program, same_bits
 from tests.samples import SAMPLES
@@ -206,3 +207,11 @@ def test_results_of_shape_empty_are_numbers(function, kind):
         assert isinstance(got, Tensor) is isinstance(want, Tensor)
         got, want = (y.value if isinstance(y, Tensor) else y for y in (got, want))
         assert isinstance(got, np.generic) and (got, got.dtype) == (want, want.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "i1", "i4", "u2", "i8", "f2", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(2, 1), (3,), (1, 3), (2, 3), (1, 1)])
+def test_a_sum_down_to_a_shape_keeps_the_dtype(dtype, shape):
+    x = np.ones((2, 3), dtype)
+    found = ag.compile(lambda x: reduce_to(x, shape), backend="numpy")(x)
+    assert found.dtype == x.dtype and np.array_equal(found, reduce_to(x, shape))

@@ -51,7 +51,9 @@ def _axis_text(eqn: Eqn) -> str:
 def reduce_to(args: Args, eqn: Eqn) -> str:
     """The expression for a sum down to a shape."""
     axes, tidy = reduced_axes(eqn)
-    summed = f"np.sum({args[0]}, axis={literal(axes[0] if len(axes) == 1 else axes)})" if axes else args[0]
+    dtype = eqn.out.dtype
+    kept = "" if dtype.kind == "f" else f", dtype=np.{dtype.name}"  # (NumPy sums integers in its largest ones)
+    summed = f"np.sum({args[0]}, axis={literal(axes[0] if len(axes) == 1 else axes)}{kept})" if axes else args[0]
     return f"{summed}.reshape({eqn.out.shape})" if tidy or not axes else summed
 
 

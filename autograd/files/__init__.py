@@ -14,7 +14,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..core.errors import CorruptFileError, WriteError
 
@@ -64,7 +64,7 @@ def replacing(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[IO
         os.makedirs(os.path.dirname(target), exist_ok=True)
         old = _status(target)
         if old is not None and not stat.S_ISREG(old.st_mode):
-            with open(target, "wb") as file:
+            with open(target, "wb", opener=_at_once) as file:
                 yield file
             return
         if old is not None and not os.access(target, os.W_OK):
@@ -80,8 +80,8 @@ def replacing(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[IO
                 file.close()
             os.replace(file.name, target)
     except OSError as error:
-        if isinstance(error, WriteError):
-            raise
+        if isinstance(error, WriteError) or not (error.filename is None or _is_part(error.filename, target)):
+            raise  # of another file, in the block
         why = f"{error.strerror or error}; the file has been left as it was"
         raise WriteError(error.errno or errno.EIO, why, os.fspath(path)) from error
 
@@ -143,6 +143,19 @@ def _lock(handle: int) -> bool:
             fcntl.flock(handle, fcntl.LOCK_EX)
             return True
     return False
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a device or pipe; an error, and no waiting, where nobody reads from it."""
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    os.set_blocking(handle, True)
+    return handle
+
+
+def _is_part(name: Any, target: str) -> bool:
+    """Whether a file is the one that is written, the temporary one in its place, or a folder that it needs."""
+    name, folder = os.path.realpath(os.fspath(name)), os.path.dirname(target)
+    return name == target or f"{folder}{os.sep}".startswith(f"{name}{os.sep}") or _BEGIN in os.path.basename(name)
 
 
 def _status(path: str) -> os.stat_result | None:

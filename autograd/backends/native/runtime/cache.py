@@ -34,7 +34,7 @@ def folder() -> Path | None:
         RuntimeError: there is no home directory.
     """
     wanted = os.environ.get("AUTOGRAD_CACHE", "").strip()
-    if wanted.lower() in ("off", "0", "no", "false"):
+    if wanted.lower() in ("off", "0", "no", "false", "none", "disable", "disabled"):
         return None
     if wanted.lower() not in ("", "on", "1", "yes", "true"):
         return _absolute(wanted)
@@ -52,7 +52,7 @@ def folder() -> Path | None:
 @functools.cache
 def _absolute(wanted: str) -> Path:
     """A relative path is relative to where the process was when it first asked: one process has one cache."""
-    return Path(wanted).expanduser().absolute()
+    return Path(os.path.expandvars(wanted)).expanduser().absolute()
 
 
 def load(key: str) -> bytes | None:
