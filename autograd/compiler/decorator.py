@@ -223,7 +223,7 @@ class CompiledFunction:
             rest = self._in_machine_code(n - len(done), args, kwargs, None)
             if rest is not None:
                 return _joined(done, rest)
-            done.append(self(*args, **kwargs))
+            done.append(_apart(self(*args, **kwargs)))
         return _stacked(done)
 
     def _in_machine_code(self, n: int, args: tuple[Any, ...], kwargs: dict[str, Any], stacked: list[Any] | None) -> Any:
@@ -284,7 +284,7 @@ class CompiledFunction:
             rest = self._in_machine_code(length - len(done), args, kwargs, [x[len(done) :] for x in arrays])
             if rest is not None:
                 return _joined(done, rest)
-            done.append(self(*args, **kwargs))
+            done.append(_apart(self(*args, **kwargs)))
         return _stacked(done)
 
     @property
@@ -528,6 +528,11 @@ def compile(
         return CompiledFunction(f, backend, names, check, max_traces)
 
     return wrap if function is None else wrap(function)
+
+
+def _apart(result: Any) -> Any:
+    """A result in containers of its own: those of the arguments are changed by later steps."""
+    return tree.map(lambda leaf: leaf, result)
 
 
 def _stacked(results: list[Any]) -> Any:

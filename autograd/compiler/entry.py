@@ -96,6 +96,9 @@ class _Writer:
             lines.append(f"if kwargs or len(args) != {count}: return MISS")
             return [*lines, f"{targets}, = args"] if count else lines
         lines += ["leaves, found = flatten((args, kwargs))", "if found != structure: return MISS"]
+        if self.traced.differs is not None:
+            self.names["differs"] = self.traced.differs
+            lines.append("if differs(args, kwargs): return MISS")
         return [*lines, f"{targets}, = leaves"] if count else lines
 
     def _checking(self) -> list[str]:
@@ -240,7 +243,7 @@ class _Results:
             return self.whole[self.outcome.outputs[what]]
         if kind == "array":
             return f"r{what}"
-        if kind == "host":
+        if kind in ("host", "given"):
             return str(what)
         if kind == "same" and what in self.tensors:
             return self.tensors[what]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 Structure = Any  # a hashable description of a container with its leaves left out
 LEAF = "*"
 
 
-def flatten(tree: Any, like: Structure = None) -> tuple[list[Any], Structure]:
+def flatten(tree: Any, like: Structure = None, whole: Container[int] = ()) -> tuple[list[Any], Structure]:
     """Leaves in order, and the structure that `unflatten` needs.
 
     Keys of a dict keep their order, which is part of the structure; where `like` is the structure of a container with the
     same keys, they are taken in its order instead, so that leaves of the two can be matched.
+    Containers whose id is in `whole` are leaves.
 
     >>> flatten({"b": [1, 2], "a": 3})[0]
     [1, 2, 3]
@@ -23,23 +24,27 @@ def flatten(tree: Any, like: Structure = None) -> tuple[list[Any], Structure]:
     [3, 1, 2]
     """
     leaves: list[Any] = []
-    return leaves, _flatten(tree, leaves, like)
+    return leaves, _flatten(tree, leaves, like, whole)
 
 
-def _flatten(tree: Any, leaves: list[Any], like: Structure) -> Structure:
+def _flatten(tree: Any, leaves: list[Any], like: Structure, whole: Container[int]) -> Structure:
     if tree is None:
         return None
-    taken = _apart(tree)
+    taken = _apart(tree) if id(tree) not in whole else None
     if taken is None:
         leaves.append(tree)
         return LEAF
     kind, names, parts = taken
     if like is None or like == LEAF or len(like[2]) != len(parts):
-        return kind, names, tuple([_flatten(part, leaves, None) for part in parts])
+        return kind, names, tuple([_flatten(part, leaves, None, whole) for part in parts])
     if isinstance(tree, dict) and names != like[1] and set(names) == set(like[1] or ()):
         names = like[1]
         parts = [tree[key] for key in names]
-    return kind, names, tuple([_flatten(part, leaves, other) for part, other in zip(parts, like[2], strict=True)])
+    return (
+        kind,
+        names,
+        tuple([_flatten(part, leaves, other, whole) for part, other in zip(parts, like[2], strict=True)]),
+    )
 
 
 def _apart(tree: Any) -> tuple[Any, Any, Any] | None:

@@ -24,7 +24,7 @@ from .tracer import Tracer
 # A leaf of a result: its kind and what belongs to it.
 #   "tensor", "array", "float", "int", "bool": the number of an output
 #   "parameter": the numbers of the outputs that are its value and its gradient (or None)
-#   "host": a local variable of the entry; "same": a tensor from outside
+#   "host": a local variable of the entry; "same": a tensor from outside; "given": a container of the arguments
 #   "copy": an array or set made anew at each call; "static": any other value
 Leaf = tuple[str, Any]
 _NUMBERS = {"f": "float", "i": "int", "b": "bool"}
@@ -58,19 +58,22 @@ def collect(
     changes: Iterable[Change] = (),
     known: Container[int] = (),
     host: Mapping[Any, str] | None = None,
+    given: Mapping[int, str] | None = None,
 ) -> Outcome:
     """Sort out what a traced function returned, assigned, accumulated and bound anew.
 
-    `known` has the ids of objects that existed before; `host` the variables of numbers that the entry works out.
+    `known` has the ids of objects that existed before; `host` the variables of numbers that the entry works out;
+    `given` the expressions for the containers that are arguments, by id of what stands for them.
     """
-    leaves, structure = tree.flatten(result)
+    given = given or {}
+    leaves, structure = tree.flatten(result, whole=given)
     outcome = Outcome([], [], structure, [], {}, {})
-    sorter = _Sorter(recorder, outcome, known, host or {})
+    sorter = _Sorter(recorder, outcome, known, host or {}, given)
     for leaf in leaves:
         sorter.refuse_hidden(leaf)
         outcome.leaves.append(sorter.leaf(leaf, "return"))
     for change in changes:
-        parts, form = ([change.new], tree.LEAF) if id(change.new) in known else tree.flatten(change.new)
+        parts, form = ([change.new], tree.LEAF) if id(change.new) in known else tree.flatten(change.new, whole=given)
         outcome.effects.append(Effect(change.place, form, [sorter.leaf(x, change.place.label) for x in parts]))
     outside = recorder.outside
     for tensor in recorder.written:
@@ -87,8 +90,15 @@ def collect(
 class _Sorter:
     """Gives every distinct object one leaf, so that what is one object stays one."""
 
-    def __init__(self, recorder: Trace, outcome: Outcome, known: Container[int], host: Mapping[Any, str]) -> None:
-        self.recorder, self.outcome, self.known, self.host = recorder, outcome, known, host
+    def __init__(
+        self,
+        recorder: Trace,
+        outcome: Outcome,
+        known: Container[int],
+        host: Mapping[Any, str],
+        given: Mapping[int, str],
+    ) -> None:
+        self.recorder, self.outcome, self.known, self.host, self.given = recorder, outcome, known, host, given
         self.leaves: dict[int, tuple[Any, Leaf]] = {}  # by id, with the object, which keeps the id its own
 
     def output(self, atom: Atom, label: str) -> int:
@@ -106,6 +116,8 @@ class _Sorter:
 
     def _leaf(self, value: Any, label: str) -> Leaf:
         recorder = self.recorder
+        if id(value) in self.given:
+            return "given", self.given[id(value)]
         if isinstance(value, Tensor):
             if value.serial < recorder.start:
                 return "same", value
@@ -132,6 +144,8 @@ class _Sorter:
 
     def refuse_hidden(self, leaf: Any) -> None:
         """Refuse objects that hold traced values where nobody would put their numbers in."""
+        if id(leaf) in self.given:
+            return
         if not isinstance(leaf, (Tensor, Tracer, np.ndarray, *IMMUTABLE)) and Snapshot(("result", leaf)).traced:
             raise TraceError(
                 f"{self.recorder.name!r} returns a {type(leaf).__name__} that holds traced values: return the values "

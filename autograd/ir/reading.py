@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from types import CodeType
@@ -102,6 +103,18 @@ def _puts_names_together(code: CodeType) -> bool:
             if "CALL" not in found[at + 1 + default].opname or not isinstance(found[at].argval, str):
                 return True
     return False
+
+
+def compares(codes: Iterable[CodeType]) -> bool:
+    """Whether code of the user's asks if two objects are one (``a is b``)."""
+    return any(code.co_filename not in OWN_FILES and _compares(code) for code in codes)
+
+
+@functools.lru_cache(4096)
+def _compares(code: CodeType) -> bool:
+    found = list(dis.get_instructions(code))
+    with_constant = ("LOAD_CONST", "LOAD_GLOBAL")
+    return any(i.opname == "IS_OP" and not b.opname.startswith(with_constant) for b, i in itertools.pairwise(found))
 
 
 @functools.lru_cache(4096)

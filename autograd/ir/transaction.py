@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,12 @@ from ..core.tensor import Tensor, constant
 from . import guards
 from .arguments import argument_names
 from .attributes import Guard
+from .containers import Built
 from .host import LARGEST, Host, split
 from .outcome import Outcome, carried, collect
-from .places import Change, Entries, Items, Loss, Place
+from .places import Change, Loss, Place
 from .randomness import TracedGenerator, Watch
-from .reading import Reads
+from .reading import Reads, compares
 from .state import Snapshot
 from .trace import Trace, name_of, stand_in
 from .tracer import Tracer
@@ -58,6 +59,7 @@ class Traced:
     host: Host
     passes: dict[Tensor, int]  # backward passes that gradients add up, which optimizers want to know
     failed: Identities  # identities of places that were tried as slots in vain
+    differs: Callable[..., bool] | None  # whether the containers of a call are one and apart otherwise, if that matters
 
     def keep_passes(self) -> None:
         """Note in tensors how many backward passes their gradients now add up."""
@@ -175,8 +177,7 @@ def _record(
         values.append(copies.setdefault(id(value), _copy(value)) if isinstance(value, Tensor) else value)
     recorder = Trace(name_of(function))
     given = [_given(recorder, value, name, kind) for value, name, (kind, _) in zip(values, names, kinds, strict=True)]
-    call_args, call_kwargs = tree.unflatten(structure, given[:count])
-    built = [*_containers(call_args, "args"), *_containers(call_kwargs, "kwargs")]
+    built = Built((args, kwargs), structure, iter(given[:count]))
     undo = Undo(*[functools.partial(_put_back, place, value) for place, value in places], *state.undoing())
     with undo, undo:
         try:
@@ -184,19 +185,20 @@ def _record(
             with Watch(recorder, state, undo):
                 for place, thing in zip(slots, given[count:], strict=True):
                     place.put(thing)
-                result = recorder.run(function, call_args, call_kwargs)
+                result = recorder.run(function, built.args, built.kwargs)
         except ValueError as error:
             if state.locked and "read-only" in str(error):
                 raise TraceError(_written(recorder, error)) from error
             raise
         stands = [(thing, value) for thing, (_, value) in zip(given[count:], places, strict=True)]
-        known = {**state.known, **{id(v): v for v in values}}
+        known = {**state.known, **{id(v): v for v in values}, **built.own}
         changes = [
             carried(c, known) if isinstance(c, Change) else c
             for c in state.changes()
             if not (isinstance(c, Change) and any(c.new is new and c.old is old for new, old in stands))
         ]
-        changes += [carried(c, known) if isinstance(c, Change) else c for kept in built for c in kept.changes()]
+        inner = built.changes(state.known, changes, recorder.name)
+        changes += [carried(c, known) if isinstance(c, Change) else c for c in inner]
         lost = [change.text for change in changes if isinstance(change, Loss)]
         lost += [f"the context variable {name!r} is set" for name in recorder.variables_set()]
         if lost:
@@ -219,10 +221,19 @@ def _record(
         host = split(recorder.eqns, *numbers)
         if not host.right({f"a{i}": value for i, value in enumerate(values)}):
             raise Initialising  # (Python says what comes of these numbers)
-        outcome = collect(recorder, result, [c for c in changes if isinstance(c, Change)], known, host.names)
+        outcome = collect(
+            recorder, result, [c for c in changes if isinstance(c, Change)], known, host.names, built.paths
+        )
+        differs = built.differs(state.known) if _changes_containers(outcome) or compares(recorder.codes) else None
         passes = {t: t.passes for t in recorder.gradients if t.serial < recorder.start}
         _check_slots(recorder, slots, given[count:], [v for _, v in places])
-    return Traced(recorder, outcome, structure, count, names, kinds, values, given, slots, host, passes, frozenset())
+    return Traced(
+        recorder, outcome, structure, count, names, kinds, values, given, slots, host, passes, frozenset(), differs
+    )
+
+
+def _changes_containers(outcome: Outcome) -> bool:
+    return any(effect.place.item or effect.place.holder is None for effect in outcome.effects)
 
 
 def _put_back(place: Place, value: Any) -> None:
@@ -331,20 +342,3 @@ def _written(recorder: Trace, error: BaseException) -> str:
         f"{at(site)} writes into an array from outside while {recorder.name!r} is traced, which a compiled step would not do "
         "again: bind a new array, x = x + 1, or keep the value in a Tensor"
     )
-
-
-# ----- containers of the arguments: the function gets its own, what it binds there is bound in those of the caller -----
-def _containers(value: Any, path: str) -> Iterator[Entries | Items]:
-    def at(key: Any) -> Place:
-        return Place(f"{path}[{key!r}]", None, f"[{key!r}]", None, key, root=path)
-
-    if isinstance(value, dict):
-        yield Entries(value, at, path)
-    elif isinstance(value, list):
-        yield Items(value, path, at)
-    if isinstance(value, (list, tuple)):
-        for i, part in enumerate(value):
-            yield from _containers(part, f"{path}[{i}]")
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _containers(part, f"{path}[{key!r}]")
