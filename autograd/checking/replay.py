@@ -19,9 +19,6 @@ Edge = tuple[Any, int]  # an operation's result, and which of its inputs the par
 Edit = Callable[[Any], Any]  # the cotangent of the result -> the part sent back, in place of the rule's
 FAILURES = (ValueError, IndexError, TypeError, AutogradError)  # of a mistake that cannot even be computed here
 
-# Where neighbouring numbers give a very different answer, values are not perturbed.
-_JUMPS = {"maximum", "minimum", "clip", "where", "max", "min", "mod", "round", "floor", "ceil"}
-_EXACT = ("movement", "indexing")
 RUNS = 3  # of perturbed arithmetic
 MARGIN = 16  # times the largest deviation that these runs show
 MOST = 2e4  # units in the last place that rounding may explain
@@ -202,8 +199,7 @@ class Replay:
             for node in self.order:
                 arrays = [values.get(a, a.value) if isinstance(a, Tensor) else a for a in node.inputs or ()]
                 y = node.creator.forward(*arrays, **node.params)
-                moves = node.creator.kind in _EXACT or node.creator.name in _JUMPS
-                values[node] = y if moves else disturb(y)
+                values[node] = y if node.creator.exact else disturb(y)
             for node in reversed(self.order):
                 g = disturb(cotangents[node])
                 cotangents[node] = g

@@ -15,6 +15,7 @@ import dis
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,9 @@ class Box:
         return self
 
 
+@dataclass(eq=False, repr=False)
 class Primitive:
-    """One operation: its name, its value, its gradients.
+    """One operation: its name, its value, its gradients, and the facts that passes and backends act on.
 
     `vjps` holds one rule per array argument (None: no gradient flows), or a function from the argument's index to its
     rule where the number of arguments varies.  A rule gets the output's cotangent g, the output y, then the arguments.
@@ -54,39 +56,49 @@ class Primitive:
     take limits, for which they need g as a function of the output: then the pass is recorded.
     """
 
-    def __init__(
-        self,
-        name: str,
-        forward: Callable[..., Array],
-        vjps: Sequence[Rule | None] | Callable[[int], Rule | None] = (),
-        *,
-        kind: str,
-        shape: ShapeRule,
-        symbol: str = "",
-        doc: str = "",
-        ufunc: Callable[..., Any] | None = None,
-        jointly: Callable[..., Sequence[Array]] | None = None,
-        deposit: Callable[..., None] | None = None,
-        singular: Callable[[Any], bool] | None = None,
-    ) -> None:
-        if name in REGISTRY:
-            raise KeyError(f"a primitive named {name!r} exists already")
-        self.name = name
-        self.forward = forward
-        self.vjps = vjps if callable(vjps) else tuple(vjps)
-        self.kind = kind
-        self.shape = shape
-        self.symbol = symbol or name
-        self.ufunc = ufunc
-        self.__doc__ = doc or inspect.getdoc(forward)
-        self.__name__ = name
-        self.variadic = callable(vjps)
-        positional, self.params = _signature(forward)
-        self.arity = None if callable(vjps) else len(vjps) or positional  # None: any number of arrays
-        self.jointly = jointly or self._one_by_one
-        self.deposit, self.singular = deposit, singular
-        self.differentiable = callable(vjps) or any(rule is not None for rule in vjps)
-        REGISTRY[name] = self
+    name: str
+    forward: Callable[..., Array]
+    vjps: Sequence[Rule | None] | Callable[[int], Rule | None] = ()
+    _: KW_ONLY
+    kind: str  # elementwise, reduction, movement, indexing, contraction, linalg, random; user: not one of the package's
+    shape: ShapeRule
+    symbol: str = ""  # in formulas and pictures
+    doc: InitVar[str] = ""
+    ufunc: Callable[..., Any] | None = None  # NumPy's, of which this is the operation on Tensors
+    numpy: str = ""  # how NumPy writes it, of arguments {0}, {1} and params by name; "": the backend has a function
+    jointly: Callable[..., Sequence[Array]] = None  # type: ignore[assignment]
+    deposit: Callable[..., None] | None = None
+    singular: Callable[[Any], bool] | None = None
+    linear: str | tuple[int, ...] = ()  # in which arguments: by number, "each" by itself, or "jointly" in all at once
+    commutative: bool = False
+    neutral: tuple[float | None, ...] = ()  # the number that, as this argument, gives back the other one in every bit
+    by_value: bool = False  # a number among the arguments decides how it is computed
+    weak: bool = (
+        False  # of Python numbers it makes a Python number, by the operator or the function that `symbol` names
+    )
+    operands: str | tuple[str, ...] = (
+        "result"  # dtype it computes in: the "result"'s, the arguments' "common" one, "bool"
+    )
+    exact: bool = False  # never rounds: the result is an element of an argument, or a whole number
+    cost: int = 2  # per element: 1 for a single instruction, 30 for an elementary function
+    reduces: np.ufunc | None = None  # the ufunc that combines the elements along the reduced axes
+    view: bool | Callable[..., bool] = (
+        False  # the result shows the memory of the first argument; told by shapes and params
+    )
+
+    def __post_init__(self, doc: str) -> None:
+        if self.name in REGISTRY:
+            raise KeyError(f"a primitive named {self.name!r} exists already")
+        self.variadic = callable(self.vjps)
+        rules: Any = self.vjps if callable(self.vjps) else tuple(self.vjps)
+        self.vjps, self.symbol = rules, self.symbol or self.name
+        self.__doc__, self.__name__ = doc or inspect.getdoc(self.forward), self.name
+        positional, self.params = _signature(self.forward)
+        self.arity = None if self.variadic else len(rules) or positional  # None: any number of arrays
+        if self.jointly is None:
+            self.jointly = self._one_by_one
+        self.differentiable = self.variadic or any(rule is not None for rule in rules)
+        REGISTRY[self.name] = self
 
     def __call__(self, *arrays: Array, **params: Any) -> Array:
         if (len(arrays) != self.arity and not self.variadic) or (params and not self.params):
@@ -121,6 +133,10 @@ class Primitive:
         if callable(self.vjps):
             return self.vjps(index)
         return self.vjps[index] if index < len(self.vjps) else None
+
+    def shows_memory(self, *shapes: tuple[int, ...], **params: Any) -> bool:
+        """Whether the result of such a call may be a view of the first argument."""
+        return self.view(*shapes, **params) if callable(self.view) else self.view
 
     def _one_by_one(self, which: Sequence[int], *given: Array, **params: Any) -> list[Array]:
         return [self.rule(index)(*given, **params) for index in which]  # type: ignore[misc]
@@ -205,19 +221,23 @@ def result_dtype(forward: Callable[..., Array], *specs: Spec | type) -> np.dtype
 
 
 def elementwise(
-    name: str,
-    forward: Callable[..., Array],
-    vjps: Sequence[Rule | None] = (),
-    *,
-    symbol: str = "",
-    doc: str = "",
-    ufunc: Callable[..., Any] | None = None,
+    name: str, forward: Callable[..., Array], vjps: Sequence[Rule | None] = (), *, numpy: str = "", **facts: Any
 ) -> Primitive:
-    """A primitive that works element by element and broadcasts its arguments."""
+    """A primitive that works element by element and broadcasts its arguments; a ufunc of NumPy's is written as its call."""
 
     @functools.lru_cache(1024)
     def shape(*specs: Spec | type) -> Spec:
         return np.broadcast_shapes(*(shape_of(s) for s in specs)), result_dtype(forward, *specs)
 
-    numpy_function = ufunc or (forward if isinstance(forward, np.ufunc) else None)
-    return Primitive(name, forward, vjps, kind="elementwise", shape=shape, symbol=symbol, doc=doc, ufunc=numpy_function)
+    if isinstance(forward, np.ufunc):
+        call = f"np.{forward.__name__}({', '.join(f'{{{i}}}' for i in range(forward.nin))})"
+        facts, numpy = {"ufunc": forward, **facts}, numpy or call
+    return Primitive(name, forward, vjps, kind="elementwise", shape=shape, numpy=numpy, **facts)
+
+
+def operator(
+    name: str, symbol: str, forward: np.ufunc, vjps: Sequence[Rule | None] = (), *, doc: str = "", **facts: Any
+) -> Primitive:
+    """An elementwise primitive that Python and NumPy write with an operator between its two arguments."""
+    facts = {"numpy": f"{{0}} {symbol} {{1}}", "doc": doc or f"a {symbol} b", **facts}
+    return elementwise(name, forward, vjps, symbol=symbol, **facts)

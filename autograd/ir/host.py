@@ -8,12 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..core.ops.elementwise import div, floor_divide, mod, power
+from ..core.primitive import Primitive
 from .graph import Atom, Eqn, Graph, Literal, Var
 
-_PYTHON = {
-    "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "floor_divide": "{} // {}", "mod": "{} % {}",
-    "power": "{} ** {}", "neg": "-{}", "abs": "abs({})",
-}  # fmt: skip
 LARGEST = 1 << 62  # whole numbers that machine code can hold lie below
 _TYPES: dict[str, type] = {"f": float, "i": int, "b": bool}
 
@@ -61,6 +59,13 @@ class Host:
         return replace(graph, inputs=(*graph.inputs, *inputs), eqns=rest)
 
 
+def _python(op: Primitive, parts: list[str]) -> str:
+    """The operation as Python writes it."""
+    if op.symbol.isidentifier():
+        return f"{op.symbol}({', '.join(parts)})"
+    return f"{op.symbol}{parts[0]}" if len(parts) == 1 else f" {op.symbol} ".join(parts)
+
+
 def split(eqns: Sequence[Eqn], kept: Mapping[Var, str], given: Mapping[Var, str]) -> Host:
     """What of the equations Python does.
 
@@ -83,14 +88,14 @@ def split(eqns: Sequence[Eqn], kept: Mapping[Var, str], given: Mapping[Var, str]
         if len(parts) < len(eqn.inputs):
             continue
         name = host.names[eqn.out] = f"h{len(host.lines)}"
-        host.lines.append(f"{name} = {_PYTHON[eqn.primitive.name].format(*parts)}")
-        if eqn.primitive.name == "power":
+        host.lines.append(f"{name} = {_python(eqn.primitive, parts)}")
+        if eqn.primitive is power:
             host.checks.append(f"type({name}) is not {_TYPES[eqn.out.dtype.kind].__name__}")
     return host
 
 
 def _is_arithmetic(eqn: Eqn) -> bool:
-    return eqn.out.weak and eqn.primitive.name in _PYTHON
+    return eqn.out.weak and eqn.primitive.weak
 
 
 def _telling(eqns: Sequence[Eqn]) -> set[Atom]:
@@ -103,6 +108,6 @@ def _telling(eqns: Sequence[Eqn]) -> set[Atom]:
 
 
 def _may_fail(eqn: Eqn) -> bool:
-    name, last = eqn.primitive.name, eqn.inputs[-1]
+    op, last = eqn.primitive, eqn.inputs[-1]
     by_number = isinstance(last, Literal) and last.value != 0
-    return name == "power" or (name in ("div", "floor_divide", "mod") and not by_number)
+    return op is power or (op in (div, floor_divide, mod) and not by_number)

@@ -31,9 +31,6 @@ from .undo import Undo
 
 # Code that says what NumPy does about errors in arithmetic.
 _ERROR_STATE = frozenset({np.errstate.__enter__.__code__, np.seterr.__code__})
-# Operators that leave Python numbers Python numbers, and so keep them weak.
-_KEEPS_WEAK = frozenset({"add", "sub", "mul", "div", "neg", "power", "floor_divide", "mod", "abs"})
-
 
 # Context variables that Python and NumPy set when they are asked for their settings.
 _OF_LIBRARIES = frozenset({"decimal_context", "numpy.ufunc.extobj"})
@@ -114,7 +111,7 @@ class Trace:
                     "arrays are real: compute with real and imaginary part apart, or do this outside of the compiled function"
                 )
             self.foreign = self.foreign or primitive.kind == "user"
-            weak = primitive.name in _KEEPS_WEAK and all(a.weak for a in atoms)
+            weak = primitive.weak and all(a.weak for a in atoms)
             out = Var(tuple(shape), dtype, "", weak)
             if self._error_state and set(np.geterr().values()) != {"ignore"}:
                 raise TraceError(

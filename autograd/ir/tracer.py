@@ -67,7 +67,7 @@ class Tracer(ArrayMethods):
             out = self.recorder.emit(primitive, arrays, params)
         except (ValueError, TypeError) as error:
             raise explained(error, primitive, arrays) from error
-        if primitive.name in _VIEWS and self.recorder.phase != "backward":
+        if primitive.view and self.recorder.phase != "backward":
             self.recorder.viewed |= {out.atom, *(a.atom for a in arrays if isinstance(a, Tracer))}
         return out
 
@@ -173,5 +173,3 @@ _SYMBOLS = {
 }
 for _name in _SYMBOLS:
     setattr(Tracer, f"__i{_name}__", _in_place(_name))
-# Operations whose result may show the memory of what they are given.
-_VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "diagonal", "flip", "getitem", "einsum", "reduce_to"})

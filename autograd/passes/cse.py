@@ -8,9 +8,6 @@ from typing import Any
 from ..ir.graph import Atom, Eqn, Graph, Literal, substitute
 from ..ir.literal import setting_key
 
-COMMUTES = frozenset({"add", "mul", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or", "bitwise_and",
-                      "bitwise_or", "bitwise_xor"})  # fmt: skip
-
 
 def share_common(graph: Graph) -> Graph:
     """Keep the first of equal equations; random draws are never equal."""
@@ -32,7 +29,7 @@ def share_common(graph: Graph) -> Graph:
 
 def _key(eqn: Eqn) -> tuple[Any, ...]:
     atoms: list[Any] = [a.key() if isinstance(a, Literal) else ("var", id(a)) for a in eqn.inputs]
-    if eqn.primitive.name in COMMUTES:
+    if eqn.primitive.commutative:
         atoms.sort(key=repr)
     params = tuple((k, setting_key(v)) for k, v in sorted(eqn.params.items()))
     return eqn.primitive.name, tuple(atoms), params

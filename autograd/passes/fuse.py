@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..core.ops.shape import broadcast_to_p
 from ..ir.graph import Eqn, Graph, Var
-
-# Movements that only say where an element is read: a loop can follow them without an array in between.
-_FREE_MOVES = frozenset({"broadcast_to"})
 
 
 @dataclass(slots=True)
@@ -25,17 +23,15 @@ class Group:
 
 def iteration_space(eqn: Eqn) -> tuple[int, ...] | None:
     """The shape a loop for this equation runs over: its result's, or the argument's for a reduction; None if no loop."""
-    name, kind = eqn.primitive.name, eqn.primitive.kind
-    if kind == "elementwise" or name in _FREE_MOVES:
+    op = eqn.primitive
+    if op.kind == "elementwise" or op is broadcast_to_p:  # that only says where an element is read
         return eqn.out.shape
-    if name in ("sum", "max", "min", "prod", "reduce_to"):
-        return eqn.inputs[0].shape
-    return None
+    return eqn.inputs[0].shape if op.reduces is not None else None
 
 
 def is_reduction(eqn: Eqn) -> bool:
     """Whether the result is complete only when the whole loop has run."""
-    return eqn.primitive.kind == "reduction" or eqn.primitive.name == "reduce_to"
+    return eqn.primitive.reduces is not None
 
 
 def fusion_groups(graph: Graph) -> list[Group]:

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..core.ops.shape import broadcast_to_p
+from ..core.ops.elementwise import astype_p, neg, stop_gradient
+from ..core.ops.shape import broadcast_to_p, reduce_to_p, reshape_p, transpose_p
+from ..core.primitive import Primitive
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, spec, substitute
 
 Definitions = dict[Atom, Eqn]
@@ -24,8 +26,8 @@ def simplify(graph: Graph) -> Graph:
         if eqn.primitive.kind == "elementwise":
             eqn = _broadcast_by_itself(eqn, made)
             eqn = _weaken(eqn)
-        rewrite = RULES.get(eqn.primitive.name)
-        result = rewrite(eqn, made) if rewrite else eqn
+        rewrite = RULES.get(eqn.primitive, _without_neutral)
+        result = rewrite(eqn, made)
         if isinstance(result, Eqn):
             made[result.out] = result
             kept.append(result)
@@ -41,7 +43,7 @@ def _broadcast_by_itself(eqn: Eqn, made: Definitions) -> Eqn:
     inputs = list(eqn.inputs)
     for i, atom in enumerate(inputs):
         source = made.get(atom)
-        if source is not None and source.primitive.name == "broadcast_to":
+        if source is not None and source.primitive is broadcast_to_p:
             trial = [*inputs[:i], source.inputs[0], *inputs[i + 1 :]]
             shape, dtype = eqn.primitive.shape(*map(spec, trial), **eqn.params)
             if (tuple(shape), dtype) == (eqn.out.shape, eqn.out.dtype):
@@ -53,7 +55,7 @@ def _broadcast_by_itself(eqn: Eqn, made: Definitions) -> Eqn:
 
 def _number_everywhere(eqn: Eqn, made: Definitions) -> Eqn:
     """An operation on arrays that hold one number each is that number, computed now, in every place."""
-    sources = [made[a].inputs[0] if a in made and made[a].primitive.name == "broadcast_to" else a for a in eqn.inputs]
+    sources = [made[a].inputs[0] if a in made and made[a].primitive is broadcast_to_p else a for a in eqn.inputs]
     if not eqn.out.shape or eqn.params or not all(isinstance(a, Literal) for a in sources):
         return eqn
     with np.errstate(all="ignore"):
@@ -88,26 +90,14 @@ def _is(atom: Atom, number: float) -> bool:
     return math.copysign(1, atom.value) == math.copysign(1, number)
 
 
-def _mul(eqn: Eqn, made: Definitions) -> Eqn | Atom:
-    a, b = eqn.inputs
-    return _same(eqn, a) if _is(b, 1) else _same(eqn, b) if _is(a, 1) else eqn
-
-
-def _div(eqn: Eqn, made: Definitions) -> Eqn | Atom:
-    return _same(eqn, eqn.inputs[0]) if _is(eqn.inputs[1], 1) else eqn
-
-
-def _sub(eqn: Eqn, made: Definitions) -> Eqn | Atom:
-    return _same(eqn, eqn.inputs[0]) if _is(eqn.inputs[1], 0) else eqn
-
-
-def _add(eqn: Eqn, made: Definitions) -> Eqn | Atom:
-    a, b = eqn.inputs  # x + 0.0 is not x for x = -0.0, but x + -0.0 is
-    return _same(eqn, a) if _is(b, -0.0) else _same(eqn, b) if _is(a, -0.0) else eqn
-
-
-def _power(eqn: Eqn, made: Definitions) -> Eqn | Atom:
-    return _same(eqn, eqn.inputs[0]) if _is(eqn.inputs[1], 1) else eqn
+def _without_neutral(eqn: Eqn, made: Definitions) -> Eqn | Atom:
+    """The other argument where one is the operation's neutral number: x * 1, but not x + 0.0, which -0.0 is changed by."""
+    for i, number in reversed(list(enumerate(eqn.primitive.neutral))):
+        if number is not None and _is(eqn.inputs[i], number):
+            other = _same(eqn, eqn.inputs[1 - i])
+            if other is not eqn:
+                return other
+    return eqn
 
 
 def _identity(eqn: Eqn, made: Definitions) -> Eqn | Atom:
@@ -116,19 +106,19 @@ def _identity(eqn: Eqn, made: Definitions) -> Eqn | Atom:
 
 def _neg(eqn: Eqn, made: Definitions) -> Eqn | Atom:
     source = made.get(eqn.inputs[0])
-    return source.inputs[0] if source is not None and source.primitive.name == "neg" else eqn
+    return source.inputs[0] if source is not None and source.primitive is neg else eqn
 
 
 def _reshape(eqn: Eqn, made: Definitions) -> Eqn | Atom:
     source = made.get(eqn.inputs[0])
-    if source is not None and source.primitive.name == "reshape":
+    if source is not None and source.primitive is reshape_p:
         eqn = replace(eqn, inputs=source.inputs)
     return _same(eqn, eqn.inputs[0])
 
 
 def _transpose(eqn: Eqn, made: Definitions) -> Eqn | Atom:
     source = made.get(eqn.inputs[0])
-    if source is not None and source.primitive.name == "transpose":
+    if source is not None and source.primitive is transpose_p:
         axes = tuple(source.params["axes"][i] for i in eqn.params["axes"])
         eqn = replace(eqn, inputs=source.inputs, params={"axes": axes})
     axes = eqn.params["axes"]
@@ -137,22 +127,17 @@ def _transpose(eqn: Eqn, made: Definitions) -> Eqn | Atom:
 
 def _broadcast(eqn: Eqn, made: Definitions) -> Eqn | Atom:
     source = made.get(eqn.inputs[0])
-    if source is not None and source.primitive.name == "broadcast_to":
+    if source is not None and source.primitive is broadcast_to_p:
         eqn = replace(eqn, inputs=source.inputs)
     return _same(eqn, eqn.inputs[0])
 
 
-RULES: dict[str, Callable[[Eqn, Definitions], Eqn | Atom]] = {
-    "mul": _mul,
-    "div": _div,
-    "sub": _sub,
-    "add": _add,
-    "stop_gradient": _identity,
-    "astype": _identity,
-    "reduce_to": _identity,
-    "power": _power,
-    "neg": _neg,
-    "reshape": _reshape,
-    "transpose": _transpose,
-    "broadcast_to": _broadcast,
+RULES: dict[Primitive, Callable[[Eqn, Definitions], Eqn | Atom]] = {
+    stop_gradient: _identity,
+    astype_p: _identity,
+    reduce_to_p: _identity,
+    neg: _neg,
+    reshape_p: _reshape,
+    transpose_p: _transpose,
+    broadcast_to_p: _broadcast,
 }

@@ -20,14 +20,13 @@ import numpy as np
 
 from ..core.ops.elementwise import add
 from ..core.ops.reduce import sum_p
-from ..core.ops.shape import ARRAY, getitem_p, reshape_p
+from ..core.ops.shape import ARRAY, getitem_p, reshape_p, scatter_add_p
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var, spec
 from ..ir.literal import setting_key
 from .dce import drop_unused
 
 LEAST = 500  # equations on single numbers, from which on it pays to look for forms
 _FEW = 4  # fewer equations of one form stay as they are
-_BY_VALUE = frozenset({"power"})  # whose second argument decides how it is computed
 
 
 def vectorise(graph: Graph) -> Graph:
@@ -83,7 +82,7 @@ class _Forms:
     def _classify(self) -> None:
         """Find the form of every equation, in one walk."""
         numbers, number, inner = self.numbers, self.number, self._inner
-        with_gradient = {eqn.out.shape for eqn in self.graph.eqns if eqn.primitive.name == "scatter_add"}
+        with_gradient = {eqn.out.shape for eqn in self.graph.eqns if eqn.primitive is scatter_add_p}
         for eqn in self.graph.eqns:
             if eqn.out in inner:
                 continue
@@ -95,12 +94,12 @@ class _Forms:
                 number[eqn.out] = numbers.setdefault(whole, len(numbers))
                 continue
             name, arguments = eqn.primitive.name, eqn.inputs
-            if name == "add" and any(a in inner for a in arguments):
+            if eqn.primitive is add and any(a in inner for a in arguments):
                 name, arguments = "total", _terms(eqn, inner)
             key: list[Any] = [name, eqn.out.dtype]
             for atom in arguments:
                 if isinstance(atom, Literal):
-                    key.append(atom.key() if name in _BY_VALUE else (atom.weak, atom.dtype))
+                    key.append(atom.key() if eqn.primitive.by_value else (atom.weak, atom.dtype))
                 else:
                     known = number.get(atom)
                     key.append(numbers.setdefault(atom, len(numbers)) if known is None else known)

@@ -22,9 +22,6 @@ from ..core.primitive import Array, Box, Primitive
 from ..core.tensor import Tensor
 from .argument import tie, variable
 
-_JOINTLY_LINEAR = {"movement"}  # kinds linear in all arguments at once
-_LINEAR = {"indexing", "contraction", "crossing", "sum", "cumsum"}  # kinds and names linear in each argument
-
 
 def push(roots: Sequence[Any], tangents: Mapping[Any, Array], graph: bool, since: int = 0) -> dict[Any, Array]:
     """Tangents of the roots, from those of the leaves that they were computed from.
@@ -80,8 +77,8 @@ def _value_of() -> Callable[[Any], Array]:
 
 def _pushed(op: Primitive, moving: dict[int, Array], y: Array, values: list[Array], params: dict[str, Any]) -> Array:
     """The tangent of one operation's result, given those of some arguments; it may still have to be broadcast."""
-    if op.kind in _JOINTLY_LINEAR:
-        if op.name == "pad":
+    if op.linear == "jointly":
+        if "value" in params:  # a number that fills in does not move
             params = {**params, "value": 0.0}
         still = (np.broadcast_to(np.zeros((), getattr(a, "dtype", float)), np.shape(a)) for a in values)
         return op(*[moving.get(i, zero) for i, zero in enumerate(still)], **params)
@@ -90,7 +87,7 @@ def _pushed(op: Primitive, moving: dict[int, Array], y: Array, values: list[Arra
     for i, tangent in moving.items():
         if op.kind == "elementwise":
             part = op.rule(i)(tangent, y, *values, **params)  # type: ignore[misc]
-        elif op.kind in _LINEAR or op.name in _LINEAR or (op.name, i) == ("solve", 1):
+        elif op.linear == "each" or i in op.linear:
             part = op(*values[:i], tangent, *values[i + 1 :], **params)
         else:
             others[i] = tangent

@@ -32,7 +32,9 @@ class _Crossing(Primitive):
     """An operation between a batch and its rows: recorded on the tape, never part of a program, which knows no rows."""
 
     def __init__(self, name: str, forward: Callable[..., Array], back: Callable[..., Array], doc: str) -> None:
-        super().__init__(name, forward, (back,), kind="crossing", shape=lambda spec, **params: spec, doc=doc)
+        super().__init__(
+            name, forward, (back,), kind="crossing", shape=lambda spec, **params: spec, doc=doc, linear="each"
+        )
         del REGISTRY[name]
 
     def __call__(self, *arrays: Array, **params: Any) -> Array:

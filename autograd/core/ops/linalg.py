@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import string
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
-from ..primitive import Array, Primitive, Rule, Spec
+from ..primitive import Array, Primitive, Rule, ShapeRule, Spec
 from .elementwise import stop_gradient
 from .shape import broadcast_to, expand_dims, reshape, swapaxes, tril
 
@@ -53,15 +54,10 @@ def _matmul_shape(a: Spec, b: Spec) -> Spec:
 
 
 matmul = Primitive(
-    "matmul",
-    np.matmul,
-    (_matmul_vjp_a, _matmul_vjp_b),
-    kind="contraction",
-    shape=_matmul_shape,
-    symbol="@",
+    "matmul", np.matmul, (_matmul_vjp_a, _matmul_vjp_b), kind="contraction", shape=_matmul_shape, symbol="@",
     doc="Matrix product a @ b by NumPy's rules: vectors are rows left, columns right; leading axes broadcast.",
-    ufunc=np.matmul,
-)
+    ufunc=np.matmul, numpy="{0} @ {1}", linear="each",
+)  # fmt: skip
 
 
 # ----- einsum -----
@@ -113,12 +109,9 @@ def _einsum_shape(*specs: Spec, subscripts: str) -> Spec:
 
 
 einsum_p = Primitive(
-    "einsum",
-    lambda *arrays, subscripts: np.einsum(subscripts, *arrays, optimize=len(arrays) > 2),
-    _einsum_rule,
-    kind="contraction",
-    shape=_einsum_shape,
-)
+    "einsum", lambda *arrays, subscripts: np.einsum(subscripts, *arrays, optimize=len(arrays) > 2), _einsum_rule,
+    kind="contraction", shape=_einsum_shape, linear="each", view=lambda x, *others, subscripts: not others,
+)  # fmt: skip
 
 
 def einsum(subscripts: str, *operands: Array) -> Array:
@@ -209,53 +202,35 @@ def _column(g: Array) -> Array:
     return expand_dims(expand_dims(g, -1), -1)
 
 
-solve = Primitive(
-    "solve",
-    np.linalg.solve,
-    (_solve_vjp_a, lambda g, y, a, b: _back_solved(g, a, b)),
-    kind="linalg",
-    shape=_solve_shape,
-    doc="x with a @ x = b, for square matrices a and vectors or matrices b.",
+def _linalg(name: str, forward: Any, vjps: Sequence[Rule], shape: ShapeRule, doc: str, **facts: Any) -> Primitive:
+    facts = {"numpy": f"np.linalg.{name}({{0}})", **facts}
+    return Primitive(name, forward, vjps, kind="linalg", shape=shape, doc=doc, **facts)
+
+
+solve = _linalg(
+    "solve", np.linalg.solve, (_solve_vjp_a, lambda g, y, a, b: _back_solved(g, a, b)), _solve_shape,
+    "x with a @ x = b, for square matrices a and vectors or matrices b.",
+    numpy="np.linalg.solve({0}, {1})", linear=(1,),
+)  # fmt: skip
+inv = _linalg(
+    "inv", np.linalg.inv, (lambda g, y, x: -(_t(y) @ g @ _t(y)),), _matrix_shape, "Inverse of square matrices."
 )
-inv = Primitive(
-    "inv",
-    np.linalg.inv,
-    (lambda g, y, x: -(_t(y) @ g @ _t(y)),),
-    kind="linalg",
-    shape=_matrix_shape,
-    doc="Inverse of square matrices.",
-)
-det = Primitive(
-    "det",
-    np.linalg.det,
-    (lambda g, y, x: _column(g * y) * _t(inv(x)),),
-    kind="linalg",
-    shape=_scalar_shape,
-    doc="Determinant of square matrices (gradient: invertible ones only).",
-)
-logabsdet = Primitive(
-    "logabsdet",
-    lambda x: np.linalg.slogdet(x)[1],
-    (lambda g, y, x: _column(g) * _t(inv(x)),),
-    kind="linalg",
-    shape=_scalar_shape,
-    doc="log |det x|, without overflow.",
-)
-cholesky = Primitive(
-    "cholesky",
-    np.linalg.cholesky,
-    (_cholesky_vjp,),
-    kind="linalg",
-    shape=_matrix_shape,
-    doc="Lower triangular L with L @ L.T = x, for symmetric positive definite x (the gradient is symmetric).",
-)
-detsign = Primitive(
-    "detsign",
-    lambda x: np.linalg.slogdet(x)[0],
-    kind="linalg",
-    shape=_scalar_shape,
-    doc="Sign of the determinant; no gradient.",
-)
+det = _linalg(
+    "det", np.linalg.det, (lambda g, y, x: _column(g * y) * _t(inv(x)),), _scalar_shape,
+    "Determinant of square matrices (gradient: invertible ones only).",
+)  # fmt: skip
+logabsdet = _linalg(
+    "logabsdet", lambda x: np.linalg.slogdet(x)[1], (lambda g, y, x: _column(g) * _t(inv(x)),), _scalar_shape,
+    "log |det x|, without overflow.", numpy="np.linalg.slogdet({0})[1]",
+)  # fmt: skip
+cholesky = _linalg(
+    "cholesky", np.linalg.cholesky, (_cholesky_vjp,), _matrix_shape,
+    "Lower triangular L with L @ L.T = x, for symmetric positive definite x (the gradient is symmetric).",
+)  # fmt: skip
+detsign = _linalg(
+    "detsign", lambda x: np.linalg.slogdet(x)[0], (), _scalar_shape, "Sign of the determinant; no gradient.",
+    numpy="np.linalg.slogdet({0})[0]",
+)  # fmt: skip
 
 
 def slogdet(x: Array) -> tuple[Array, Array]:

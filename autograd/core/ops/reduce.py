@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,10 @@ def _keep(g: Array, x: Array, axis: tuple[int, ...] | None, keepdims: bool) -> A
     return g if keepdims or axis is None else reshape(g, kept_shape(x.shape, axis))
 
 
-def _reduction(name: str, forward: Callable[..., Array], vjps: Sequence[Rule | None], symbol: str = "") -> Primitive:
+def _reduction(name: str, ufunc: np.ufunc, vjp: Rule, **facts: Any) -> Primitive:
+    def forward(x: Array, *, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
+        return ufunc.reduce(x, axis=axis, keepdims=keepdims)
+
     def shape(spec: Spec | type, *, axis: tuple[int, ...] | None, keepdims: bool) -> Spec:
         before = shape_of(spec)
         axis = normal_axis(axis, len(before))
@@ -31,7 +35,7 @@ def _reduction(name: str, forward: Callable[..., Array], vjps: Sequence[Rule | N
         after = kept if keepdims else tuple(n for i, n in enumerate(before) if not (axis is None or i in axis))
         return after, np.asarray(forward(example(spec), axis=axis, keepdims=False)).dtype
 
-    return Primitive(name, forward, vjps, kind="reduction", shape=shape, symbol=symbol)
+    return Primitive(name, forward, (vjp,), kind="reduction", shape=shape, reduces=ufunc, **facts)
 
 
 def _sum_vjp(g: Array, y: Array, x: Array, *, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
@@ -74,16 +78,10 @@ def _shifted(rows: Array, by: int) -> Array:
     return concatenate((ones, rest) if by > 0 else (rest, ones), axis=1)
 
 
-sum_p = _reduction("sum", lambda x, *, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims), (_sum_vjp,), "Σ")
-prod_p = _reduction(
-    "prod", lambda x, *, axis, keepdims: np.multiply.reduce(x, axis=axis, keepdims=keepdims), (_prod_vjp,), "Π"
-)
-max_p = _reduction(
-    "max", lambda x, *, axis, keepdims: np.maximum.reduce(x, axis=axis, keepdims=keepdims), (_extremum_vjp,)
-)
-min_p = _reduction(
-    "min", lambda x, *, axis, keepdims: np.minimum.reduce(x, axis=axis, keepdims=keepdims), (_extremum_vjp,)
-)
+sum_p = _reduction("sum", np.add, _sum_vjp, symbol="Σ", linear="each")
+prod_p = _reduction("prod", np.multiply, _prod_vjp, symbol="Π")
+max_p = _reduction("max", np.maximum, _extremum_vjp, exact=True)
+min_p = _reduction("min", np.minimum, _extremum_vjp, exact=True)
 
 
 def _cumsum_forward(x: Array, *, axis: int) -> Array:
@@ -96,6 +94,8 @@ cumsum_p = Primitive(
     (lambda g, y, x, *, axis: flip(cumsum(flip(g, axis), axis), axis),),
     kind="reduction",
     shape=lambda spec, *, axis: (shape_of(spec), _cumsum_forward(example(spec), axis=axis).dtype),
+    numpy="np.cumsum({0}, axis={axis})",
+    linear="each",
 )
 
 
@@ -107,7 +107,7 @@ def _index_of(name: str, forward: Callable[..., Array]) -> Primitive:
         kept = kept_shape(before, axes)
         return kept if keepdims else tuple(n for i, n in enumerate(before) if axes and i not in axes), np.dtype(np.intp)
 
-    return Primitive(name, forward, kind="reduction", shape=shape)
+    return Primitive(name, forward, kind="reduction", shape=shape, exact=True)
 
 
 argmax_p = _index_of("argmax", lambda x, *, axis, keepdims: np.argmax(x, axis=axis, keepdims=keepdims))

@@ -27,17 +27,20 @@ def _movement(
     def spec_rule(*specs: Spec, **params: Any) -> Spec:
         return tuple(shape(*map(shape_of, specs), **params)), np.result_type(*(s[1] for s in specs))
 
-    return Primitive(name, forward, vjps, kind="movement", shape=spec_rule, **facts)
+    return Primitive(
+        name, forward, vjps, kind="movement", shape=spec_rule, linear="jointly", **{"exact": True, **facts}
+    )
 
 
-def _viewing(name: str, forward: Callable[..., Array], vjps: Any) -> Primitive:
+def _viewing(name: str, forward: Callable[..., Array], vjps: Any, numpy: str = "") -> Primitive:
     """A primitive whose result is a view in NumPy, which is therefore asked for its shape."""
 
     def spec_rule(spec: Spec | type, **params: Any) -> Spec:
         view = np.asarray(forward(hollow(spec), **params))
         return view.shape, view.dtype
 
-    return Primitive(name, forward, vjps, kind="movement", shape=spec_rule)
+    facts: dict[str, Any] = {"linear": "jointly", "exact": True, "view": True, "numpy": numpy}
+    return Primitive(name, forward, vjps, kind="movement", shape=spec_rule, **facts)
 
 
 def _same_shape(forward: Callable[..., Array]) -> Callable[..., Shape]:
@@ -56,8 +59,9 @@ def _arrays(arrays: Sequence[Array]) -> list[Array]:
 
 # ----- shape -----
 reshape_p = _viewing(
-    "reshape", lambda x, *, shape: np.reshape(x, shape), (lambda g, y, x, *, shape: reshape(g, x.shape),)
-)
+    "reshape", lambda x, *, shape: np.reshape(x, shape), (lambda g, y, x, *, shape: reshape(g, x.shape),),
+    numpy="np.reshape({0}, {shape})",
+)  # fmt: skip
 transpose_p = _viewing(
     "transpose",
     lambda x, *, axes: np.transpose(x, axes),
@@ -85,10 +89,14 @@ def _reduce_shape(x: Shape, *, shape: Shape) -> Shape:
     return shape
 
 
-broadcast_to_p = _viewing("broadcast_to", _broadcast_forward, (lambda g, y, x, *, shape: reduce_to(g, x.shape),))
+broadcast_to_p = _viewing(
+    "broadcast_to", _broadcast_forward, (lambda g, y, x, *, shape: reduce_to(g, x.shape),),
+    numpy="np.broadcast_to({0}, {shape})",
+)  # fmt: skip
 reduce_to_p = _movement(
-    "reduce_to", _reduce_forward, (lambda g, y, x, *, shape: broadcast_to(g, x.shape),), _reduce_shape
-)
+    "reduce_to", _reduce_forward, (lambda g, y, x, *, shape: broadcast_to(g, x.shape),), _reduce_shape,
+    exact=False, reduces=np.add, view=lambda x, *, shape: x == shape,
+)  # fmt: skip
 
 
 def reshape(x: Array, *shape: int | Sequence[int]) -> Array:
@@ -190,8 +198,9 @@ def reduce_to(x: Array, shape: Sequence[int]) -> Array:
 
 # ----- order -----
 flip_p: Primitive = _viewing(
-    "flip", lambda x, *, axis: np.flip(x, axis), (lambda g, y, x, *, axis: flip_p(g, axis=axis),)
-)
+    "flip", lambda x, *, axis: np.flip(x, axis), (lambda g, y, x, *, axis: flip_p(g, axis=axis),),
+    numpy="np.flip({0}, axis={axis})",
+)  # fmt: skip
 
 
 def _roll_forward(x: Array, *, shift: Any, axis: Any) -> Array:
@@ -202,20 +211,22 @@ roll_p = _movement(
     "roll",
     _roll_forward,
     (lambda g, y, x, *, shift, axis: roll(g, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis),),
-    _same_shape(_roll_forward),
-)
-tril_p = _movement(
-    "tril",
-    lambda x, *, k: np.tril(x, k),
-    (lambda g, y, x, *, k: tril(g, k),),
-    lambda x, *, k: x if len(x) > 1 else (*x, *x),  # a vector becomes the rows of a matrix, as in NumPy
-)
-triu_p = _movement(
-    "triu",
-    lambda x, *, k: np.triu(x, k),
-    (lambda g, y, x, *, k: triu(g, k),),
-    lambda x, *, k: x if len(x) > 1 else (*x, *x),  # a vector becomes the rows of a matrix, as in NumPy
-)
+    _same_shape(_roll_forward), numpy="np.roll({0}, shift={shift}, axis={axis})",
+)  # fmt: skip
+
+
+def _triangle(name: str, function: Callable[..., Array]) -> Primitive:
+    made: Primitive = _movement(
+        name,
+        lambda x, *, k: function(x, k),
+        (lambda g, y, x, *, k: made(g, k=k),),
+        lambda x, *, k: x if len(x) > 1 else (*x, *x),  # a vector becomes the rows of a matrix, as in NumPy
+        numpy=f"np.{name}({{0}}, k={{k}})",
+    )
+    return made
+
+
+tril_p, triu_p = _triangle("tril", np.tril), _triangle("triu", np.triu)
 
 
 def flip(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
@@ -275,6 +286,7 @@ pad_p = _movement(
         ),
     ),
     lambda x, *, width, value: _pad_shape(x, width),
+    numpy="np.pad({0}, pad_width={width}, constant_values={value})",
 )
 
 
@@ -315,12 +327,9 @@ def _concatenate_shape(*shapes: Shape, axis: int) -> Shape:
 
 
 concatenate_p = _movement(
-    "concatenate",
-    lambda *arrays, axis: np.concatenate(arrays, axis),
-    _each(_concatenate_parts),
-    _concatenate_shape,
+    "concatenate", lambda *arrays, axis: np.concatenate(arrays, axis), _each(_concatenate_parts), _concatenate_shape,
     jointly=_concatenate_parts,
-)
+)  # fmt: skip
 
 
 def _stack_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array, axis: int) -> list[Array]:
@@ -336,11 +345,7 @@ def _stack_shape(*shapes: Shape, axis: int) -> Shape:
 
 
 stack_p = _movement(
-    "stack",
-    lambda *arrays, axis: np.stack(arrays, axis),
-    _each(_stack_parts),
-    _stack_shape,
-    jointly=_stack_parts,
+    "stack", lambda *arrays, axis: np.stack(arrays, axis), _each(_stack_parts), _stack_shape, jointly=_stack_parts
 )
 
 
@@ -421,21 +426,16 @@ def _getitem_deposit(total: np.ndarray[Any, Any], g: Array, *arrays: Array, inde
 
 
 getitem_p = Primitive(
-    "getitem",
-    lambda x, *arrays, index: np.asarray(x)[_index(index, arrays)],
-    lambda i: _getitem_vjp if i == 0 else None,
-    kind="indexing",
-    shape=_getitem_shape,
-    symbol="[ ]",
-    deposit=_getitem_deposit,
-)
+    "getitem", lambda x, *arrays, index: np.asarray(x)[_index(index, arrays)], lambda i: _getitem_vjp if i == 0 else None,
+    kind="indexing", shape=_getitem_shape, symbol="[ ]", deposit=_getitem_deposit, linear="each", exact=True,
+    view=lambda x, *arrays, index: not any(arrays),  # (of arrays with a shape the elements are copied)
+)  # fmt: skip
 scatter_add_p = Primitive(
     "scatter_add",
     lambda g, *arrays, index, shape: numpy_helpers.scatter_add(g, _index(index, arrays), shape),
     lambda i: _scatter_vjp if i == 0 else None,
-    kind="indexing",
-    shape=_scatter_shape,
-)
+    kind="indexing", shape=_scatter_shape, linear="each",
+)  # fmt: skip
 
 
 def _getitem_vjp(g: Array, y: Array, x: Array, *arrays: Array, index: tuple[Any, ...]) -> Array:
@@ -544,9 +544,9 @@ take_along_axis_p = Primitive(
     "take_along_axis",
     lambda x, indices, *, axis: np.take_along_axis(x, indices, axis),
     (lambda g, y, x, indices, *, axis: scatter_add(g, _along(indices, axis), x.shape), None),
-    kind="indexing",
-    shape=lambda x, indices, *, axis: (_taken_shape(x[0], indices[0], axis), x[1]),
-)
+    kind="indexing", shape=lambda x, indices, *, axis: (_taken_shape(x[0], indices[0], axis), x[1]),
+    numpy="np.take_along_axis({0}, {1}, axis={axis})", linear="each", exact=True,
+)  # fmt: skip
 
 
 def _taken_shape(x: Shape, indices: Shape, axis: int) -> Shape:
@@ -582,6 +582,7 @@ diagonal_p = _viewing(
     "diagonal",
     lambda x, *, offset, axes: np.diagonal(x, offset, axes[0], axes[1]),
     (lambda g, y, x, *, offset, axes: make_diagonal_p(g, offset=offset, axes=axes, shape=x.shape),),
+    numpy="np.diagonal({0}, {offset}, *{axes})",
 )
 
 
@@ -597,8 +598,8 @@ make_diagonal_p: Primitive = _movement(
     "make_diagonal",
     lambda x, *, offset, axes, shape: numpy_helpers.make_diagonal(x, offset, axes, shape),
     (lambda g, y, x, *, offset, axes, shape: diagonal_p(g, offset=offset, axes=axes),),
-    _make_diagonal_shape,
-)
+    _make_diagonal_shape, numpy="make_diagonal({0}, offset={offset}, axes={axes}, shape={shape})",
+)  # fmt: skip
 
 
 def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
