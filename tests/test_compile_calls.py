@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.compiler import decorator
+from autograd.compiler import traces
 from autograd.ir.trace import Trace
 
 X = np.arange(1.0, 4.0)
@@ -209,8 +209,8 @@ def test_calls_beyond_the_last_trace_neither_wait_nor_look_for_a_reason(monkeypa
     with pytest.warns(UserWarning, match="traced 2 times"):
         for n in (1, 1, 2, 2, 3):
             step(X, n)
-    monkeypatch.setattr(type(step._programs[0]), "mismatches", None)
-    with decorator._tracing:  # as while another thread traces something else
+    monkeypatch.setattr(type(step._latest()), "mismatches", None)
+    with traces._tracing:  # as while another thread traces something else
         found = []
         thread = threading.Thread(target=lambda: found.append(step(X, 4)))
         thread.start()
@@ -234,7 +234,7 @@ def test_an_abandoned_step_waits_for_nobody():
     step = ag.compile(lambda x: x * next(numbers))
     with pytest.warns(UserWarning):
         step(X), step(X)
-    with decorator._tracing:
+    with traces._tracing:
         found = []
         thread = threading.Thread(target=lambda: found.append(step(X)))
         thread.start()

@@ -358,7 +358,7 @@ def test_programs_are_not_lost_between_threads():
         step(x, n)
     results = together(4, lambda number: [float(step(x, (number + i) % 4)[0]) == (number + i) % 4 for i in range(300)])
     assert results == [[True] * 300] * 4
-    assert len(step._programs) == step.trace_count == 4
+    assert len(step._traces.programs) == step.trace_count == 4
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

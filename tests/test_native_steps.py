@@ -259,7 +259,7 @@ def test_programs_are_freed():
 
     step, _ = network()
     step(X, Y)
-    machine = weakref.ref(step._programs[0].executable.program.machine)
+    machine = weakref.ref(step._latest().executable.program.machine)
     del step
     gc.collect()
     assert machine() is None
@@ -271,7 +271,7 @@ def test_machine_code_is_kept_on_disk(tmp_path, monkeypatch):
     def run():
         step, _ = network(sizes=(2, 5, 1))
         loss = float(step(X, Y)[0])
-        return loss, step._programs[0].executable.program.machine.cached, step.explain()
+        return loss, step._latest().executable.program.machine.cached, step.explain()
 
     loss, cached, text = run()
     assert not cached and "loaded" not in text

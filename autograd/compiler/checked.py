@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,42 +12,33 @@ from ..core import tree
 from ..core.errors import TraceError
 from ..core.tensor import Tensor
 from ..ir import guards
+from ..ir.arguments import Call
 from ..ir.places import Change
 from ..ir.state import Snapshot
 from ..ir.trace import name_of
 from ..ir.undo import Undo
 
-Function = Callable[..., Any]
 Pair = tuple[str, Any, Any]  # what it is, its value after the compiled run and after the eager one
 
 
-def run_checked(
-    function: Function,
-    compiled: Function,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    watched: Mapping[str, tuple[str, Any]],
-) -> Any:
+def run_checked(call: Call, compiled: Callable[[], Any]) -> Any:
     """Run compiled, put everything back, run eagerly, compare.
-
-    Args:
-        compiled: the same function, compiled.
-        watched: leaves of the arguments that are no inputs: by variable of the entry, name and value.
 
     Raises:
         TraceError: the two differ in what they return or leave behind.
     """
-    walk = guards.collect(function, None, watched)
-    given = [x for x in tree.flatten((args, kwargs))[0] if isinstance(x, Tensor)]
+    function = call.function
+    walk = guards.collect(function, None, call.watched)
+    given = [leaf for leaf in call.leaves if isinstance(leaf, Tensor)]
     kept = _Kept([*given, *walk.tensors], [generator for generator, _ in walk.generators])
-    state = Snapshot((name_of(function), function), ("arguments", [args, kwargs]))
+    state = Snapshot((name_of(function), function), ("arguments", [call.args, call.kwargs]))
     undo = Undo(*state.undoing())
     with undo, undo:
-        result = compiled(*args, **kwargs)
+        result = compiled()
         bound = {change.place.identity: change.new for change in state.changes() if isinstance(change, Change)}
         after = kept.copies()
     kept.restore()
-    eager = function(*args, **kwargs)
+    eager = function(*call.args, **call.kwargs)
     if tree.flatten(result)[1] != tree.flatten(eager)[1]:
         raise TraceError(
             f"{name_of(function)}: compiled and eager differ in what they return: {result!r} and {eager!r}"

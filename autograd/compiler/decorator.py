@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-import gc
-import warnings
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,21 +16,14 @@ from ..core.errors import ArgumentError, MissingDependencyError, TraceError
 from ..core.mode import current
 from ..core.subclasses import numbers
 from ..core.tensor import Tensor
-from ..ir import guards
-from ..ir.confirm import difference
+from ..ir.arguments import Call
 from ..ir.graph import Graph
 from ..ir.state import Snapshot
 from ..ir.trace import name_of
-from ..ir.transaction import Initialising, Traced, record
-from ..ir.undo import Undo
-from ..passes.fuse import fusion_groups
-from ..passes.memory import nbytes
 from .checked import run_checked
 from .entry import MISS, PLAIN
-from .locks import step_lock
-from .program import AT_ONCE, Program, build, check_static, static_arguments, variables
-
-_tracing = step_lock()  # one trace at a time: it puts stand-ins into objects that other steps may read as well
+from .program import Program
+from .traces import Traces
 
 
 class CompiledFunction:
@@ -40,36 +32,26 @@ class CompiledFunction:
     def __init__(
         self, function: Callable[..., Any], backend: str | None, static: frozenset[str], check: bool, max_traces: int
     ) -> None:
-        self.function = function
-        self.backend = backend
-        self.max_traces = max_traces
+        self.function, self.backend, self.max_traces = function, backend, max_traces
         self._static, self._check = static, check
-        self._programs: list[Program] = []  # the one used last comes first
-        self._history: list[Program] = []  # in the order of tracing
-        self._lock = step_lock()
-        self._held = self._lock._is_owned  # whether this very thread is in the step
-        self._warned = False
-        self._abandoned = False  # whether two traces of one call have been found to differ
-        self._varying: frozenset[tuple[Any, str]] = frozenset()  # places whose value is an input from now on
-        self._fixed: frozenset[tuple[Any, str]] = frozenset()  # places of which the function needs the value
+        self._traces = Traces(function, backend, static, max_traces)
+        self._held = self._traces.lock._is_owned  # whether this very thread is in the step
         functools.update_wrapper(self, function)
 
     # ----- calling -----
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._check and not self._plain():
-            watched = static_arguments(self.function, args, kwargs, self._static)
-            return run_checked(self.function, lambda *a, **k: self._run(a, k), args, kwargs, watched)
+            call = Call(self.function, args, kwargs, self._static)
+            return run_checked(call, lambda: self._run(args, kwargs))
         return self._run(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._held():
             return self._from_within(args, kwargs)
-        result = self._by_program(args, kwargs)
-        if result is MISS and not self._plain() and not self._complete():
-            with self._lock, _tracing:
-                result = self._by_program(args, kwargs)  # another thread may have traced it while this one waited
-                if result is MISS:
-                    result = self._traced(args, kwargs)
+        traces = self._traces
+        result = traces.run(args, kwargs)
+        if result is MISS and not self._plain() and not traces.complete:
+            result = traces.trace(args, kwargs)
         return self.function(*args, **kwargs) if result is MISS or result is PLAIN else result
 
     def _plain(self) -> bool:
@@ -77,125 +59,14 @@ class CompiledFunction:
         mode = current()
         return mode.trace is not None or mode.anomaly is not None or not mode.compiled
 
-    def _complete(self) -> bool:
-        """Whether the function is traced no more, so that calls which fit no program run as Python."""
-        return self._abandoned or (self._warned and all(program.traced is None for program in self._programs))
-
     def _from_within(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call by a primitive of the user's, or by a signal handler, while this very thread traces or runs the step."""
-        if not self._plain() and any(program.changes for program in self._programs):
+        if not self._plain() and self._traces.changing:
             raise TraceError(
                 f"{name_of(self.function)} is called from within itself, by a primitive or a signal handler: what it changes "
                 "is half done. Call it before or after, or write the call so that it changes no tensor"
             )
         return self.function(*args, **kwargs)
-
-    def _by_program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result of the trace that fits the call, MISS, or PLAIN."""
-        programs = self._programs
-        for program in programs:
-            result = program.enter(args, kwargs)
-            if result is not MISS:
-                if program is not programs[0]:
-                    self._use(program)
-                return result
-        return MISS
-
-    def _use(self, program: Program) -> None:
-        """Let the program be tried first next time, unless another thread has replaced it meanwhile."""
-        with self._lock:
-            if program in self._programs:
-                self._programs = [program, *(p for p in self._programs if p is not program)]
-
-    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result of a new trace, or MISS or PLAIN where the call is to run as the Python that it was made from.
-
-        The only place where the function is traced: a first call of its kind makes a program, the second traces once more.
-        """
-        if self._abandoned:
-            return MISS
-        # The garbage collector would go through all equations so far again and again; they make no cycles.
-        undo = Undo(*[gc.enable] * gc.isenabled())
-        with undo, undo:
-            gc.disable()
-            for program in self._programs:
-                if program.traced is not None and program.gather(args, kwargs) is not MISS:
-                    return self._confirmed(program, program.traced, args, kwargs)
-            if self._complete():
-                return MISS
-            reason = "first call"
-            if self._programs:
-                reason = (
-                    "; ".join(self._programs[0].mismatches(args, kwargs))
-                    or "gradients or their recording are in another state"
-                )
-            if len(self._history) >= self.max_traces:
-                if not self._warned:
-                    self._warned = True
-                    warnings.warn(
-                        f"{name_of(self.function)} has been traced {self.max_traces} times; calls that fit none of the traces "
-                        f"now run without compilation. Last reason: {reason}. Pass what varies as an argument (arrays or "
-                        "floats), or raise max_traces",
-                        stacklevel=4,
-                    )
-                return MISS
-            if self._programs:
-                latest, (leaves, structure) = self._programs[0], tree.flatten((args, kwargs))
-                # In arguments of another structure a variable may stand for something else.
-                given = variables(leaves) if structure == latest.structure else {}
-                self._varying |= guards.varying(latest.walk, given) - self._fixed
-            try:
-                traced = record(self.function, args, kwargs, self._static, self._varying)
-            except Initialising:
-                return MISS  # (what it makes now is there at the next call)
-            self._fixed |= traced.failed
-            self._varying |= {effect.place.identity for effect in traced.outcome.effects}
-            self._varying -= self._fixed
-            traced.keep_passes()
-            program = build(self.function, traced, reason, self.backend, self._lock)
-        self._programs = [program, *self._programs]
-        self._history.append(program)
-        result = program.run(args, kwargs)
-        if result is MISS:
-            raise TraceError(
-                f"{name_of(self.function)} changes what it reads while it runs "
-                f"({'; '.join(program.mismatches(args, kwargs))}), so no trace of it can be used twice: "
-                "pass that value as an argument, or keep it in a Tensor"
-            )
-        return result
-
-    def _confirmed(self, program: Program, first: Traced, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result of a second call of one kind, whose own trace shows whether the program may be used again."""
-        places = frozenset(place.identity for place in program.slots)
-        try:
-            second = record(self.function, args, kwargs, self._static, places)
-        except Initialising:
-            return MISS
-        second.keep_passes()
-        found = difference(first, second)
-        if found is None and not program.passing:
-            if (result := program.run(args, kwargs)) is not MISS:
-                program.confirm()
-                return result
-            found = f"it changes what it reads ({'; '.join(program.mismatches(args, kwargs))})"
-        again = build(
-            self.function, second, program.reason, self.backend if found is None else AT_ONCE, self._lock, True
-        )
-        if found is None:  # its places have been set back since: it is used again after all
-            again.confirm()
-            self._programs, self._history = [
-                [again if each is program else each for each in programs]
-                for programs in (self._programs, self._history)
-            ]
-        else:
-            self._abandoned, self._programs = True, []
-            warnings.warn(
-                f"{name_of(self.function)} does something else at every call, so it runs without compilation from now on: "
-                f"{found}. Pass what varies as an argument (arrays or floats), draw from a numpy.random.Generator, or leave "
-                "the function uncompiled",
-                stacklevel=5,
-            )
-        return again.run(args, kwargs)
 
     def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:
         """Run the step n times on the same arguments, as n calls would, where possible without Python in between.
@@ -230,18 +101,19 @@ class CompiledFunction:
         """n steps without Python in between, and their stacked results as `_joined` takes them; None where that cannot be."""
         if self._check or self._held() or current().trace is not None:
             return None
-        for program in self._programs:
+        for program in self._traces.programs:
             if program.loop is not None:
                 results = program.loop.run(n, args, kwargs, stacked, (MISS, PLAIN))
                 if results is not None:
-                    self._use(program)
-                    return program.outcome.structure, results
+                    self._traces.use(program)
+                    return program.returns, results
         return None
 
     @property
     def looped(self) -> bool:
         """Whether `scan` keeps the loop over steps of the kind that ran last inside machine code."""
-        loop = self._programs[0].loop if self._programs else None
+        programs = self._traces.programs
+        loop = programs[0].loop if programs else None
         return loop is not None and not self._check and current().compiled and loop.can_scan
 
     def scan(self, *stacked: Any, **stacked_kwargs: Any) -> Any:
@@ -324,12 +196,12 @@ class CompiledFunction:
     @property
     def trace_count(self) -> int:
         """How many times the function has been traced."""
-        return len(self._history)
+        return len(self._traces.history)
 
     def _latest(self) -> Program:
-        if not self._history:
+        if self._traces.latest is None:
             raise TraceError(f"{name_of(self.function)} has not been traced yet: call it once first")
-        return self._programs[0] if self._programs else self._history[-1]
+        return self._traces.latest
 
     @property
     def graph(self) -> Graph:
@@ -391,27 +263,15 @@ class CompiledFunction:
         Raises:
             ArgumentError: `profile` for a step that does not run as machine code, or has not been called with such arguments.
         """
-        if not self._history:
+        history = self._traces.history
+        if not history:
             return f"{name_of(self.function)}: not traced yet"
         measured, times = (None, None) if profile is None else self._measured(profile)
-        lines = [
-            f"{name_of(self.function)}: {len(self._history)} trace{'s' * (len(self._history) > 1)}, "
-            f"backend {self._latest().backend}"
-        ]
-        for number, program in enumerate(self._history, start=1):
+        count = f"{len(history)} trace{'s' * (len(history) > 1)}"
+        lines = [f"{name_of(self.function)}: {count}, backend {self._latest().backend}"]
+        for number, program in enumerate(history, start=1):
             lines.append(f"trace {number}: {program.reason}")
-            counts = [f"{name} {len(graph.eqns)}" for name, graph in program.stages]
-            lines.append(f"  equations: {' -> '.join(counts)}")
-            groups = fusion_groups(program.graph)
-            loops = [g for g in groups if g.kind == "loop"]
-            lines.append(f"  fusion groups: {len(groups)}, of which {len(loops)} loops")
-            lines += [f"  {line}" for line in program.executable.explain(times if program is measured else None)]
-            plan = program.executable.plan
-            if plan is not None:
-                apart = sum(nbytes(var) for var in plan.offsets)
-                lines.append(
-                    f"  memory: {len(plan.offsets)} arrays in {plan.size} bytes (apart they would take {apart})"
-                )
+            lines += [f"  {line}" for line in program.explain(times if program is measured else None)]
         return "\n".join(lines)
 
     def _measured(self, args: tuple[Any, ...]) -> tuple[Program, Any]:
@@ -419,8 +279,8 @@ class CompiledFunction:
         if not isinstance(args, tuple):
             raise ArgumentError(f"profile= is the tuple of a call's arguments, such as (x, y), not {args!r}")
         name = name_of(self.function)
-        for program in self._programs:
-            with self._lock:
+        for program in self._traces.history:
+            with self._traces.lock:
                 values = program.gather(args, {})
                 if values is MISS or values is PLAIN:
                     continue
@@ -524,7 +384,7 @@ def compile(
     names = frozenset([static] if isinstance(static, str) else static)
 
     def wrap(f: Callable[..., Any]) -> CompiledFunction:
-        check_static(f, names)
+        _check_static(f, names)
         return CompiledFunction(f, backend, names, check, max_traces)
 
     return wrap if function is None else wrap(function)
@@ -533,6 +393,14 @@ def compile(
 def _apart(result: Any) -> Any:
     """A result in containers of its own: those of the arguments are changed by later steps."""
     return tree.map(lambda leaf: leaf, result)
+
+
+def _check_static(function: Callable[..., Any], static: frozenset[str]) -> None:
+    """Refuse names in `static` that are no parameters of the function."""
+    parameters = inspect.signature(function).parameters
+    unknown = sorted(static - parameters.keys())
+    if unknown:
+        raise ArgumentError(f"static={unknown} names no argument of {name_of(function)}; it has {list(parameters)}")
 
 
 def _stacked(results: list[Any]) -> Any:

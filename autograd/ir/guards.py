@@ -8,7 +8,7 @@ Python function, since they run at every call.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Container, Iterator, Mapping, Set
 from types import CodeType
 from typing import Any
 
@@ -16,7 +16,10 @@ import numpy as np
 
 from .attributes import Guard
 from .elements import Looks
+from .graph import Literal
 from .objects import IMMUTABLE
+from .outcome import Outcome
+from .trace import Trace
 from .walk import Walk
 
 _MISSING = object()
@@ -62,14 +65,22 @@ def alike(a: list[Any], b: list[Any]) -> bool:
     return len(a) == len(b) and (all(map(operator.is_, a, b)) or all(map(same, a, b)))
 
 
-def guard_contents(walk: Walk, constants: Iterable[np.ndarray[Any, Any]], computed: bool, looks: Looks) -> None:
+def guard_contents(walk: Walk, recorder: Trace, outcome: Outcome) -> None:
     """Guard the contents of arrays that were read by NumPy or Python rather than by the program.
 
-    The program refers to the arrays among its `constants` and so sees every change of them; they are guarded too if a
-    number or an array in it was `computed` from something, or the code may have looked at their elements itself.
+    The program refers to the arrays among its constants and so sees every change of them; they are guarded too if a
+    number or an array in it was computed from something, or the code may have looked at their elements itself.
     """
+    read = {a for eqn in recorder.eqns if eqn.phase != "backward" for a in eqn.inputs}
+    left = [*outcome.leaves, *(leaf for effect in outcome.effects for leaf in effect.leaves)]
+    computed = any(isinstance(a, Literal) and not a.weak for a in read)
+    computed = computed or any(
+        kind in ("static", "copy") and isinstance(x, np.ndarray | np.generic) for kind, x in left
+    )
+    constants = [array for var, array in recorder.constants.values() if var in read]
     referred = {id(_owner(array)) for array in constants}
     computed = computed or not referred <= {id(_owner(array)) for array, _, _ in walk.arrays}
+    looks = Looks(recorder.codes, recorder.holding)
     walk.checked = looks.checked
     for array, label, path in walk.arrays:
         if id(_owner(array)) not in referred or computed or looks.at(label):

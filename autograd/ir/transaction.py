@@ -13,10 +13,9 @@ import numpy as np
 from ..core import tree
 from ..core.errors import AutogradError, TraceError
 from ..core.source_location import OWN_FILES, at, is_library
-from ..core.subclasses import check_array
 from ..core.tensor import Tensor, constant
 from . import guards
-from .arguments import argument_names
+from .arguments import Call, leaf_kind
 from .attributes import Guard
 from .containers import Built
 from .host import LARGEST, Host, split
@@ -80,7 +79,7 @@ class Traced:
         self.values, self.passes = [], {}
         recorder.forget()
 
-    def watch(self, function: Callable[..., Any]) -> Walk:
+    def watch(self, call: Call) -> Walk:
         """The guards: what the run read, slots aside, which are inputs."""
         marks = {}
         undo = Undo(*[functools.partial(place.put, place.get()) for place in self.slots])
@@ -89,23 +88,14 @@ class Traced:
                 mark = constant(0.0)
                 marks[mark] = place
                 place.put(mark)
-            static = {
-                f"a{i}": (self.names[i], self.values[i]) for i in range(self.count) if self.kinds[i][0] == "static"
-            }
-            walk = guards.collect(function, self.recorder.codes, static, self.recorder.inside)
+            walk = guards.collect(call.function, self.recorder.codes, call.watched, self.recorder.inside)
         walk.guards = [g for g in walk.guards if not (isinstance(g.expected, Tensor) and g.expected in marks)]
         for mark in marks:
             walk.tensors.pop(mark, None)
         return walk
 
 
-def record(
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    static: frozenset[str],
-    lift: Identities = frozenset(),
-) -> Traced:
+def record(call: Call, lift: Identities = frozenset()) -> Traced:
     """Trace a call; nothing is computed and everything is put back.
 
     Args:
@@ -118,28 +108,14 @@ def record(
     """
     tried: list[Place] = []
     try:
-        return _record(function, args, kwargs, static, lift, tried)
+        return _record(call, lift, tried)
     except _OF_NUMBERS:
         if all(isinstance(place.get(), Tensor) for place in tried):
             raise
     kept = frozenset(place.identity for place in tried if isinstance(place.get(), Tensor))
-    found = _record(function, args, kwargs, static, kept, [])
+    found = _record(call, kept, [])
     found.failed = lift - kept
     return found
-
-
-def leaf_kind(leaf: Any, static: bool) -> tuple[str, Any]:
-    """How a leaf of the arguments enters the key: as an array of some shape and dtype, a float, or a fixed value."""
-    if not static:
-        if isinstance(leaf, Tensor):
-            return "tensor", (leaf.shape, leaf.dtype, leaf.requires_grad)
-        if isinstance(leaf, np.ndarray):
-            check_array(leaf, "an argument of a compiled step")
-        if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
-            return "array", (leaf.shape, leaf.dtype)
-        if type(leaf) is float:
-            return "float", None
-    return "static", leaf
 
 
 def slot_kind(value: Any) -> tuple[str, Any]:
@@ -147,27 +123,13 @@ def slot_kind(value: Any) -> tuple[str, Any]:
     return ("int", None) if type(value) is int and -LARGEST < value < LARGEST else leaf_kind(value, False)
 
 
-def _record(
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    static: frozenset[str],
-    lift: Identities,
-    tried: list[Place],
-    probing: bool = False,
-) -> Traced:
-    values, structure = tree.flatten((args, kwargs))
-    parameters, names = argument_names(function, args, kwargs)
-    kinds = [leaf_kind(v, parameter in static) for v, parameter in zip(values, parameters, strict=True)]
+def _record(call: Call, lift: Identities, tried: list[Place], probing: bool = False) -> Traced:
+    function, structure = call.function, call.structure
+    values, names, kinds = [*call.leaves], [*call.names], [*call.kinds]
     roots = [(n, v) for n, v, (kind, _) in zip(names, values, kinds, strict=True) if kind != "array"]
     state = Snapshot((name_of(function), function), *roots)
     count = len(values)
-    watched = {
-        f"a{i}": (n, v)
-        for i, (n, v, (kind, _)) in enumerate(zip(names, values, kinds, strict=True))
-        if kind == "static"
-    }
-    places = _slots(state, lift, lambda: guards.collect(function, None, watched))
+    places = _slots(state, lift, lambda: guards.collect(function, None, call.watched))
     slots = [place for place, _ in places]
     tried += slots
     names += [place.label.rpartition(".")[2] for place in slots]
@@ -202,7 +164,7 @@ def _record(
         lost = [change.text for change in changes if isinstance(change, Loss)]
         lost += [f"the context variable {name!r} is set" for name in recorder.variables_set()]
         if lost:
-            if not probing and _only_once(function, args, kwargs, static):
+            if not probing and _only_once(call):
                 raise Initialising
             raise TraceError(
                 f"{recorder.name!r} changes what a compiled step would not change again ({'; '.join(lost)}), so that was put "
@@ -319,12 +281,10 @@ def _check_slots(recorder: Trace, slots: list[Place], given: list[Any], held: li
             )
 
 
-def _only_once(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[str]
-) -> bool:
+def _only_once(call: Call) -> bool:
     """Whether another run, after the one that has just ended and not been put back, no longer changes such things."""
     try:
-        _record(function, args, kwargs, static, frozenset(), [], probing=True)
+        _record(call, frozenset(), [], probing=True)
     except Exception:
         return False
     return True
