@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import tree
 from ..core.errors import AutogradError, TraceError
 from ..core.source_location import OWN_FILES, at, is_library
 from ..core.tensor import Tensor, constant
@@ -139,7 +138,7 @@ def _record(call: Call, lift: Identities, tried: list[Place], probing: bool = Fa
         values.append(copies.setdefault(id(value), _copy(value)) if isinstance(value, Tensor) else value)
     recorder = Trace(name_of(function))
     given = [_given(recorder, value, name, kind) for value, name, (kind, _) in zip(values, names, kinds, strict=True)]
-    built = Built((args, kwargs), structure, iter(given[:count]))
+    built = Built((call.args, call.kwargs), structure, iter(given[:count]))
     undo = Undo(*[functools.partial(_put_back, place, value) for place, value in places], *state.undoing())
     with undo, undo:
         try:
