@@ -11,9 +11,14 @@ from .module import Module
 
 
 class Identity(Module):
-    """f(x) = x."""
+    """f(x) = x.
+
+    >>> Identity()(2.0)
+    2.0
+    """
 
     def forward(self, x: Any) -> Any:
+        """f(x), element by element."""
         return x
 
 
@@ -25,6 +30,7 @@ class Sigmoid(Module):
     """
 
     def forward(self, x: Any) -> Any:
+        """f(x), element by element."""
         return autograd.sigmoid(x)
 
 
@@ -36,6 +42,7 @@ class Tanh(Module):
     """
 
     def forward(self, x: Any) -> Any:
+        """f(x), element by element."""
         return autograd.tanh(x)
 
 
@@ -47,11 +54,15 @@ class ReLU(Module):
     """
 
     def forward(self, x: Any) -> Any:
+        """f(x), element by element."""
         return autograd.relu(x)
 
 
 class LeakyReLU(Module):
     """f(x) = x where x > 0, else negative_slope * x; f'(0) = negative_slope.
+
+    Args:
+        negative_slope: The slope on the left.
 
     >>> float(LeakyReLU(negative_slope=0.1)(-2.0))
     -0.2
@@ -61,9 +72,11 @@ class LeakyReLU(Module):
         self.negative_slope = negative_slope
 
     def forward(self, x: Any) -> Any:
+        """f(x), element by element."""
         return autograd.leaky_relu(x, self.negative_slope)
 
     def describe(self) -> str:
+        """The settings shown between the brackets of the repr."""
         return f"negative_slope={self.negative_slope}"
 
 
@@ -75,6 +88,7 @@ class Softplus(Module):
     """
 
     def forward(self, x: Any) -> Any:
+        """f(x), element by element."""
         return autograd.softplus(x)
 
 
@@ -86,11 +100,15 @@ class GELU(Module):
     """
 
     def forward(self, x: Any) -> Any:
+        """f(x), element by element."""
         return autograd.gelu(x)
 
 
 class Softmax(Module):
     """f(x)_i = exp(x_i) / sum_j exp(x_j) along one axis.  Before `cross_entropy` leave it out: that takes logits.
+
+    Args:
+        axis: Along which the results add up to 1.
 
     >>> import numpy as np
     >>> Softmax()(np.zeros((1, 4)))
@@ -101,14 +119,19 @@ class Softmax(Module):
         self.axis = axis
 
     def forward(self, x: Any) -> Any:
+        """f(x), of the shape of x."""
         return autograd.softmax(x, axis=self.axis)
 
     def describe(self) -> str:
+        """The settings shown between the brackets of the repr."""
         return f"axis={self.axis}"
 
 
 class Apply(Module):
     """Any function of Tensors as a module.
+
+    Args:
+        function: Of one Tensor.
 
     >>> float(Apply(autograd.sin)(0.0))
     0.0
@@ -118,7 +141,9 @@ class Apply(Module):
         self.function = function
 
     def forward(self, x: Any) -> Any:
+        """What the function returns."""
         return self.function(x)
 
     def describe(self) -> str:
+        """The settings shown between the brackets of the repr."""
         return getattr(self.function, "__name__", repr(self.function))

@@ -19,16 +19,28 @@ from .module import Module, observe
 
 @dataclass
 class Record:
-    """What one recorder kept: `values[i]` was taken before the updates of epoch `epochs[i]`.
+    """What one recorder kept.
 
-    So 0 is the untrained model, and the last one, numbered as many epochs as were run, the trained one.
+    Attributes:
+        epochs: Before the updates of which epoch each value was taken.  So 0 is the untrained model, and the last one,
+            numbered as many epochs as were run, the trained one.
+        values: What the recorder's function returned, one for each of these.
     """
 
     epochs: list[int] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
 
     def series(self, name: str | None = None) -> np.ndarray:
-        """The values stacked along a new first axis; of values by name (weights, activations) those of `name`.
+        """The values stacked along a new first axis.
+
+        Args:
+            name: Which, of values by name (weights, activations).
+
+        Returns:
+            An array (epochs, ...).
+
+        Raises:
+            ArgumentError: Nothing of that name was kept.
 
         >>> Record([0, 1], [{"w": np.zeros(2)}, {"w": np.ones(2)}]).series("w")
         array([[0., 0.],
@@ -51,12 +63,16 @@ class Run:
 
 @dataclass
 class History:
-    """Loss per epoch (mean over the epoch's rows, each measured before the update it led to; after Ctrl-C, of
-    the rows there was time for), and what else was asked.
+    """The loss of every epoch, and what else was asked for.
 
-    validation_loss and metrics (of the validation rows, or else of the training rows): after each epoch.
-    records: one `Record` per recorder, by name.  interrupted: whether Ctrl-C ended the run.
-    run: where weights were recorded, references to the model, the loss and the data, for `explore`.
+    Attributes:
+        loss: Mean over the epoch's rows, each measured before the update it led to; after Ctrl-C, of the rows there was
+            time for.
+        validation_loss: Of the validation data, after each epoch.
+        metrics: By name, after each epoch: of the validation data, or else of the training rows.
+        records: One `Record` per recorder, by name.
+        interrupted: Whether Ctrl-C ended the run.
+        run: Where weights were recorded, references to the model, the loss and the data, for `explore`.
 
     >>> History(loss=[0.5, 0.25]).to_json()["loss"]
     [0.5, 0.25]
@@ -133,9 +149,17 @@ class History:
 
 
 class Recorder:
-    """Keeps `function(model)` of chosen epochs: every so many, or those listed in `at`, and always the trained model.
+    """Keeps what a function says about the model in chosen epochs, and always of the trained model.
 
-    The function must return something that later training does not change: copies of arrays, not the arrays.
+    Args:
+        name: Of its record in `History.records`.
+        function: Of the model.  It must return something that later training does not change: copies of arrays, not the
+            arrays.
+        every: Record every so many epochs,
+        at: or those that are listed here.
+
+    Raises:
+        ArgumentError: `every` is no positive integer.
 
     >>> Recorder("norm", lambda model: 0.0, every=100)
     Recorder('norm', every=100)
@@ -159,20 +183,43 @@ class Recorder:
 
 
 def record_weights(*, every: int = 1, at: Iterable[int] | None = None) -> Recorder:
-    """Recorder "weights": all parameters by path."""
+    """Recorder "weights": copies of all parameters by path.
+
+    Args:
+        every, at: As for `Recorder`.
+
+    >>> record_weights(every=10)
+    Recorder('weights', every=10)
+    """
     return Recorder("weights", _weights, every=every, at=at)
 
 
 @checks.call("nn.record_predictions(X, every=10)")
 def record_predictions(X: Any, *, every: int = 1, at: Iterable[int] | None = None) -> Recorder:
-    """Recorder "predictions": the output for the rows of X, for example the points of a grid."""
+    """Recorder "predictions": the output for some rows, for example the points of a grid.
+
+    Args:
+        X: The rows (n, ...).
+        every, at: As for `Recorder`.
+
+    >>> record_predictions([[0.0, 1.0]], at=[0, 9])
+    Recorder('predictions', at=[0, 9])
+    """
     points = np.array(X)
     return Recorder("predictions", lambda model: model.predict(points), every=every, at=at)
 
 
 @checks.call("nn.record_activations(X, every=10)")
 def record_activations(X: Any, *, every: int = 1, at: Iterable[int] | None = None) -> Recorder:
-    """Recorder "activations": what every layer returns for the rows of X, by path."""
+    """Recorder "activations": what every layer returns for some rows, by path.
+
+    Args:
+        X: The rows (n, ...).
+        every, at: As for `Recorder`.
+
+    >>> record_activations([[0.0, 1.0]], every=10)
+    Recorder('activations', every=10)
+    """
     points = np.array(X)
 
     def activations(model: Module) -> dict[str, np.ndarray]:

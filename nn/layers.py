@@ -17,17 +17,25 @@ from .module import Module, Parameter
 class Dense(Module):
     """A fully connected layer, y = x W + b.
 
-    input_size, output_size: the numbers of features in and out.
-    init: how W is drawn: "he" (default), "glorot", "lecun", another name or function of `nn.init`.  b starts at zero.
-    bias: whether there is a b.
-    rng or seed: where W is drawn from.  Without either: from the network the layer is added to, if that has a seed
-    of its own (`NeuralNetwork`), else from the default generator of `nn.init`, at once.
-    dtype: of the parameters.
+    Called with x (..., input_size), it returns y (..., output_size); integers are taken as numbers of the weight's
+    dtype, and an input of another size raises a ShapeError.
 
-    weight: Parameter (input_size, output_size); bias: Parameter (output_size,) or None.
-    Called with x (..., input_size), it returns y (..., output_size); integers are taken as numbers of the weight's dtype.
+    Args:
+        input_size: Number of features in.
+        output_size: Number of features out.
+        init: How W is drawn: "he" (default), "glorot", "lecun", another name or function of `nn.init`.  b starts at
+            zero.
+        bias: Whether there is a b.
+        rng, seed: Where W is drawn from, a generator or the seed of one.  Without either: from the `NeuralNetwork` that
+            the layer is added to, else from the default generator of `nn.init`, at once.
+        dtype: Of the parameters.
 
-    Raises ArgumentError for sizes that are no positive integers, ShapeError for an input of another size.
+    Attributes:
+        weight: Parameter (input_size, output_size).
+        bias: Parameter (output_size,), or None.
+
+    Raises:
+        ArgumentError: A size that is no positive integer, or an initialisation that does not exist.
 
     >>> import numpy as np
     >>> layer = Dense(2, 3, seed=0)
@@ -60,7 +68,14 @@ class Dense(Module):
         self._drawn = weakref.ref(self.weight.data) if unclaimed else None  # weak: training must be free to drop it
 
     def draw(self, rng: np.random.Generator) -> None:
-        """Draw the weight anew and set the bias to zero."""
+        """Draw the weight anew and set the bias to zero.
+
+        Args:
+            rng: Where from.
+
+        Raises:
+            ShapeError: A custom `init` returned another shape.
+        """
         shape = (self.input_size, self.output_size)
         values = np.asarray(initializer(self.init)(shape, rng))
         if values.shape != shape:
@@ -76,7 +91,17 @@ class Dense(Module):
         self._drawn = None
 
     def forward(self, x: Any) -> Any:
-        """y = x W + b."""
+        """y = x W + b.
+
+        Args:
+            x: (..., input_size).
+
+        Returns:
+            y (..., output_size).
+
+        Raises:
+            ShapeError: The last axis has another length.
+        """
         plain = isinstance(x, (list, tuple, int, float))
         shape = np.shape(x) if plain else x.shape
         if not shape or shape[-1] != self.input_size:

@@ -22,8 +22,17 @@ LossFunction = Callable[[Any, Any], Any]
 def mean_squared_error(prediction: Any, target: Any, *, broadcast: bool = False) -> Any:
     """Mean of the squared differences, (1/N) sum_i (prediction_i - target_i)^2.
 
-    prediction, target: Tensors or arrays of one shape; broadcast=True allows shapes that NumPy would broadcast.
-    Returns a scalar.  Raises ShapeError for unequal shapes, ArgumentError for an empty batch.
+    Args:
+        prediction: Tensor or array.
+        target: Tensor or array of the same shape.
+        broadcast: Whether shapes that NumPy would broadcast are allowed.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ShapeError: The shapes differ.
+        ArgumentError: The batch is empty.
 
     >>> float(mean_squared_error([[1.0], [3.0]], [[1.0], [1.0]]))
     2.0
@@ -36,10 +45,20 @@ def mean_squared_error(prediction: Any, target: Any, *, broadcast: bool = False)
 def binary_cross_entropy(prediction: Any, target: Any, *, broadcast: bool = False) -> Any:
     """Mean of -(t log p + (1 - t) log(1 - p)) for probabilities p and targets t in [0, 1].
 
-    prediction, target: Tensors or arrays of one shape; broadcast=True allows shapes that NumPy would broadcast.
     Probabilities are held at least one machine epsilon away from 0 and 1, so that a saturated sigmoid gives a large
     loss and not an infinite one; `binary_cross_entropy_with_logits` needs no such limit: prefer it in training.
-    Returns a scalar.  Raises ShapeError, and ArgumentError for values that are no probabilities or an empty batch.
+
+    Args:
+        prediction: Tensor or array of probabilities.
+        target: Tensor or array of the same shape, in [0, 1].
+        broadcast: Whether shapes that NumPy would broadcast are allowed.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ShapeError: The shapes differ.
+        ArgumentError: Values that are no probabilities, or an empty batch.
 
     >>> round(float(binary_cross_entropy([[0.5], [0.5]], [[0.0], [1.0]])), 6)
     0.693147
@@ -56,9 +75,19 @@ def binary_cross_entropy(prediction: Any, target: Any, *, broadcast: bool = Fals
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, broadcast: bool = False) -> Any:
     """Binary cross-entropy of sigmoid(z), mean of log(1 + exp(z)) - t z: finite for every finite logit z.
 
-    logits, target: Tensors or arrays of one shape, targets in [0, 1]; broadcast=True allows shapes that NumPy would
-    broadcast.  The gradient is (sigmoid(z) - t) / N.
-    Returns a scalar.  Raises ShapeError, and ArgumentError for targets outside [0, 1] or an empty batch.
+    The gradient is (sigmoid(z) - t) / N.
+
+    Args:
+        logits: Tensor or array, the raw outputs z.
+        target: Tensor or array of the same shape, in [0, 1].
+        broadcast: Whether shapes that NumPy would broadcast are allowed.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ShapeError: The shapes differ.
+        ArgumentError: Targets outside [0, 1], or an empty batch.
 
     >>> float(binary_cross_entropy_with_logits([[1e4], [-1e4]], [[1.0], [1.0]]))
     5000.0
@@ -71,11 +100,18 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, broadcast: boo
 def cross_entropy(logits: Any, target: Any) -> Any:
     """Softmax cross-entropy, the mean over rows of log(sum_j exp(z_j)) - z_t.
 
-    logits: (..., classes), the raw outputs z.
-    target: integer labels (...) between 0 and classes - 1, or one probability per class (..., classes), such as one-hot
-    rows; then the loss is the mean over rows of -sum_j t_j log softmax(z)_j.
-    Returns a scalar.  Raises ShapeError, DTypeError for labels that are no integers, ArgumentError for a label out of
-    range, rows that are no probabilities, or an empty batch.
+    Args:
+        logits: Tensor or array (..., classes), the raw outputs z.
+        target: Integer labels (...) between 0 and classes - 1, or one probability per class (..., classes), such as
+            one-hot rows; then the loss is the mean over rows of -sum_j t_j log softmax(z)_j.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ShapeError: Targets of another shape.
+        DTypeError: Labels that are no integers.
+        ArgumentError: A label out of range, rows that are no probabilities, or an empty batch.
 
     >>> round(float(cross_entropy([[0.0, 0.0], [0.0, 0.0]], [0, 1])), 6)
     0.693147
@@ -104,8 +140,17 @@ def cross_entropy(logits: Any, target: Any) -> Any:
 def hinge(score: Any, target: Any, *, broadcast: bool = False) -> Any:
     """Mean of max(0, 1 - t s) for scores s and targets t of -1 or +1.
 
-    score, target: Tensors or arrays of one shape; broadcast=True allows shapes that NumPy would broadcast.
-    Returns a scalar.  Raises ShapeError, and ArgumentError for targets other than -1 and +1 or an empty batch.
+    Args:
+        score: Tensor or array.
+        target: Tensor or array of the same shape.
+        broadcast: Whether shapes that NumPy would broadcast are allowed.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ShapeError: The shapes differ.
+        ArgumentError: Targets other than -1 and +1, or an empty batch.
 
     >>> float(hinge([[2.0], [0.5]], [[1.0], [-1.0]]))
     0.75
@@ -140,25 +185,41 @@ class Loss:
 
 
 class MSE(Loss):
-    """`mean_squared_error` as an object."""
+    """`mean_squared_error` as an object.
+
+    >>> MSE(broadcast=True)
+    MSE(broadcast=True)
+    """
 
     function = staticmethod(mean_squared_error)
 
 
 class BinaryCrossEntropy(Loss):
-    """`binary_cross_entropy` as an object."""
+    """`binary_cross_entropy` as an object.
+
+    >>> round(float(BinaryCrossEntropy()([[0.5]], [[1.0]])), 6)
+    0.693147
+    """
 
     function = staticmethod(binary_cross_entropy)
 
 
 class BCEWithLogits(Loss):
-    """`binary_cross_entropy_with_logits` as an object."""
+    """`binary_cross_entropy_with_logits` as an object.
+
+    >>> round(float(BCEWithLogits()([[0.0]], [[1.0]])), 6)
+    0.693147
+    """
 
     function = staticmethod(binary_cross_entropy_with_logits)
 
 
 class CrossEntropy(Loss):
-    """`cross_entropy` as an object."""
+    """`cross_entropy` as an object.
+
+    >>> round(float(CrossEntropy()([[0.0, 0.0]], [1])), 6)
+    0.693147
+    """
 
     function = staticmethod(cross_entropy)
 
@@ -167,7 +228,11 @@ class CrossEntropy(Loss):
 
 
 class Hinge(Loss):
-    """`hinge` as an object."""
+    """`hinge` as an object.
+
+    >>> round(float(Hinge()([[0.5]], [[1.0]])), 6)
+    0.5
+    """
 
     function = staticmethod(hinge)
 

@@ -13,10 +13,18 @@ from autograd.core.errors import ArgumentError, ShapeError
 def accuracy(prediction: Any, target: Any, *, threshold: float = 0.5) -> float:
     """Share of the rows that are classified correctly.
 
-    prediction: (n, classes) scores with classes > 1, of which the largest counts; or (n, 1) or (n,) values, class 1
-    where they exceed `threshold` (0.5 for probabilities; give 0 for logits).
-    target: labels (n,) or (n, 1), or one-hot rows (n, classes).
-    Returns a number between 0 and 1.  Raises ShapeError where the numbers of rows differ.
+    Args:
+        prediction: Scores (n, classes) with classes > 1, of which the largest counts; or values (n, 1) or (n,), class 1
+            where they exceed `threshold`.
+        target: Labels (n,) or (n, 1), or one-hot rows (n, classes).
+        threshold: 0.5 for probabilities; give 0 for logits.
+
+    Returns:
+        A number between 0 and 1.
+
+    Raises:
+        ShapeError: The numbers of rows differ.
+        ArgumentError: There are none, or labels that are no class numbers.
 
     >>> accuracy([[0.9], [0.2], [0.6]], [[1], [0], [0]])
     0.6666666666666666
@@ -28,8 +36,16 @@ def accuracy(prediction: Any, target: Any, *, threshold: float = 0.5) -> float:
 def confusion_matrix(prediction: Any, target: Any, *, threshold: float = 0.5, classes: int | None = None) -> np.ndarray:
     """How many rows of each class were taken for each class: rows are the true classes, columns the predicted ones.
 
-    prediction, target, threshold: as for `accuracy`; classes: how many there are (by default as many as are seen).
-    Returns an integer array (classes, classes).  Raises ShapeError and ArgumentError.
+    Args:
+        prediction, target, threshold: As for `accuracy`.
+        classes: How many there are, by default as many as are seen.
+
+    Returns:
+        An integer array (classes, classes).
+
+    Raises:
+        ShapeError: The numbers of rows differ.
+        ArgumentError: There are none, labels that are no class numbers, or more classes than `classes`.
 
     >>> confusion_matrix([[0.9], [0.2], [0.6]], [[1], [0], [0]])
     array([[1, 1],

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 
 class Parameter(Tensor):
-    """A Tensor that training changes: ``requires_grad`` is True unless said otherwise.
+    """A Tensor that training changes.
+
+    Args:
+        data: Its values.
+        requires_grad: False keeps training from changing it.
+        dtype: Of the values, by default theirs.
+        name: In pictures and messages, by default its path in the module.
 
     >>> Parameter([1.0, 2.0]).requires_grad
     True
@@ -151,8 +157,17 @@ class Module:
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """This module (path "") and every module below it, once each, parents first.
 
-        A module below may hold one above it, such as its parent.  Raises ArgumentError for a list, tuple or dict that
-        holds itself, and for two modules of one path.
+        A module below may hold one above it, such as its parent.
+
+        Returns:
+            Paths and modules.
+
+        Raises:
+            ArgumentError: A list, tuple or dict holds itself, or two modules have one path.
+
+        >>> import nn
+        >>> [path for path, _ in nn.Sequential(nn.Tanh(), nn.Tanh()).named_modules()]
+        ['', 'layers.0', 'layers.1']
         """
         found: dict[str, Module] = {}
         seen: set[int] = set()
@@ -180,7 +195,12 @@ class Module:
         """Paths and parameters: every `Parameter`, and every leaf Tensor that requires a gradient, once each.
 
         A path is what one would type after the module: ``layers.0.weight`` is ``model.layers[0].weight``.
-        Raises ArgumentError for two of one path, and for a list, tuple or dict that holds itself.
+
+        Returns:
+            Paths and parameters.
+
+        Raises:
+            ArgumentError: Two of them have one path, or a list, tuple or dict holds itself.
 
         >>> import nn
         >>> [(path, p.shape) for path, p in nn.MLP([2, 3, 1]).named_parameters()][:2]
@@ -212,7 +232,14 @@ class Module:
             parameter.grad = None
 
     def train(self, mode: bool = True) -> Module:
-        """Switch this module and all below it to training mode (or, with False, to evaluation); returns the module."""
+        """Switch this module and all below it to training mode.
+
+        Args:
+            mode: False for evaluation mode.
+
+        Returns:
+            The module.
+        """
         for _, module in self.named_modules():
             module.training = mode
         return self
@@ -266,7 +293,13 @@ class Module:
         return head + ")" if not lines else "\n".join([head, *lines, ")"])
 
     def summary(self, inputs: Any = None) -> str:
-        """A table of the modules: path, kind, output shape (where example `inputs` are given), number of parameters.
+        """A table of the modules: path, kind, output shape, number of parameters.
+
+        Args:
+            inputs: Example inputs, without which no output shapes are known.
+
+        Returns:
+            The table as text.
 
         >>> import nn, numpy as np
         >>> print(nn.MLP([2, 3, 1]).summary(np.zeros((4, 2))))
@@ -346,9 +379,15 @@ def held_module(model: object) -> object:
 
 @contextlib.contextmanager
 def observe(model: Module) -> Iterator[dict[str, Any]]:
-    """Collect, by path, what every module of a model returns during the forward passes inside (the last one counts).
+    """Collect what every module of a model returns during the forward passes inside (the last one counts).
 
     Compiled steps run as plain Python inside, so that there is something to see.
+
+    Args:
+        model: A module.
+
+    Yields:
+        The outputs by path; "" is the model itself.
 
     >>> import nn, numpy as np
     >>> model = nn.MLP([2, 3, 1])

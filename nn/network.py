@@ -29,7 +29,13 @@ _KEEP_SIZE = (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, Softplus, GELU, Softmax)
 class Sequential(Module):
     """Modules applied one after the other, f(x) = f_n(... f_2(f_1(x))).
 
-    Raises ArgumentError or DTypeError for what is no module, ShapeError for Dense layers whose sizes do not meet.
+    Args:
+        layers: The modules, in the order in which they are applied.
+
+    Raises:
+        ArgumentError: A class in place of a module of it.
+        DTypeError: What is no module.
+        ShapeError: Dense layers whose sizes do not meet.
 
     >>> model = Sequential(Dense(2, 3, seed=0), Tanh(), Dense(3, 1, seed=1))
     >>> model
@@ -48,7 +54,17 @@ class Sequential(Module):
             self.add(layer)
 
     def add(self, layer: Module) -> Sequential:
-        """Append a module; returns the network, so that calls can be chained."""
+        """Append a module.
+
+        Args:
+            layer: The module.
+
+        Returns:
+            The network, so that calls can be chained.
+
+        Raises:
+            ArgumentError, DTypeError, ShapeError: As for the whole network.
+        """
         if isinstance(layer, type):
             raise ArgumentError(f"{layer.__name__} is a class: add {layer.__name__}(...), an object of it")
         if not isinstance(layer, Module):
@@ -72,7 +88,7 @@ class Sequential(Module):
         return None
 
     def forward(self, x: Any) -> Any:
-        """The output of the last module."""
+        """The output of the last module for the input of the first."""
         for layer in self.layers:
             x = layer(x)
         return x
@@ -93,10 +109,15 @@ class Sequential(Module):
 class MLP(Sequential):
     """A multi-layer perceptron: Dense layers with an activation between them.
 
-    sizes: numbers of features, from the inputs over the hidden layers to the outputs.
-    activation: class (or function) put after each hidden layer; output_activation: after the last layer, None for none.
-    init, dtype: as for `Dense`.
-    seed or rng: where the weights are drawn from, layer by layer; without either, seed 0.
+    Args:
+        sizes: Numbers of features, from the inputs over the hidden layers to the outputs.
+        activation: Class, object or function put after each hidden layer.
+        output_activation: After the last layer, None for none.
+        init, dtype: As for `Dense`.
+        seed, rng: Where the weights are drawn from, layer by layer: a seed or a generator; without either, seed 0.
+
+    Raises:
+        ArgumentError: Fewer than two sizes, or one that is no positive integer.
 
     >>> MLP([2, 16, 1], activation=ReLU, output_activation=Sigmoid)
     MLP(

@@ -30,7 +30,11 @@ _NUMBERS = re.compile(r"[<>|=]?(f2|f4|f8|i1|i2|i4|i8|u1|u2|u4|u8|c8|c16|b1)")
 
 
 def check(name: str, dtype: np.dtype[Any]) -> None:
-    """Refuse a dtype that cannot be written."""
+    """Refuse what cannot be written.
+
+    Raises:
+        UnsafeFileError: A dtype that is no number, or one of this machine only.
+    """
     if not _NUMBERS.fullmatch(dtype.newbyteorder("<").str):
         raise UnsafeFileError(
             f"{name} has dtype {dtype}: only numbers can be saved without pickle, and of those the ones that every "
@@ -41,7 +45,15 @@ def check(name: str, dtype: np.dtype[Any]) -> None:
 def pack(arrays: dict[str, np.ndarray], path: Path) -> list[bytes]:
     """The parts of the file that holds the arrays.
 
-    Raises ArgumentError where the names are too long for a header.
+    Args:
+        arrays: By name.
+        path: For messages.
+
+    Returns:
+        Bytes, to be written one after the other.
+
+    Raises:
+        ArgumentError: The names are too long for a header.
     """
     fields = [(name, array.dtype.newbyteorder("<").str, array.shape) for name, array in arrays.items()]
     header = repr({"descr": [f if f[2] else f[:2] for f in fields], "fortran_order": False, "shape": ()})
@@ -58,9 +70,18 @@ def pack(arrays: dict[str, np.ndarray], path: Path) -> list[bytes]:
 
 
 def unpack(file: IO[bytes], path: Any) -> tuple[Fields, Reader]:
-    """What a file holds, and a function that reads one array of it; nothing is executed, and nothing allocated yet.
+    """What a file holds; nothing is executed, and nothing allocated yet.
 
-    Raises CorruptFileError, UnsafeFileError.
+    Args:
+        file: Open for reading.
+        path: For messages.
+
+    Returns:
+        Dtype and shape of each array by name, and a function that reads one of them.
+
+    Raises:
+        CorruptFileError: It is no such file, or not whole.
+        UnsafeFileError: It holds Python objects.
     """
     size = os.fstat(file.fileno()).st_size
     fields = _fields(_header(file, size, path), path)

@@ -26,10 +26,16 @@ _PAIRS = 400  # of names, compared with each other to find those misspelt
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write the parameters and buffers of a model; an existing file is replaced at once or, on failure, not at all.
 
-    path: ends with `.npy`, for a file that `np.load` reads, or with `.safetensors` (extra "files").
+    Args:
+        model: A `Module` or a `NeuralNetwork`.
+        path: Ends with `.npy`, for a file that `np.load` reads, or with `.safetensors` (extra "files").
 
-    Raises ArgumentError for another ending, a model without parameters, or two parameters of one name; UnsafeFileError
-    for a dtype that the file cannot hold; WriteError, an OSError, where the file cannot be written.
+    Raises:
+        DTypeError: The model is none.
+        ArgumentError: Another ending, a model without parameters, or two parameters of one name.
+        UnsafeFileError: A dtype that the file cannot hold.
+        WriteError: The file cannot be written.
+        MissingDependencyError: The library for `.safetensors` is not installed.
 
     >>> import nn, os, tempfile
     >>> model, copy = nn.MLP([2, 3, 1], seed=0), nn.MLP([2, 3, 1], seed=1)
@@ -44,7 +50,15 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 def save_arrays(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> None:
-    """Write named arrays of numbers; see `save`."""
+    """Write named arrays of numbers.
+
+    Args:
+        arrays: By name.
+        path: As for `save`.
+
+    Raises:
+        ArgumentError, UnsafeFileError, WriteError, MissingDependencyError: As `save`.
+    """
     path = _path(path)
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
@@ -69,9 +83,19 @@ def load(model: Model, path: str | os.PathLike[str]) -> None:
     Numbers are rounded to a narrower float; nan and inf stay what they are.  Integers and bools are taken where the
     model's dtype holds every one of them exactly, complex numbers only where the model's are.
 
-    Raises FileNotFoundError; CorruptFileError and UnsafeFileError for files that are no such thing; ArgumentError with
-    all names that are missing, unexpected, of another shape or dtype, or whose values the model's dtype cannot hold.
     On any error the model is unchanged.
+
+    Args:
+        model: A `Module` or a `NeuralNetwork`.
+        path: The file.
+
+    Raises:
+        DTypeError: The model is none.
+        FileNotFoundError: There is no such file.
+        CorruptFileError, UnsafeFileError: It is no file of parameters.
+        ArgumentError: Names that are missing, unexpected, of another shape or dtype, or whose values the model's dtype
+            cannot hold: all of them are listed.
+        MissingDependencyError: The library for `.safetensors` is not installed.
     """
     module, path = checks.module(model), _path(path)
     state = module.state()
@@ -92,7 +116,16 @@ def load(model: Model, path: str | os.PathLike[str]) -> None:
 def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The named arrays of a file, nothing executed and nothing allocated that the file does not hold.
 
-    Raises FileNotFoundError, CorruptFileError, UnsafeFileError.
+    Args:
+        path: The file.
+
+    Returns:
+        The arrays by name.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        CorruptFileError, UnsafeFileError: It is no file of parameters.
+        MissingDependencyError: The library for `.safetensors` is not installed.
     """
     path = _path(path)
     with reading(path) as file:

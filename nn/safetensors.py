@@ -35,7 +35,12 @@ def _library() -> ModuleType:
 
 
 def check(name: str, dtype: np.dtype[Any]) -> None:
-    """Refuse a name or a dtype that the format does not have."""
+    """Refuse what the format does not have.
+
+    Raises:
+        UnsafeFileError: A dtype.
+        ArgumentError: A name.
+    """
     if dtype.newbyteorder("=") not in _DTYPES.values():
         known = ", ".join(dtype.name for dtype in _DTYPES.values())
         raise UnsafeFileError(f"{name} has dtype {dtype}: a .safetensors file holds {known}")
@@ -44,16 +49,36 @@ def check(name: str, dtype: np.dtype[Any]) -> None:
 
 
 def pack(arrays: dict[str, np.ndarray], path: Path) -> list[bytes]:
-    """The parts of the file that holds the arrays."""
+    """The parts of the file that holds the arrays.
+
+    Args:
+        arrays: By name.
+        path: For messages.
+
+    Returns:
+        Bytes, to be written one after the other.
+
+    Raises:
+        MissingDependencyError: The library is not installed.
+    """
     # The library takes the bytes as they lie, whatever the strides say.
     plain = {name: np.asarray(a, a.dtype.newbyteorder("="), order="C") for name, a in arrays.items()}
     return [_library().numpy.save(plain)]
 
 
 def unpack(file: IO[bytes], path: Any) -> tuple[Fields, Reader]:
-    """What a file holds, and a function that reads one array of it.
+    """What a file holds.
 
-    Raises CorruptFileError, MissingDependencyError.
+    Args:
+        file: Open for reading.
+        path: Of the file.
+
+    Returns:
+        Dtype and shape of each array by name, and a function that reads one of them.
+
+    Raises:
+        CorruptFileError: It is no such file, or not whole.
+        MissingDependencyError: The library is not installed.
     """
     library = _library()
     if file.read(len(MAGIC)) == MAGIC:
