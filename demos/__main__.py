@@ -134,9 +134,15 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def run(jobs: Sequence[tuple[str, Options]]) -> int:
-    """Run demos one after the other, print what each reports and write the page of all; returns the exit code.
+    """Run demos one after the other, print what each reports and write the page of all.
 
     Where one is stopped by Ctrl-C or SIGTERM the page shows those before it.
+
+    Args:
+        jobs: The module and the options of each.
+
+    Returns:
+        The exit code.
     """
     from autograd.core.errors import AutogradError  # here, because `doctor` must run without it
     from autograd.files import write

@@ -17,7 +17,13 @@ _LOSS, _BACK = ("#fbe9e4", "#B84A00"), ("#f6ecf3", "#9A4F7E")
 
 
 def diagram(model: nn.Sequential, loss: str, learning_rate: float) -> graphviz.Digraph:
-    """Forward through the layers in dark lines, backward in dashed ones, with the shapes on the edges."""
+    """Forward through the layers in dark lines, backward in dashed ones, with the shapes on the edges.
+
+    Args:
+        model: Dense layers and activations.
+        loss: Its name.
+        learning_rate: Of the update.
+    """
     graph = graphviz.Digraph("architecture", graph_attr={"rankdir": "LR", "ranksep": "0.45", "nodesep": "0.35"})
     graph.attr("node", shape="box", style="rounded,filled", fontname="Helvetica", fontsize="11", margin="0.15,0.09")
     graph.attr("edge", fontname="Helvetica", fontsize="9", color="#444444")
@@ -59,7 +65,15 @@ def diagram(model: nn.Sequential, loss: str, learning_rate: float) -> graphviz.D
 
 
 def draw(model: nn.Sequential, loss: str, learning_rate: float, path: Path) -> list[Path]:
-    """Write the diagram as DOT text, and as the picture `path` (.svg or .png) if a Graphviz program is here."""
+    """Write the diagram.
+
+    Args:
+        model, loss, learning_rate: As for `diagram`.
+        path: Of the picture (.svg or .png), which needs a Graphviz program; DOT text is written beside it.
+
+    Returns:
+        The files written.
+    """
     source = diagram(model, loss, learning_rate).source
     files = [write(path.with_suffix(".dot"), source)]
     engine = autograd.draw(autograd.Tensor(0.0)).engine  # the program that `autograd.draw` uses here

@@ -31,7 +31,16 @@ ACTIVATIONS: dict[str, tuple[Function, Function]] = {
 def forward(
     X: np.ndarray, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], activation: str
 ) -> list[np.ndarray]:
-    """The activations of all layers, the input first, the output of the final sigmoid last."""
+    """The activations of all layers.
+
+    Args:
+        X: Inputs (n, inputs).
+        weights, biases: One of each per layer.
+        activation: Name of the function after every layer but the last.
+
+    Returns:
+        Arrays, the input first, the output of the final sigmoid last.
+    """
     layers = [X]
     for W, b in zip(weights, biases):
         f = sigmoid if len(layers) == len(weights) else ACTIVATIONS[activation][0]
@@ -44,7 +53,15 @@ def backward(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The gradients of the loss by all weights and by all biases.
 
-    layers: from `forward`; y (n, 1): the targets; loss: "bce" or "mse", both means over the n rows.
+    Args:
+        layers: From `forward`.
+        y: Targets (n, 1).
+        weights: One per layer.
+        activation: Name of the function after every layer but the last.
+        loss: "bce" or "mse", both means over the n rows.
+
+    Returns:
+        The gradients by the weights, and those by the biases.
     """
     output = layers[-1]
     error = (output - y) / y.size

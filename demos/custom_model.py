@@ -79,8 +79,8 @@ def run(options: Options) -> Report:
         fit,
     ]
     folder = options.out / "plots" / "custom_model"
-    files = [slides.alone(panel, folder / name) for panel, name in zip(panels, ("loss.png", "fit.png"))]
-    slide = slides.beside(picture, panels, "Graph of the loss")
+    files = [slides.save_panel(panel, folder / name) for panel, name in zip(panels, ("loss.png", "fit.png"))]
+    slide = slides.graph_and_panels(picture, panels, "Graph of the loss")
     files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=180))
     files.append(picture.save(folder / ("loss_graph.svg" if picture.engine else "loss_graph.dot")))
 

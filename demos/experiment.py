@@ -26,7 +26,14 @@ _MARKS = (0, 240, 340, 499)  # epochs of a run of 500 at which the pictures stop
 
 
 def dataset(options: Options) -> tuple[np.ndarray, np.ndarray]:
-    """The points X (n, 2) and their classes y (n, 1), 0.0 and 1.0."""
+    """The data that the options ask for.
+
+    Returns:
+        Points X (n, 2) and their classes y (n, 1), 0.0 and 1.0.
+
+    Raises:
+        ArgumentError: There is no data set of that name.
+    """
     if options.dataset == "xor":
         return nn.data.xor()
     if options.dataset == "blobs":
@@ -48,10 +55,10 @@ def network(options: Options) -> nn.MLP:
     )
 
 
-def marks(epochs: int, of: tuple[int, ...] = _MARKS) -> tuple[int, ...]:
+def snapshot_epochs(epochs: int, of: tuple[int, ...] = _MARKS) -> tuple[int, ...]:
     """The epochs to stop at; for shorter or longer runs they move in proportion.
 
-    >>> marks(500), marks(10)
+    >>> snapshot_epochs(500), snapshot_epochs(10)
     ((0, 240, 340, 499), (0, 4, 6, 9))
     """
     return tuple(dict.fromkeys(round(mark * (epochs - 1) / 499) for mark in of))
@@ -70,8 +77,16 @@ def weight_epochs(epochs: int, parts: int = 5) -> list[int]:
 class Run:
     """A finished training, as arrays.
 
-    losses (epochs,): of the weights at the start of each epoch; epochs: when the frames were taken, the last one after
-    the last update; frames (len(epochs), size * size): the output on the grid; weights: by name (len(epochs), ...).
+    Attributes:
+        options: What was asked for.
+        X, y: The data (n, 2) and their classes (n, 1).
+        model: After training.
+        losses: Of the weights at the start of each epoch (epochs,).
+        epochs: When the frames were taken, the last one after the last update.
+        grid: Where the outputs were taken.
+        frames: Outputs on the grid (len(epochs), size * size).
+        weights: By name (len(epochs), ...).
+        history: What the training returned.
     """
 
     options: Options
@@ -135,7 +150,9 @@ def _train(options: Options) -> Run:
     model = network(options)
     grid = Grid.around(X)
     evenly = np.linspace(0, options.epochs - 1, min(options.epochs, 60)).round().astype(int)
-    when = sorted({*evenly.tolist(), *marks(options.epochs), *weight_epochs(options.epochs)} - {options.epochs})
+    when = sorted(
+        {*evenly.tolist(), *snapshot_epochs(options.epochs), *weight_epochs(options.epochs)} - {options.epochs}
+    )
     history = model.fit(
         X,
         y,

@@ -15,7 +15,7 @@ import autograd
 from autograd.files import write
 from nn.pictures import plots
 
-from . import experiment, slides, surface
+from . import experiment, loss_surface, slides
 from .options import Options
 from .report import Report, table
 
@@ -30,7 +30,7 @@ def run(options: Options) -> Report:
     folder = options.out / "plots" / "graph"
     files = [write(folder / "loss_graph.dot", picture.dot)]
     panels = [partial(_loss, trained), partial(_boundary, trained)]
-    slide = slides.beside(picture, panels, f"Graph of the loss of {experiment.ROWS} rows")
+    slide = slides.graph_and_panels(picture, panels, f"Graph of the loss of {experiment.ROWS} rows")
     files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=180))
     pictures = []
     for name, panel in (
@@ -38,7 +38,7 @@ def run(options: Options) -> Report:
         ("decision_boundary", panels[1]),
         ("loss_surface", partial(_way, trained)),
     ):
-        pictures.append(slides.alone(panel, folder / f"{name}.png"))
+        pictures.append(slides.save_panel(panel, folder / f"{name}.png"))
     if picture.engine is not None:
         files.append(picture.save(folder / "loss_graph.svg"))
         pictures.append(autograd.animate(loss, folder / "forward_and_backward.gif", collapse="constants"))
@@ -75,6 +75,6 @@ def _boundary(trained: experiment.Run, ax: Axes) -> None:
 
 
 def _way(trained: experiment.Run, ax: Axes) -> None:
-    plane = surface.weight_plane(trained.weights)
-    losses = surface.losses_in(plane, trained.model, experiment.LOSSES[trained.options.loss], trained.X, trained.y)
+    plane = loss_surface.weight_plane(trained.weights)
+    losses = loss_surface.losses_in(plane, trained.model, experiment.LOSSES[trained.options.loss], trained.X, trained.y)
     plots.surface_panel(ax, plane, losses, trained.epochs, title=f"{trained.title}: the way down the loss surface")

@@ -63,7 +63,16 @@ BESIDE = 2  # pictures next to the graph; the others stand below
 
 
 def page(reports: Sequence[Report], folder: Path = Path(), title: str = "Small networks, seen through") -> str:
-    """The page of these reports, to be written in a folder: pictures included, other pages linked to."""
+    """The page of these reports: pictures included, other pages linked to.
+
+    Args:
+        reports: In the order in which they are shown.
+        folder: Where the page will be written, for the links.
+        title: Of the page.
+
+    Returns:
+        HTML.
+    """
     contents = "\n".join(
         f'<li><a href="#part{number}">{html.escape(report.title)}</a></li>' for number, report in enumerate(reports)
     )

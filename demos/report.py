@@ -15,9 +15,14 @@ WIDTH = 100
 class Report:
     """The result of one demo.
 
-    `did` holds finished lines (tables among them), which are printed as they stand; `proves` is a paragraph.
-    For the page: `graph` is shown beside the `pictures`, which are some of the files, or all that are pictures;
-    `source` is the training step as a program.
+    Attributes:
+        title, question: What it is about.
+        did: Finished lines (tables among them), which are printed as they stand.
+        proves: What that shows, a paragraph.
+        files: What was written.
+        graph: Shown on the page beside the pictures.
+        pictures: Those of the files that the page shows, by default all that are pictures.
+        source: The training step as a program.
     """
 
     title: str

@@ -21,15 +21,29 @@ HEIGHT, RIGHT = 10.0, 5.6  # inches: of the figure, and of the width of the plot
 Panel = Callable[[Axes], Any]
 
 
-def alone(panel: Panel, path: Path) -> Path:
-    """Write the picture of one panel; returns the path."""
+def save_panel(panel: Panel, path: Path) -> Path:
+    """Write the picture of one panel.
+
+    Args:
+        panel: Draws in the axes that it is given.
+        path: Where to write it.
+
+    Returns:
+        The path.
+    """
     figure = plots.new_figure(6.4, 4.4)
     panel(figure.subplots())
     return plots.save(figure, path)
 
 
-def beside(picture: autograd.Picture, panels: Sequence[Panel], title: str) -> Figure:
-    """The graph under its title, beside the panels from top to bottom; each is given the axes to draw in."""
+def graph_and_panels(picture: autograd.Picture, panels: Sequence[Panel], title: str) -> Figure:
+    """The graph under its title, beside the panels from top to bottom.
+
+    Args:
+        picture: The graph.
+        panels: Each draws in the axes that it is given.
+        title: Above the graph.
+    """
     drawn = None if picture.engine is None else Image.open(io.BytesIO(picture.png)).convert("RGB")
     width = 5.0 if drawn is None else min(max(HEIGHT * drawn.width / drawn.height, 3.0), 10.0)
     figure = plots.new_figure(width + RIGHT, HEIGHT)

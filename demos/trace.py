@@ -35,7 +35,13 @@ Weights = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left: the loss of every step, the final weights by name, and how long a step took."""
+    """What a run left.
+
+    Attributes:
+        losses: Of every step.
+        weights: The final ones, by name.
+        microseconds: How long a step took.
+    """
 
     losses: list[float]
     weights: Weights

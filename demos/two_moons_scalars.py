@@ -170,10 +170,10 @@ def run(options: Options) -> Report:
     ]
     folder = options.out / "plots" / "two_moons_scalars"
     names = ("loss.png", "decision_boundary.png")
-    files = [slides.alone(panel, folder / name) for panel, name in zip(panels, names)]
+    files = [slides.save_panel(panel, folder / name) for panel, name in zip(panels, names)]
     worst = int(np.argmin(margins))
     graph = _graph(network, X[worst], signs[worst])
-    slide = slides.beside(graph, panels, "Loss of the point with the least right score, every neuron folded")
+    slide = slides.graph_and_panels(graph, panels, "Loss of the point with the least right score, every neuron folded")
     files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=180))
 
     shape = "-".join(map(str, (2, *options.hidden, 1)))

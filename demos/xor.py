@@ -14,7 +14,7 @@ from autograd import Tensor
 from autograd.files import write
 from nn.pictures import plots
 
-from . import architecture, experiment, slides, surface
+from . import architecture, experiment, loss_surface, slides
 from .options import Options
 from .report import Report, table
 
@@ -41,21 +41,23 @@ def run(options: Options) -> Report:
     loss_panel = partial(_loss, history.loss, options)
     boundary_panel = partial(_boundary, grid, final, X, y)
     files = [
-        slides.alone(loss_panel, folder / "training_loss.png"),
-        slides.alone(boundary_panel, folder / "decision_boundary.png"),
+        slides.save_panel(loss_panel, folder / "training_loss.png"),
+        slides.save_panel(boundary_panel, folder / "decision_boundary.png"),
     ]
     files.append(plots.save(_hidden(grid, hidden, X, y, options), folder / "hidden_activations.png"))
     weights_panel = partial(plots.weights_panel, epochs=weights.epochs, weights=series)
     files.append(
-        slides.alone(partial(weights_panel, title="XOR: every weight during training"), folder / "weight_dynamics.png")
+        slides.save_panel(
+            partial(weights_panel, title="XOR: every weight during training"), folder / "weight_dynamics.png"
+        )
     )
     files.append(
-        slides.alone(partial(_way, network.model, options, series, weights.epochs), folder / "loss_surface.png")
+        slides.save_panel(partial(_way, network.model, options, series, weights.epochs), folder / "loss_surface.png")
     )
     pictures = list(files)
     graph = _graph(network, X, y)
     title = "Graph of the loss of the four rows"
-    slide = slides.beside(graph, [loss_panel, boundary_panel], title)
+    slide = slides.graph_and_panels(graph, [loss_panel, boundary_panel], title)
     files.append(plots.save(slide, folder / "graph_beside_training.png", dpi=180))
     loss_name = experiment.LOSS_NAMES[options.loss]
     for ending in (".svg", ".png"):
@@ -134,8 +136,8 @@ def _boundary(grid: plots.Grid, final: np.ndarray, X: np.ndarray, y: np.ndarray,
 
 
 def _way(model: nn.Module, options: Options, weights: dict[str, np.ndarray], epochs: list[int], ax: Axes) -> None:
-    plane = surface.weight_plane(weights)
-    losses = surface.losses_in(plane, model, experiment.LOSSES[options.loss], *nn.data.xor())
+    plane = loss_surface.weight_plane(weights)
+    losses = loss_surface.losses_in(plane, model, experiment.LOSSES[options.loss], *nn.data.xor())
     plots.surface_panel(ax, plane, losses, epochs, title="XOR: the way down the loss surface")
 
 

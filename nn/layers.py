@@ -63,11 +63,11 @@ class Dense(Module):
         self.init = init
         self.weight = Parameter(np.zeros((self.input_size, self.output_size)), dtype=dtype)
         self.bias = Parameter(np.zeros(self.output_size), dtype=dtype) if bias else None
-        self.draw(generator(rng, seed))
+        self.reset_parameters(generator(rng, seed))
         unclaimed = rng is None and seed is None
         self._drawn = weakref.ref(self.weight.data) if unclaimed else None  # weak: training must be free to drop it
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def reset_parameters(self, rng: np.random.Generator) -> None:
         """Draw the weight anew and set the bias to zero.
 
         Args:
@@ -87,7 +87,7 @@ class Dense(Module):
     def adopt(self, rng: np.random.Generator) -> None:
         """Draw from a network's generator, unless the layer was given its own or its weight has been changed since."""
         if self._drawn is not None and self.weight.data is self._drawn():
-            self.draw(rng)
+            self.reset_parameters(rng)
         self._drawn = None
 
     def forward(self, x: Any) -> Any:

@@ -65,11 +65,11 @@ def binary_cross_entropy(prediction: Any, target: Any, *, broadcast: bool = Fals
     """
     prediction, target = _pair(prediction, target, broadcast)
     hint = "for the raw output of a network use binary_cross_entropy_with_logits"
-    prediction = _if(_within(prediction, "prediction", 0.0, 1.0, hint), prediction)
+    prediction = _nan_unless(_within(prediction, "prediction", 0.0, 1.0, hint), prediction)
     accepted = _within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
     epsilon = float(np.finfo(prediction.dtype).eps)
     p = autograd.clip(prediction, epsilon, 1.0 - epsilon)
-    return -autograd.mean(_if(accepted, target * autograd.log(p) + (1.0 - target) * autograd.log1p(-p)))
+    return -autograd.mean(_nan_unless(accepted, target * autograd.log(p) + (1.0 - target) * autograd.log1p(-p)))
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, broadcast: bool = False) -> Any:
@@ -94,7 +94,7 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, broadcast: boo
     """
     logits, target = _pair(logits, target, broadcast, name="logits")
     accepted = _within(target, "target", 0.0, 1.0, "targets are probabilities: 0, 1 or between")
-    return autograd.mean(_if(accepted, autograd.softplus(logits) - target * logits))
+    return autograd.mean(_nan_unless(accepted, autograd.softplus(logits) - target * logits))
 
 
 def cross_entropy(logits: Any, target: Any) -> Any:
@@ -129,12 +129,12 @@ def cross_entropy(logits: Any, target: Any) -> Any:
         accepted = _labels(target, classes)
         # A comparison with 0..classes-1 instead of an index keeps labels an ordinary input of a traced step.
         target = target[..., None] == np.arange(classes)
-        others = _if(accepted, log_probabilities.dtype.type(0))
-        return -autograd.sum(autograd.where(target, _if(accepted, log_probabilities), others)) / rows
+        others = _nan_unless(accepted, log_probabilities.dtype.type(0))
+        return -autograd.sum(autograd.where(target, _nan_unless(accepted, log_probabilities), others)) / rows
     if target.shape != logits.shape:
         raise ShapeError(_label_shape_text(logits.shape, target))
     accepted = _rows(target)
-    return -autograd.sum(_if(accepted, _cast(target, logits.dtype) * log_probabilities)) / rows
+    return -autograd.sum(_nan_unless(accepted, _cast(target, logits.dtype) * log_probabilities)) / rows
 
 
 def hinge(score: Any, target: Any, *, broadcast: bool = False) -> Any:
@@ -156,7 +156,7 @@ def hinge(score: Any, target: Any, *, broadcast: bool = False) -> Any:
     0.75
     """
     score, target = _pair(score, target, broadcast, name="score")
-    return autograd.mean(_if(_signs(target), autograd.relu(1.0 - target * score)))
+    return autograd.mean(_nan_unless(_signs(target), autograd.relu(1.0 - target * score)))
 
 
 class Loss:
@@ -237,7 +237,7 @@ class Hinge(Loss):
     function = staticmethod(hinge)
 
 
-# -- what is accepted --------------------------------------------------------------------------------------------------
+# -- checks of arguments ---------------------------------------------------------------------------------------------
 
 
 def _array(value: Any) -> Any:
@@ -298,7 +298,7 @@ def _first(values: Any, bad: Any) -> tuple[str, Any]:
 # Each of these refuses contents that are known, and gives as a list what is to hold of those that are not.
 
 
-def _if(accepted: list[Any], terms: Any) -> Any:
+def _nan_unless(accepted: list[Any], terms: Any) -> Any:
     """The terms of a loss; nan, with nan as gradient, where a compiled step meets contents that would have been refused."""
     for condition in accepted:
         terms = terms * autograd.where(condition, terms.dtype.type(1), terms.dtype.type(np.nan))

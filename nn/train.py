@@ -27,7 +27,7 @@ from .optim import Adam, Optimizer
 Metric = Callable[[np.ndarray, np.ndarray], float]
 Callback = Callable[["Trainer"], Any]
 
-_STRETCH = 0.05  # seconds after which Ctrl-C is looked for
+_SECONDS_PER_CALL = 0.05  # after which Ctrl-C is looked for
 _TRACED = "This was raised while the training step was traced."
 
 
@@ -175,7 +175,7 @@ class Trainer:
         self.history = History()
         self.epoch = 0
         self._compiled: Any = autograd.compile(self.step)  # None once it has turned out that it cannot be traced
-        self._stretch = 1  # steps that take about as long as Ctrl-C may wait
+        self._most_steps = 1  # steps that take about as long as Ctrl-C may wait
         self._check_parameters()
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
@@ -269,7 +269,7 @@ class Trainer:
             while history.epochs < epochs:
                 self._record(recorders, history.epochs)
                 busy = held_out or metrics or callbacks or n % size
-                ahead = 1 if busy else self._epochs_ahead(n // size, recorders, progress)
+                ahead = 1 if busy else self._epochs_per_call(n // size, recorders, progress)
                 order = np.concatenate([rng.permutation(n) if shuffle else rows for _ in range(ahead)])
                 self._run_epochs(X[order], y[order], n, size, interrupt)
                 if held_out or metrics:
@@ -286,14 +286,14 @@ class Trainer:
     # -- epochs --------------------------------------------------------------------------------------------------------
 
     @property
-    def _steps_ahead(self) -> int:
+    def _steps_per_call(self) -> int:
         """How many steps to run before Ctrl-C is looked for: one, unless they run inside machine code."""
-        return self._stretch if self._compiled is not None and self._compiled.looped else 1
+        return self._most_steps if self._compiled is not None and self._compiled.looped else 1
 
-    def _epochs_ahead(self, steps: int, recorders: Sequence[Recorder], progress: _Progress) -> int:
+    def _epochs_per_call(self, steps: int, recorders: Sequence[Recorder], progress: _Progress) -> int:
         """How many epochs of so many steps are soon over, and nothing is to be done between them."""
         now = self.history.epochs
-        most = max(1, min(self._steps_ahead // steps, progress.epochs - now))
+        most = max(1, min(self._steps_per_call // steps, progress.epochs - now))
         return next(
             (i for i in range(1, most) if progress.due(now + i) or any(r.wants(now + i) for r in recorders)), most
         )
@@ -308,7 +308,7 @@ class Trainer:
             self.epoch = self.history.epochs
             start, before = time.monotonic(), self._values()
             drawn = [generator.bit_generator.state for generator in self._generators]
-            rows = slice(done, done + (1 if alone else self._steps_ahead) * size)
+            rows = slice(done, done + (1 if alone else self._steps_per_call) * size)
             try:
                 losses = self._losses(X[rows], y[rows], size)
             except BaseException as error:
@@ -340,8 +340,8 @@ class Trainer:
                     total = 0.0
             if interrupt.is_set():
                 break
-            in_time = int(_STRETCH * len(losses) / max(time.monotonic() - start, 1e-6))
-            self._stretch = max(1, min(in_time, 8 * len(losses)))
+            in_time = int(_SECONDS_PER_CALL * len(losses) / max(time.monotonic() - start, 1e-6))
+            self._most_steps = max(1, min(in_time, 8 * len(losses)))
         if done % n:
             self.history.loss.append(total / (done % n))
         self.epoch = self.history.epochs - 1
@@ -406,7 +406,7 @@ class Trainer:
         error.history = self.history  # type: ignore[attr-defined]
         raise error
 
-    # -- what is accepted ----------------------------------------------------------------------------------------------
+    # -- checks of arguments ---------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
         given = {id(parameter) for parameter in self.optimizer.params}

@@ -10,7 +10,7 @@ from PIL import Image
 
 import nn
 from autograd.render.gif import LIMIT
-from demos import custom_model, experiment, graph_report, surface, two_moons_scalars, xor
+from demos import custom_model, experiment, graph_report, loss_surface, two_moons_scalars, xor
 from demos.options import Options
 from demos.page import page
 from demos.phases import (
@@ -223,9 +223,9 @@ def test_the_graph_stands_beside_the_training_still_and_moving(tmp_path):
 
 def test_the_loss_surface_is_the_loss_at_the_weights_it_says(tmp_path):
     run = experiment.train(quick(tmp_path, epochs=20, hidden=(3,)))
-    plane = surface.weight_plane(run.weights, size=5)
+    plane = loss_surface.weight_plane(run.weights, size=5)
     before = [parameter.numpy() for parameter in run.model.parameters()]
-    losses = surface.losses_in(plane, run.model, nn.binary_cross_entropy, run.X, run.y)
+    losses = loss_surface.losses_in(plane, run.model, nn.binary_cross_entropy, run.X, run.y)
     assert all((a == b.data).all() for a, b in zip(before, run.model.parameters(), strict=True))
     path = np.concatenate([w.reshape(len(w), -1) for w in run.weights.values()], axis=1)
     assert plane.way[-1] == pytest.approx([0.0, 0.0], abs=1e-12) and 0.9 < plane.share <= 1
@@ -242,10 +242,10 @@ def test_the_loss_surface_is_the_loss_at_the_weights_it_says(tmp_path):
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_way_of_hardly_any_steps_has_a_surface_too(tmp_path, epochs):
     run = experiment.train(quick(tmp_path, epochs=epochs, hidden=(2,)))
-    plane = surface.weight_plane(run.weights, size=3)
+    plane = loss_surface.weight_plane(run.weights, size=3)
     assert plane.directions.shape == (2, sum(w[0].size for w in run.weights.values()))
     assert (np.diff(plane.across) > 0).all() and (np.diff(plane.up) > 0).all()
-    assert np.isfinite(surface.losses_in(plane, run.model, nn.binary_cross_entropy, run.X, run.y)).all()
+    assert np.isfinite(loss_surface.losses_in(plane, run.model, nn.binary_cross_entropy, run.X, run.y)).all()
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path):

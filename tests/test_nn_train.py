@@ -323,7 +323,7 @@ def test_what_is_recorded_and_printed_between_epochs_inside_machine_code(capsys)
         model = nn.MLP([2, 5, 1], seed=4)
         trainer = change(Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=0.1)))
         recorders = [nn.record_weights(at=[0, 7, 8, 300, 999]), nn.record_predictions(MOONS, every=333)]
-        trainer._stretch = 10_000  # the first look is far away
+        trainer._most_steps = 10_000  # the first look is far away
         history = trainer.run(MOONS, LABELS, epochs=1000, batch_size=10, recorders=recorders, verbose=2)
         results.append((history.to_json(), capsys.readouterr().out))
         assert trainer.epoch == 999
@@ -337,7 +337,7 @@ def test_without_compilation_every_step_is_on_its_own():
     model = nn.MLP([2, 5, 1])
     trainer = Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=0.1))
     trainer.run(MOONS, LABELS, epochs=20, batch_size=4, verbose=0)
-    assert trainer._steps_ahead > 1
+    assert trainer._steps_per_call > 1
     trainer._compiled.scan = lambda *rows: pytest.fail("scan has no machine code to run")
     with ag.disable_compile():
         trainer.run(MOONS, LABELS, epochs=3, batch_size=4, verbose=0)
@@ -403,7 +403,7 @@ def test_divergence_some_epochs_on_inside_machine_code():
     for change in (lambda trainer: trainer, step_by_step):
         model = nn.Dense(1, 1, seed=0, bias=False)
         trainer = change(Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=1.5)))
-        trainer._stretch = 10_000
+        trainer._most_steps = 10_000
         with pytest.raises(DivergenceError) as caught:
             trainer.run(X, X * 0, epochs=1000, batch_size=2, verbose=0)
         errors.append((str(caught.value), caught.value.history.loss, trainer.epoch))
@@ -442,7 +442,7 @@ def test_divergence_is_found_where_the_random_numbers_led_to_it():
         dropout = Dropout(5)
         model = nn.Sequential(nn.Dense(1, 4, seed=0), dropout, nn.Dense(4, 1, seed=1))
         trainer = change(Trainer(model, nn.mean_squared_error, nn.optim.SGD(model, learning_rate=0.5)))
-        trainer._stretch = 500
+        trainer._most_steps = 500
         with pytest.raises(DivergenceError) as caught:
             trainer.run(np.full((50, 1), 3.0), np.ones((50, 1)), epochs=100, batch_size=1, verbose=0)
         where = str(caught.value).partition(" from inputs up to ")[0]

@@ -22,7 +22,7 @@ def run(options: Options) -> Report:
     """Write the loss curves for several learning rates, stills at three epochs, and the animation."""
     folder = options.out / "plots" / "phase_4_training_dynamics"
     trained = experiment.train(options)
-    marks = experiment.marks(options.epochs, MARKS)
+    marks = experiment.snapshot_epochs(options.epochs, MARKS)
     runs = rates(options)
     curves = {f"learning rate {rate:g}": run.losses for rate, run in runs.items()}
     name = experiment.LOSS_NAMES[options.loss]

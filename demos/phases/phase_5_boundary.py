@@ -27,7 +27,7 @@ def run(options: Options) -> Report:
         figure.subplots(), trained.grid, trained.epochs, trained.frames, X, y, title=trained.title, colourbar=True
     )
     files, rows = [], []
-    for mark in experiment.marks(options.epochs):
+    for mark in experiment.snapshot_epochs(options.epochs):
         show(mark)
         files.append(plots.save(figure, folder / f"decision_boundary_epoch_{mark}.png"))
         outputs = trained.frames[trained.epochs.index(mark)]

@@ -1,4 +1,4 @@
-"""Training as a moving picture: a figure moved through its epochs, and runs beside each other."""
+"""Animations: a matplotlib figure moved through the epochs of a training run."""
 
 from __future__ import annotations
 
@@ -18,19 +18,31 @@ from autograd import write_gif
 from .plots import Show
 
 
-def gif(figure: Figure, show: Show, frames: Sequence[int], path: Path, **settings: Any) -> Path:
+def gif(figure: Figure, show: Show, frames: Sequence[int], path: Path, **options: Any) -> Path:
     """Write an animation; axes and colours stay fixed because one figure is moved through all frames.
 
-    figure: what is drawn; show: moves it to a frame, as the panels of `nn.plots` do; frames: numbers to give to `show`,
-    usually epochs; settings: those of `autograd.write_gif`.  Returns the path.
+    Args:
+        figure: What is drawn.
+        show: Moves it to a frame, as the panels of `nn.pictures.plots` do.
+        frames: Numbers to give to `show`, usually epochs.
+        path: File to write.
+        options: Those of `autograd.write_gif`.
+
+    Returns:
+        The path.
     """
-    return write_gif(Stage(figure, show, frames[-1]), frames, path, **settings)
+    return write_gif(Stage(figure, show, frames[-1]), frames, path, **options)
 
 
 class Stage:
     """Draws a figure at one frame after the other.
 
     Ticks and their labels take most of the time to draw and never change, so they are drawn once, as the background.
+
+    Args:
+        figure: What is drawn.
+        show: Moves it to a frame.
+        last: The last frame, whose layout holds for all.
     """
 
     def __init__(self, figure: Figure, show: Show, last: int) -> None:

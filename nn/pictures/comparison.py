@@ -20,17 +20,24 @@ def compare_gif(
     path: str | os.PathLike[str],
     *,
     max_frames: int = 40,
-    **settings: Any,
+    **options: Any,
 ) -> Path:
     """Write a GIF of training runs side by side, all at the same epoch and with the same axes and colours.
 
     Above, every run's loss. Below, where the inputs are points of a plane, the targets two classes and the output one
     number, and where every run recorded its weights (`recorders=[nn.record_weights()]`), its decision boundary.
 
-    runs: one or several, by name or in a list; a run that ended earlier stays at its end.
-    path: file to write; max_frames: epochs to show, evenly spread, always the first and the last.
-    settings: those of `autograd.write_gif`: frame_ms, hold_ms and limit.
-    Returns the path.  Raises ArgumentError where there is no run, or one without epochs.
+    Args:
+        runs: One or several, by name or in a list; a run that ended earlier stays at its end.
+        path: File to write.
+        max_frames: Epochs to show, evenly spread, always the first and the last.
+        options: Those of `autograd.write_gif`: frame_ms, hold_ms and limit.
+
+    Returns:
+        The path.
+
+    Raises:
+        ArgumentError: There is no run, or one without epochs.
 
     >>> import nn, tempfile
     >>> X, y = nn.data.xor()
@@ -63,7 +70,7 @@ def compare_gif(
         for ax, plane in zip(axes[1], planes):
             shows.append(plots.boundary_panel(ax, **(plane or {}), title="boundary", middle=middle, spread=spread))
     shows = [_until(show, run.epochs) for show, run in zip(shows, histories * rows)]
-    return gif(figure, plots.together(*shows), sorted(frames), Path(path), max_frames=max_frames, **settings)
+    return gif(figure, plots.together(*shows), sorted(frames), Path(path), max_frames=max_frames, **options)
 
 
 def _until(show: Callable[[int], None], last: int) -> Callable[[int], None]:

@@ -85,7 +85,14 @@ class Words:
 
 @dataclass(slots=True)
 class NetworkPicture:
-    """A drawn network: shown as the value of a notebook cell, written by `save`."""
+    """A drawn network: shown as the value of a notebook cell, written by `save`.
+
+    Attributes:
+        title: What it shows, in words.
+        theme: "auto", "light" or "dark".
+        width, height: In points.
+        lines, circles, words: What is drawn.
+    """
 
     title: str
     theme: str
@@ -136,7 +143,7 @@ class NetworkPicture:
         return "\n".join([*parts, "</svg>\n"])
 
     def figure(self) -> Any:
-        """The picture as a matplotlib Figure, which no global state of matplotlib knows of."""
+        """The picture as a matplotlib Figure of which matplotlib's global state does not know."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
         from matplotlib.patches import Circle as Patch
@@ -167,7 +174,18 @@ class NetworkPicture:
         return figure
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write an .svg, .png or .pdf file, all at once or not at all; returns the path."""
+        """Write a picture file, all at once or not at all.
+
+        Args:
+            path: Ends with .svg, .png or .pdf.
+
+        Returns:
+            The path.
+
+        Raises:
+            ArgumentError: Another ending.
+            WriteError: It cannot be written.
+        """
         target = Path(path)
         ending = target.suffix.lower()
         if ending not in ENDINGS:

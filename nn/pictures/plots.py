@@ -41,7 +41,12 @@ HEAT = "viridis"
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:
-    """An empty figure, inches wide and high."""
+    """An empty figure.
+
+    Args:
+        width, height: In inches.
+        title: Above the whole.
+    """
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     if title:
@@ -57,7 +62,16 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
 
 
 def save(figure: Figure, path: Path, dpi: int = 110) -> Path:
-    """Write a figure as a PNG file; returns the path."""
+    """Write a figure as a PNG file.
+
+    Args:
+        figure: What to write.
+        path: Where to.
+        dpi: Pixels per inch.
+
+    Returns:
+        The path.
+    """
     return write(path, png(figure, dpi))
 
 
@@ -109,8 +123,14 @@ def loss_panel(
 ) -> Show:
     """The loss of every epoch; the part up to the epoch shown is dark, with its value beside the last point.
 
-    losses: one number per epoch; like: other curves that the axes have room for, too.
-    Returns the function that moves it to an epoch.
+    Args:
+        ax: Where to draw.
+        losses: One number per epoch.
+        title, ylabel: Words.
+        like: Other curves that the axes are to have room for.
+
+    Returns:
+        The function that moves it to an epoch.
     """
     curve = np.asarray(losses, dtype=float)
     tidy(ax, title, "epoch", ylabel)
@@ -155,7 +175,13 @@ def mark_epochs(ax: Axes, losses: Series, epochs: Sequence[int]) -> None:
 
 
 def losses_panel(ax: Axes, curves: Mapping[str, Series], *, title: str = "", ylabel: str = "loss") -> None:
-    """Several loss curves, told apart by colour and by stroke."""
+    """Several loss curves, told apart by colour and by stroke.
+
+    Args:
+        ax: Where to draw.
+        curves: Losses of every epoch, by the name that the legend gives them.
+        title, ylabel: Words.
+    """
     arrays = {label: np.asarray(curve, dtype=float) for label, curve in curves.items()}
     tidy(ax, title, "epoch", ylabel)
     _loss_axis(ax, list(arrays.values()))
@@ -172,7 +198,10 @@ def losses_panel(ax: Axes, curves: Mapping[str, Series], *, title: str = "", yla
 class Grid:
     """A regular grid of points round some data, on which a network is evaluated.
 
-    points (size * size, 2); extent (left, right, bottom, top).
+    Attributes:
+        points: (size * size, 2).
+        extent: left, right, bottom, top.
+        size: Points along each axis.
     """
 
     points: np.ndarray
@@ -181,7 +210,13 @@ class Grid:
 
     @classmethod
     def around(cls, X: np.ndarray, *, size: int = 100, margin: float = 0.15) -> Grid:
-        """The grid of a data set X (n, 2), with a margin as a share of its width."""
+        """The grid of a data set.
+
+        Args:
+            X: Points (n, 2).
+            size: Points of the grid along each axis.
+            margin: Round the data, as a share of their width.
+        """
         low, high = X.min(axis=0), X.max(axis=0)
         room = margin * np.maximum(high - low, 1e-9) + 0.1
         (left, bottom), (right, top) = low - room, high + room
@@ -195,7 +230,14 @@ class Grid:
 
 
 def scatter(ax: Axes, X: np.ndarray, y: np.ndarray, *, size: float = 22.0) -> None:
-    """Points X (n, 2) of the classes y (n,), in the colour and shape of their class."""
+    """Points in the colour and shape of their class.
+
+    Args:
+        ax: Where to draw.
+        X: Points (n, 2).
+        y: Their classes (n,), 0 and 1.
+        size: Of the markers.
+    """
     labels = np.asarray(y).reshape(-1).astype(int)
     for label, (colour, marker) in enumerate(zip((BLUE, ORANGE), MARKERS)):
         points = X[labels == label]
@@ -219,9 +261,19 @@ def boundary_panel(
 ) -> Show:
     """What a network says everywhere in the plane, with the data and the line where it is undecided.
 
-    epochs: when the frames were taken; frames (len(epochs), size * size): outputs on the grid; X (n, 2), y (n,): data.
-    middle: the output on the boundary; spread: the distance from it at which the colours end.
-    Returns the function that moves the panel to the last frame taken at or before an epoch.
+    Args:
+        ax: Where to draw.
+        grid: Where the outputs were taken.
+        epochs: When the frames were taken.
+        frames: Outputs on the grid (len(epochs), size * size).
+        X, y: The data (n, 2) and their classes (n,).
+        title: Words.
+        middle: The output on the boundary.
+        spread: The distance from it at which the colours end.
+        colourbar: Whether there is one.
+
+    Returns:
+        The function that moves the panel to the last frame taken at or before an epoch.
     """
     images = [grid.image(frame) for frame in frames]
     image = ax.imshow(
@@ -260,7 +312,13 @@ def mistakes(ax: Axes, X: np.ndarray, wrong: np.ndarray) -> None:
 
 
 def confidence_panel(ax: Axes, outputs: np.ndarray, y: np.ndarray) -> None:
-    """How often each output was given to rows of each class: outputs (n,) in 0..1, y (n,)."""
+    """How often each output was given to rows of each class.
+
+    Args:
+        ax: Where to draw.
+        outputs: (n,), in 0..1.
+        y: Classes (n,), 0 and 1.
+    """
     labels = np.asarray(y).reshape(-1).astype(int)
     tidy(ax, "Outputs by true class", "output for class 1", "rows")
     bins = np.linspace(0, 1, 21).tolist()
@@ -287,8 +345,13 @@ def activation_panels(
 ) -> None:
     """One map per hidden neuron of what it answers in the plane.
 
-    activations (size * size, neurons): the outputs of the layer on the grid; bounds: the values at both ends of the
-    colours, the same for all neurons.
+    Args:
+        axes: Where to draw, one for each neuron.
+        grid: Where the outputs were taken.
+        activations: Outputs of the layer on the grid (size * size, neurons).
+        X, y: The data (n, 2) and their classes (n,).
+        bounds: The values at both ends of the colours, the same for all neurons.
+        name: What the neurons are called.
     """
     image = None
     for unit, ax in enumerate(axes):
@@ -310,9 +373,16 @@ def activation_panels(
 def weights_panel(
     ax: Axes, epochs: Sequence[int], weights: Mapping[str, np.ndarray], *, title: str = "Weights during training"
 ) -> Show:
-    """The path of every weight: weights[name] (len(epochs), ...); one colour and stroke per parameter.
+    """The path of every weight, in one colour and stroke per parameter.
 
-    Returns the function that moves a cursor to an epoch.
+    Args:
+        ax: Where to draw.
+        epochs: When the weights were recorded.
+        weights: By name (len(epochs), ...).
+        title: Words.
+
+    Returns:
+        The function that moves a cursor to an epoch.
     """
     tidy(ax, title, "epoch", "value")
     for i, (name, series) in enumerate(weights.items()):
@@ -338,8 +408,12 @@ def weights_panel(
 class Plane:
     """A plane through the space of all weights, which a training run moved through.
 
-    centre (n,): where (0, 0) is; directions (2, n): of its axes; across, up: coordinates of a grid of points;
-    way (epochs, 2): where the run was; share: how much of the squared distance from the centre lies in the plane.
+    Attributes:
+        centre: Where (0, 0) is (n,).
+        directions: Of its axes (2, n).
+        across, up: Coordinates of a grid of points.
+        way: Where the run was (epochs, 2).
+        share: How much of the squared distance from the centre lies in the plane.
     """
 
     centre: np.ndarray
@@ -355,8 +429,15 @@ def surface_panel(
 ) -> Show:
     """The loss in a plane of the weights, with the way that the training took through it.
 
-    losses (len(up), len(across)): at the points of the plane; epochs: of the points of the way.
-    Returns the function that moves the dot to the last point at or before an epoch.
+    Args:
+        ax: Where to draw.
+        plane: And the way through it.
+        losses: At its points (len(up), len(across)).
+        epochs: Of the points of the way.
+        title: Words.
+
+    Returns:
+        The function that moves the dot to the last point at or before an epoch.
     """
     tidy(ax, title, f"first direction of the weights ({plane.share:.0%} of the way in these two)", "second direction")
     height = np.log10(np.maximum(np.where(np.isfinite(losses), losses, np.nanmax(losses[np.isfinite(losses)])), 1e-12))
@@ -384,7 +465,13 @@ def surface_panel(
 
 
 def confusion_panel(ax: Axes, counts: np.ndarray, *, title: str = "") -> None:
-    """A confusion matrix (classes, classes): rows are the true classes, columns the predicted ones."""
+    """A confusion matrix: rows are the true classes, columns the predicted ones.
+
+    Args:
+        ax: Where to draw.
+        counts: (classes, classes).
+        title: Words.
+    """
     tidy(ax, title, "predicted", "true")
     ax.imshow(np.maximum(counts, 0.5), cmap="Blues", norm=LogNorm(0.5, max(float(counts.max()), 1.0)))
     dark = np.sqrt(0.5 * max(float(counts.max()), 1.0))

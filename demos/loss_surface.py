@@ -19,7 +19,13 @@ from nn.pictures import plots
 
 
 def weight_plane(weights: Mapping[str, np.ndarray], *, size: int = 41, margin: float = 0.3) -> plots.Plane:
-    """The plane of a run: weights[name] (epochs, ...) as `nn.record_weights` keeps them; losses still missing."""
+    """The plane of a run, without the losses in it.
+
+    Args:
+        weights: By name (epochs, ...), as `nn.record_weights` keeps them.
+        size: Points of the grid along each axis.
+        margin: Round the way, as a share of its extent.
+    """
     path = np.concatenate([series.reshape(len(series), -1) for series in weights.values()], axis=1)
     moves = path - path[-1]
     _, lengths, directions = np.linalg.svd(moves, full_matrices=False)
@@ -37,7 +43,17 @@ def weight_plane(weights: Mapping[str, np.ndarray], *, size: int = 41, margin: f
 def losses_in(
     plane: plots.Plane, model: nn.Module, loss: Callable[..., Any], X: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """The loss of the rows at every point of the plane, (len(up), len(across)); the model keeps its weights."""
+    """The loss at every point of a plane; the model keeps its weights.
+
+    Args:
+        plane: Where in the space of the weights.
+        model: Whose weights are meant.
+        loss: Function of (prediction, target).
+        X, y: The rows and their targets.
+
+    Returns:
+        An array (len(up), len(across)).
+    """
     x, target = Tensor(X), Tensor(y)
     parameters = list(model.parameters())
     kept = [parameter.numpy() for parameter in parameters]
