@@ -18,7 +18,6 @@ from ..ir.host import LARGEST
 from ..ir.objects import IMMUTABLE
 from ..ir.outcome import Leaf, Outcome
 from ..ir.trace import Trace
-from ..ir.tracer import Tracer
 from ..ir.transaction import Traced
 from ..ir.walk import Walk
 
@@ -210,8 +209,6 @@ class _Results:
 
     def __init__(self, traced: Traced, tensors: dict[Tensor, str], names: dict[str, Any]) -> None:
         self.outcome, self.tensors, self.names = traced.outcome, tensors, names
-        arrays = [g if isinstance(g, Tracer) else None for g in traced.given]
-        self.whole = {g.atom: f"a{i}" for i, g in reversed(list(enumerate(arrays))) if g is not None}
         self.made: list[str] = []
         self.known: dict[Any, str] = {}
 
@@ -239,8 +236,6 @@ class _Results:
         return self.known[key]
 
     def _made(self, kind: str, what: Any) -> str:
-        if kind in ("array", "float", "int", "bool") and self.outcome.outputs[what] in self.whole:
-            return self.whole[self.outcome.outputs[what]]
         if kind == "array":
             return f"r{what}"
         if kind in ("host", "given"):

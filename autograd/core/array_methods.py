@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from .errors import DTypeError, ShapeError
 from .mode import current
 from .ops import elementwise, linalg, shape
 from .primitive import Array, Box, Primitive
+from .source_location import CORE_FILES
 from .subclasses import check_all, in_own_order
 
 
@@ -56,7 +58,14 @@ class ArrayMethods(Box):
     __le__, _ = _both_ways(elementwise.less_equal)
     __gt__, _ = _both_ways(elementwise.greater)
     __ge__, _ = _both_ways(elementwise.greater_equal)
-    __hash__ = object.__hash__  # by identity: == compares elements
+
+    def __hash__(self) -> int:
+        """By identity for the engine only: an array has no hash, and that of a number is that of its value."""
+        if sys._getframe(1).f_code.co_filename in CORE_FILES:
+            return object.__hash__(self)
+        if self.shape:
+            raise DTypeError("an array has no hash: it cannot be a key of a dict or an item of a set")
+        return hash(self._concrete("a key of a dict or an item of a set"))
 
     def __neg__(self) -> Array:
         return elementwise.neg(self)

@@ -137,6 +137,8 @@ class Tensor(ArrayMethods):
         number: float | int | bool = value.item()
         return number
 
+    __hash__ = object.__hash__  # by identity: == compares elements
+
     def detach(self) -> Tensor:
         """The same value with no history: no gradient flows back through the result."""
         return elementwise.stop_gradient(self)  # type: ignore[no-any-return]

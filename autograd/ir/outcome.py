@@ -63,7 +63,7 @@ def collect(
     """Sort out what a traced function returned, assigned, accumulated and bound anew.
 
     `known` has the ids of objects that existed before; `host` the variables of numbers that the entry works out;
-    `given` the expressions for the containers that are arguments, by id of what stands for them.
+    `given` the expressions for the arrays and containers that are given, by id of what stands for them.
     """
     given = given or {}
     leaves, structure = tree.flatten(result, whole=given)

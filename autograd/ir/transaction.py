@@ -182,8 +182,11 @@ def _record(call: Call, lift: Identities, tried: list[Place], probing: bool = Fa
         host = split(recorder.eqns, *numbers)
         if not host.right({f"a{i}": value for i, value in enumerate(values)}):
             raise Initialising  # (Python says what comes of these numbers)
+        whole = {
+            id(thing): f"a{i}" for i, thing in enumerate(given) if isinstance(thing, Tracer) and not thing.atom.weak
+        }
         outcome = collect(
-            recorder, result, [c for c in changes if isinstance(c, Change)], known, host.names, built.paths
+            recorder, result, [c for c in changes if isinstance(c, Change)], known, host.names, {**built.paths, **whole}
         )
         differs = built.differs(state.known) if _changes_containers(outcome) or compares(recorder.codes) else None
         passes = {t: t.passes for t in recorder.gradients if t.serial < recorder.start}
