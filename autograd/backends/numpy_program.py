@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,22 +12,17 @@ from typing import Any
 import numpy as np
 
 from ..core import numpy_helpers
+from ..core.ops.elementwise import power
+from ..core.ops.linalg import matmul
+from ..core.ops.shape import reduce_to_p
+from ..core.primitive import REGISTRY, Primitive
 from ..core.tensor import constant
 from ..ir.graph import Atom, Eqn, Graph, Literal, Var
 from ..ir.literal import literal
 from ..ir.printer import unique_names
 from ..passes.memory import Plan, plan_memory
 from .base import Backend, Executable, Given
-from .numpy_source import (
-    EXPRESSIONS,
-    REDUCTIONS,
-    RESERVED,
-    UFUNCS,
-    expression,
-    reduce_to,
-    reduced_axes,
-    shows_memory_of,
-)
+from .numpy_source import RESERVED, expression, reduce_to, reduced_axes, shows_memory_of
 
 
 class NumpyProgram(Executable):
@@ -103,6 +99,42 @@ class _Numpy(Backend):
 BACKEND = _Numpy()
 
 
+# ----- ufuncs -----
+# In terms of ufuncs that take the place of the result: of the argument {0}, that place, and ones or zeros of its dtype.
+_STEPS = {
+    "sigmoid": ("negative({0}, {place})", "exp({y}, {y})", "add({one}, {y}, {y})", "divide({one}, {y}, {y})"),
+    "relu": ("maximum({0}, {zero}, out={place})",),
+    "softplus": ("logaddexp({0}, {zero}, out={place})",),
+}
+
+
+def _ufunc(op: Primitive) -> str:
+    """The name of the one ufunc that the operation is, which also takes the place of the result; "" where it is none."""
+    if op.kind != "elementwise":
+        return ""
+    if op.ufunc is not None:
+        return str(op.ufunc.__name__)
+    call = re.fullmatch(r"np\.(\w+)\(\{0\}\)", op.numpy)
+    return call[1] if call and isinstance(getattr(np, call[1]), np.ufunc) else ""
+
+
+def _reduction(op: Primitive) -> str:
+    """The name of the ufunc that a reduction over axes combines elements by, or ""."""
+    return op.reduces.__name__ if op.kind == "reduction" and op.reduces is not None else ""
+
+
+def _functions() -> dict[str, Any]:
+    """What programs refer to: begins or ends with an underscore, as no name from the user does."""
+    found: dict[str, Any] = {"np": np, "_dot": np.dot, **numpy_helpers.HELPERS}
+    for op in REGISTRY.values():
+        if name := _ufunc(op):
+            found[f"_{name}"] = getattr(np, name)
+        if name := _reduction(op):
+            found[f"_{name}_reduce"] = getattr(np, name).reduce
+    return found | {"_logaddexp": np.logaddexp, "_matmul": np.matmul}
+
+
+# ----- the program -----
 def compile_graph(
     graph: Graph, keep: frozenset[int] = frozenset(), overwrite: Mapping[int, int] | None = None
 ) -> NumpyProgram:
@@ -113,37 +145,17 @@ def compile_graph(
         keep: outputs (by number) that may stay in the arena; the others are fresh arrays.
         overwrite: output number -> input number whose array it replaces, and may be computed into where that is safe.
     """
-    names = unique_names(graph, RESERVED)
-    produced: dict[Atom, Eqn] = {eqn.out: eqn for eqn in graph.eqns}
-    last_read: dict[Atom, int] = {}
-    root: dict[Atom, Atom] = {}
-    for time, eqn in enumerate(graph.eqns):
-        for atom in eqn.inputs:
-            last_read[root.get(atom, atom)] = time
+    root: dict[Atom, Atom] = {}  # what shows the memory of something else
+    for eqn in graph.eqns:
         shown = shows_memory_of(eqn)
         if shown is not None:
             root[eqn.out] = root.get(shown, shown)
-    reuse: dict[int, int] = {}
-    target: dict[Atom, str] = {}
-    at: dict[Atom, int] = {eqn.out: time for time, eqn in enumerate(graph.eqns)}
     roots = [root.get(a, a) for a in graph.outputs]
-    held = set(roots)
     settled = max((time for time, eqn in enumerate(graph.eqns) if _may_raise(eqn)), default=-1)
     if settled >= 0:  # what stays in the arena is somebody's gradient until the next step has come through
         keep = frozenset()
     fresh = {a for i, a in enumerate(graph.outputs) if i not in keep}
-    for output, source_number in (overwrite or {}).items():
-        var, given = graph.outputs[output], graph.inputs[source_number]
-        out_eqn = produced.get(var)
-        if (
-            out_eqn is not None and at[var] > settled and graph.outputs.count(var) == 1
-            and out_eqn.primitive.name in UFUNCS and var.shape
-            and given in out_eqn.inputs and last_read.get(given) == at[var] and given not in held
-            and (given.shape, given.dtype) == (var.shape, var.dtype)
-            and all(a is given or a not in root for a in out_eqn.inputs)
-        ):  # fmt: skip
-            reuse[output] = source_number
-            target[var] = f"_out_{names[given]}"
+    reuse = _reused(graph, root, overwrite or {}, settled)
 
     def wanted(eqn: Eqn) -> bool:
         return bool(eqn.out.shape) and 0 not in eqn.out.shape and eqn.out not in fresh and has_place(eqn)
@@ -153,143 +165,158 @@ def compile_graph(
     buffers: dict[Var, Any] = {
         var: np.ndarray(var.shape, var.dtype, arena, offset) for var, offset in plan.offsets.items()
     }
-
-    def show(atom: Atom) -> str:
-        return names[atom] if isinstance(atom, Var) else literal(atom.value)
-
-    lines: list[str] = []
-    # What the program refers to begins or ends with an underscore, as no name from the user does; `h_` is the place of h.
-    environment: dict[str, Any] = {"np": np, "_dot": np.dot, **numpy_helpers.HELPERS}
-    for name in (*UFUNCS.values(), "logaddexp", "matmul"):
-        environment[f"_{name}"] = getattr(np, name)
-    for ufunc in REDUCTIONS.values():
-        environment[f"_{ufunc}_reduce"] = getattr(np, ufunc).reduce
-    for var, value in graph.constants.items():
-        environment[names[var]] = value
-
-    def bound(eqn: Eqn) -> Callable[[Atom], str]:
-        """Numbers as ready-made arrays of the dtype that NumPy would convert them to: converting takes half a ufunc call."""
-
-        def show_bound(atom: Atom) -> str:
-            if isinstance(atom, Var):
-                return names[atom]
-            dtype = np.result_type(*map(_promoting, eqn.inputs))
-            if atom.weak and dtype.kind in "iu" and not np.iinfo(dtype).min <= atom.value <= np.iinfo(dtype).max:
-                return literal(atom.value)  # NumPy compares with it, or says that it does not fit
-            if dtype.kind == "c":
-                return literal(atom.value)
-            return number(np.asarray(atom.value, dtype))
-
-        return show_bound
-
-    def number(value: Any) -> str:
-        name = f"_{value[()]!s}_{value.dtype.name}".replace(".", "p").replace("-", "m").replace("+", "")
-        environment[name] = value
-        return name
-
-    for index, eqn in enumerate(graph.eqns):
-        name = names[eqn.out]
-        if eqn.out in buffers:
-            environment[f"{name}_"] = buffers[eqn.out]
-            lines += _into(eqn, name, f"{name}_", bound(eqn), number)
-        elif eqn.out in target:
-            lines += _into(eqn, name, target[eqn.out], bound(eqn), number)
-        elif eqn.primitive.kind == "random":
-            environment[f"_g{index}_"] = getattr(eqn.params["generator"], eqn.params["method"])
-            environment[f"_s{index}_"] = eqn.params["args"], dict(eqn.params["kwargs"])
-            lines.append(f"{name} = _g{index}_(*_s{index}_[0], **_s{index}_[1])")
-        elif eqn.primitive.name not in EXPRESSIONS:
-            environment[f"_f{index}_"] = eqn.primitive.forward
-            environment[f"_s{index}_"] = dict(eqn.params)
-            lines.append(f"{name} = _f{index}_({', '.join(show(a) for a in eqn.inputs)}, **_s{index}_)")
-        elif eqn.primitive.name in REDUCTIONS:
-            axis, keepdims = eqn.params["axis"], eqn.params["keepdims"]
-            function = f"_{REDUCTIONS[eqn.primitive.name]}_reduce"
-            lines.append(f"{name} = {function}({show(eqn.inputs[0])}, {axis}, None, None, {keepdims})")
-        else:
-            lines.append(f"{name} = {expression(eqn, show)}")
-    inputs = [names[v] for v in graph.inputs] + [target[graph.outputs[i]] for i in reuse]
-    claimed: set[Atom] = {*graph.inputs, *graph.constants}
-    returned = []
-    for a, r in zip(graph.outputs, roots, strict=True):  # every array that leaves the program has memory of its own
-        shared = a.shape and a not in buffers and (a is not r or r in claimed)
-        # Movements and choices give arrays of shape (), perhaps views; only a ufunc's results are NumPy's numbers already.
-        view = not a.shape and a in produced and produced[a].primitive.name not in (*UFUNCS, *REDUCTIONS)
-        returned.append(f"{show(a)}.copy()" if shared else f"{show(a)}[()]" if view else show(a))
-        claimed.add(r)
-    body = "\n    ".join([*lines, f"return ({''.join(r + ', ' for r in returned)})"])
+    writer = _Writer(graph, buffers)
+    writer.target = {graph.outputs[i]: f"_out_{writer.names[graph.inputs[number]]}" for i, number in reuse.items()}
+    lines = [line for index, eqn in enumerate(graph.eqns) for line in writer.statements(index, eqn)]
+    inputs = [writer.names[v] for v in graph.inputs] + [writer.target[graph.outputs[i]] for i in reuse]
+    body = "\n    ".join([*lines, f"return ({''.join(r + ', ' for r in writer.returned(roots))})"])
     text = f"def program({', '.join(inputs)}):\n    {body}\n"
-    exec(compile(text, f"<autograd {graph.name}>", "exec"), environment)
-    run = environment["program"]
+    exec(compile(text, f"<autograd {graph.name}>", "exec"), writer.environment)
+    run = writer.environment["program"]
     kept = {i: buffers[a] for i, a in enumerate(graph.outputs) if isinstance(a, Var) and a in buffers}
     return NumpyProgram(graph, run, text, plan, kept, reuse)
+
+
+def _reused(graph: Graph, root: Mapping[Atom, Atom], overwrite: Mapping[int, int], settled: int) -> dict[int, int]:
+    """The outputs that may be computed into the array of an input: nobody reads that afterwards, and nothing can fail."""
+    last_read: dict[Atom, int] = {}
+    for time, eqn in enumerate(graph.eqns):
+        last_read.update((root.get(atom, atom), time) for atom in eqn.inputs)
+    made: dict[Atom, tuple[int, Eqn]] = {eqn.out: (time, eqn) for time, eqn in enumerate(graph.eqns)}
+    held = {root.get(a, a) for a in graph.outputs}
+    reuse: dict[int, int] = {}
+    for output, number in overwrite.items():
+        var, given = graph.outputs[output], graph.inputs[number]
+        if var not in made or graph.outputs.count(var) > 1:
+            continue
+        time, eqn = made[var]
+        if (
+            time > settled and _ufunc(eqn.primitive) and var.shape
+            and given in eqn.inputs and last_read.get(given) == time and given not in held
+            and (given.shape, given.dtype) == (var.shape, var.dtype)
+            and all(a is given or a not in root for a in eqn.inputs)
+        ):  # fmt: skip
+            reuse[output] = number
+    return reuse
+
+
+class _Writer:
+    """Writes the statements of a graph, and collects what they refer to; `h_` is the place of h."""
+
+    def __init__(self, graph: Graph, buffers: Mapping[Var, Any]) -> None:
+        self.graph, self.buffers = graph, buffers
+        self.names = unique_names(graph, RESERVED)
+        self.target: dict[Atom, str] = {}  # what is computed into an array of the caller
+        self.environment = _functions() | {self.names[var]: value for var, value in graph.constants.items()}
+
+    def statements(self, index: int, eqn: Eqn) -> list[str]:
+        """The lines of an equation."""
+        op, name, environment = eqn.primitive, self.names[eqn.out], self.environment
+        if eqn.out in self.buffers:
+            environment[f"{name}_"] = self.buffers[eqn.out]
+            return self._into(eqn, name, f"{name}_")
+        if eqn.out in self.target:
+            return self._into(eqn, name, self.target[eqn.out])
+        if op.kind == "random":
+            environment[f"_g{index}_"] = getattr(eqn.params["generator"], eqn.params["method"])
+            environment[f"_s{index}_"] = eqn.params["args"], dict(eqn.params["kwargs"])
+            return [f"{name} = _g{index}_(*_s{index}_[0], **_s{index}_[1])"]
+        if op.kind == "user":
+            environment[f"_f{index}_"] = op.forward
+            environment[f"_s{index}_"] = dict(eqn.params)
+            return [f"{name} = _f{index}_({', '.join(map(self._show, eqn.inputs))}, **_s{index}_)"]
+        if ufunc := _reduction(op):
+            axis, keepdims = eqn.params["axis"], eqn.params["keepdims"]
+            return [f"{name} = _{ufunc}_reduce({self._show(eqn.inputs[0])}, {axis}, None, None, {keepdims})"]
+        return [f"{name} = {expression(eqn, self._show)}"]
+
+    def returned(self, roots: Sequence[Atom]) -> list[str]:
+        """The outputs: every array that leaves the program has memory of its own."""
+        made: dict[Atom, Primitive] = {eqn.out: eqn.primitive for eqn in self.graph.eqns}
+        claimed: set[Atom] = {*self.graph.inputs, *self.graph.constants}
+        texts = []
+        for a, r in zip(self.graph.outputs, roots, strict=True):
+            shared = a.shape and a not in self.buffers and (a is not r or r in claimed)
+            # Movements and choices give arrays of shape (), perhaps views; a ufunc's results are NumPy's numbers already.
+            view = not a.shape and a in made and not (_ufunc(made[a]) or _reduction(made[a]))
+            texts.append(f"{self._show(a)}.copy()" if shared else f"{self._show(a)}[()]" if view else self._show(a))
+            claimed.add(r)
+        return texts
+
+    def _show(self, atom: Atom) -> str:
+        return self.names[atom] if isinstance(atom, Var) else literal(atom.value)
+
+    def _number(self, value: Any) -> str:
+        name = f"_{value[()]!s}_{value.dtype.name}".replace(".", "p").replace("-", "m").replace("+", "")
+        self.environment[name] = value
+        return name
+
+    def _bound(self, eqn: Eqn, atom: Atom) -> str:
+        """Numbers as ready-made arrays of the dtype that NumPy would convert them to: converting takes half a ufunc call."""
+        if isinstance(atom, Var):
+            return self.names[atom]
+        dtype = np.result_type(*map(_promoting, eqn.inputs))
+        if atom.weak and dtype.kind in "iu" and not np.iinfo(dtype).min <= atom.value <= np.iinfo(dtype).max:
+            return literal(atom.value)  # NumPy compares with it, or says that it does not fit
+        return literal(atom.value) if dtype.kind == "c" else self._number(np.asarray(atom.value, dtype))
+
+    def _into(self, eqn: Eqn, name: str, place: str) -> list[str]:
+        """Statements that compute the equation into `place`."""
+        op, args = eqn.primitive, [self._bound(eqn, a) for a in eqn.inputs]
+        exponent = eqn.inputs[1] if op is power else None
+        if isinstance(exponent, Literal) and exponent.weak:
+            if exponent.value == 2:
+                return [f"{name} = _multiply({args[0]}, {args[0]}, {place})"]
+            if exponent.value == 0.5 and eqn.inputs[0].shape and eqn.inputs[0].dtype == eqn.out.dtype:
+                return [f"{name} = _sqrt({args[0]}, {place})"]  # what ** does: of -inf NumPy 2.0 has another power
+        if ufunc := _ufunc(op):
+            # NumPy 2.4 asks for the keyword here, where a third array might be meant to be compared too.
+            out = "out=" if ufunc in ("maximum", "minimum") else ""
+            return [f"{name} = _{ufunc}({', '.join(args)}, {out}{place})"]
+        if op.name in _STEPS:
+            numbers = {}
+            for word, value in (("one", 1), ("zero", 0)):
+                if any(f"{{{word}}}" in step for step in _STEPS[op.name]):
+                    numbers[word] = self._number(np.full((), value, eqn.out.dtype))
+            first, *rest = (f"_{step.format(*args, y=name, place=place, **numbers)}" for step in _STEPS[op.name])
+            return [f"{name} = {first}", *rest]
+        if ufunc := _reduction(op):
+            axis, keepdims = eqn.params["axis"], eqn.params["keepdims"]
+            return [f"{name} = _{ufunc}_reduce({args[0]}, {axis}, None, {place}, {keepdims})"]
+        if op is reduce_to_p:
+            axes, tidy = reduced_axes(eqn)
+            if tidy and len(eqn.inputs[0].shape) == len(eqn.out.shape):
+                return [f"{name} = _add_reduce({args[0]}, {axes}, None, {place}, True)"]
+            if tidy:
+                return [f"{name} = {place}", f"{name}[...] = {reduce_to(args, eqn)}"]
+            return [f"{name} = _add_reduce({args[0]}, {axes[0] if len(axes) == 1 else axes}, None, {place})"]
+        # np.dot is the quicker one, but skips products with a (1, 1) matrix of 0, so that 0 * inf gives 0.
+        plain = all(len(a.shape) == 2 and math.prod(a.shape) != 1 for a in eqn.inputs)
+        return [f"{name} = {'_dot' if plain else '_matmul'}({', '.join(args)}, {place})"]
 
 
 def _may_raise(eqn: Eqn) -> bool:
     """Whether the values can make it fail: no input may be overwritten before that, so that a failed step changes nothing."""
     by_arrays = eqn.primitive.kind == "indexing" and len(eqn.inputs) > 1
-    return by_arrays or eqn.primitive.kind in ("linalg", "random") or eqn.primitive.name not in EXPRESSIONS
+    return by_arrays or eqn.primitive.kind in ("linalg", "random", "user")
 
 
 def has_place(eqn: Eqn) -> bool:
     """Whether NumPy can be told where to put the result."""
-    name = eqn.primitive.name
-    if name in UFUNCS or name in ("sigmoid", "relu", "softplus") or name in REDUCTIONS:
-        return True
-    if name == "reduce_to":
+    op = eqn.primitive
+    if op is matmul:
+        return eqn.inputs[0].dtype == eqn.inputs[1].dtype and min(len(a.shape) for a in eqn.inputs) == 2
+    if op is reduce_to_p:
         return bool(reduced_axes(eqn)[0])
-    return (
-        name == "matmul" and eqn.inputs[0].dtype == eqn.inputs[1].dtype and min(len(a.shape) for a in eqn.inputs) == 2
-    )
+    return bool(_ufunc(op) or _reduction(op)) or op.name in _STEPS
 
 
 def _may_overwrite(eqn: Eqn, atom: Atom) -> bool:
     """Ufuncs may write over an argument of the same shape and dtype, since they read each element before they write it."""
-    name = eqn.primitive.name
-    safe = name in UFUNCS or name in ("sigmoid", "relu", "softplus")
-    return safe and (atom.shape, atom.dtype) == (eqn.out.shape, eqn.out.dtype)
+    safe = _ufunc(eqn.primitive) or eqn.primitive.name in _STEPS
+    return bool(safe) and (atom.shape, atom.dtype) == (eqn.out.shape, eqn.out.dtype)
 
 
 def _promoting(atom: Atom) -> Any:
     """What NumPy's type promotion looks at: the dtype, or a Python number where it is weak."""
     return {"f": 0.5, "i": 1, "b": True}[atom.dtype.kind] if isinstance(atom, Literal) and atom.weak else atom.dtype
-
-
-def _into(eqn: Eqn, name: str, place: str, show: Callable[[Atom], str], number: Callable[[Any], str]) -> list[str]:
-    """Statements that compute the equation into `place`; `number` names a ready-made array."""
-    args = [show(a) for a in eqn.inputs]
-    op = eqn.primitive.name
-    exponent = eqn.inputs[1] if op == "power" else None
-    if isinstance(exponent, Literal) and exponent.weak:
-        if exponent.value == 2:
-            return [f"{name} = _multiply({args[0]}, {args[0]}, {place})"]
-        if exponent.value == 0.5 and eqn.inputs[0].shape and eqn.inputs[0].dtype == eqn.out.dtype:
-            return [f"{name} = _sqrt({args[0]}, {place})"]  # what ** does: of -inf NumPy 2.0 has another power
-    if op in UFUNCS:
-        # NumPy 2.4 asks for the keyword here, where a third array might be meant to be compared too.
-        out = "out=" if op in ("maximum", "minimum") else ""
-        return [f"{name} = _{UFUNCS[op]}({', '.join(args)}, {out}{place})"]
-    if op == "sigmoid":
-        one = number(np.ones((), eqn.out.dtype))
-        return [
-            f"{name} = _negative({args[0]}, {place})",
-            f"_exp({name}, {name})",
-            f"_add({one}, {name}, {name})",
-            f"_true_divide({one}, {name}, {name})",
-        ]
-    if op in ("relu", "softplus"):
-        zero = number(np.zeros((), eqn.out.dtype))
-        return [f"{name} = _{'maximum' if op == 'relu' else 'logaddexp'}({args[0]}, {zero}, out={place})"]
-    if op in REDUCTIONS:
-        axis, keepdims = eqn.params["axis"], eqn.params["keepdims"]
-        return [f"{name} = _{REDUCTIONS[op]}_reduce({args[0]}, {axis}, None, {place}, {keepdims})"]
-    if op == "reduce_to":
-        axes, tidy = reduced_axes(eqn)
-        if tidy and len(eqn.inputs[0].shape) == len(eqn.out.shape):
-            return [f"{name} = _add_reduce({args[0]}, {axes}, None, {place}, True)"]
-        if tidy:
-            return [f"{name} = {place}", f"{name}[...] = {reduce_to(args, eqn)}"]
-        return [f"{name} = _add_reduce({args[0]}, {axes[0] if len(axes) == 1 else axes}, None, {place})"]
-    # np.dot is the quicker one, but skips products with a (1, 1) matrix of 0, so that 0 * inf gives 0.
-    plain = all(len(a.shape) == 2 and math.prod(a.shape) != 1 for a in eqn.inputs)
-    return [f"{name} = {'_dot' if plain else '_matmul'}({', '.join(args)}, {place})"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import inspect
 import keyword
+import re
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -15,30 +16,14 @@ import numpy as np
 
 from ..core import numpy_helpers
 from ..core.ops.shape import ARRAY
-from ..ir.graph import Atom, Eqn, Graph, Literal, Var, type_text
+from ..ir.graph import Atom, Eqn, Graph, Var, type_text
 from ..ir.literal import NAMES, dtype_text, index_text, literal
 from ..ir.printer import place, preview, unique_names
 
 Args = list[str]
 UNWRITTEN = "..."  # stands for a setting that has no source, such as an object of the user's own
-_INFIX = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "floor_divide": "//", "mod": "%", "matmul": "@", "power": "**",
-    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
-    "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^", "left_shift": "<<", "right_shift": ">>",
-}  # fmt: skip
-# Primitives that are one ufunc: its name in NumPy, which also takes the place of the result.
-UFUNCS = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide", "neg": "negative", "power": "power",
-    "floor_divide": "floor_divide", "mod": "mod", "abs": "absolute", "sign": "sign", "sqrt": "sqrt", "exp": "exp",
-    "expm1": "expm1", "log": "log", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "arcsin",
-    "arccos": "arccos", "arctan": "arctan", "arctan2": "arctan2", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
-    "maximum": "maximum", "minimum": "minimum", "equal": "equal", "not_equal": "not_equal", "less": "less",
-    "less_equal": "less_equal", "greater": "greater", "greater_equal": "greater_equal", "logical_and": "logical_and",
-    "logical_or": "logical_or", "logical_not": "logical_not", "isfinite": "isfinite", "isnan": "isnan", "floor": "floor",
-    "ceil": "ceil", "round": "rint", "stop_gradient": "positive", "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or",
-    "bitwise_xor": "bitwise_xor", "invert": "invert", "left_shift": "left_shift", "right_shift": "right_shift",
-}  # fmt: skip
-REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
+# An argument beside an operator, where a negative number stands in parentheses.
+_BESIDE_OPERATOR = re.compile(r"[^(, ] ?\{\d\}|\{\d\} ")
 
 
 def _axis_text(eqn: Eqn) -> str:
@@ -77,18 +62,9 @@ def _index_tuple(args: Args, eqn: Eqn) -> str:
     return "(" + "".join(f"{part}, " for part in parts).rstrip() + ")"
 
 
-def _call(function: str) -> Callable[[Args, Eqn], str]:
-    return lambda args, eqn: f"{function}({', '.join(args)})"
-
-
-def _with_settings(function: str, **rename: str) -> Callable[[Args, Eqn], str]:
-    """A call that passes the params by keyword, under NumPy's names for them."""
-
-    def write(args: Args, eqn: Eqn) -> str:
-        params = [f"{rename.get(k, k)}={literal(v) or UNWRITTEN}" for k, v in eqn.params.items()]
-        return f"{function}({', '.join([*args, *params])})"
-
-    return write
+def _users_call(args: Args, eqn: Eqn) -> str:
+    params = [f"{k}={literal(v) or UNWRITTEN}" for k, v in eqn.params.items()]
+    return f"{eqn.primitive.name}({', '.join([*args, *params])})"
 
 
 def _reduction(function: str) -> Callable[[Args, Eqn], str]:
@@ -97,10 +73,6 @@ def _reduction(function: str) -> Callable[[Args, Eqn], str]:
 
 def _joined(function: str) -> Callable[[Args, Eqn], str]:
     return lambda args, eqn: f"{function}([{', '.join(args)}], axis={literal(eqn.params['axis'])})"
-
-
-def _infix(symbol: str) -> Callable[[Args, Eqn], str]:
-    return lambda args, eqn: f"{args[0]} {symbol} {args[1]}"
 
 
 def _transpose(args: Args, eqn: Eqn) -> str:
@@ -114,78 +86,42 @@ def _draw(args: Args, eqn: Eqn) -> str:
     return f"generator.{s['method']}({', '.join(extra)})"
 
 
+def _getitem(args: Args, eqn: Eqn) -> str:
+    array = args[0] if isinstance(eqn.inputs[0], Var) else f"np.asarray({args[0]})"
+    return f"{array}[{_index(args, eqn) or '()'}]"
+
+
+# What depends on more than the names of arguments and params, and so cannot stand in the record.
 EXPRESSIONS: dict[str, Callable[[Args, Eqn], str]] = {
-    **{name: _call(f"np.{ufunc}") for name, ufunc in UFUNCS.items()},
-    **{name: _infix(symbol) for name, symbol in _INFIX.items()},
-    "neg": lambda args, eqn: f"-{args[0]}",
-    "where": _call("np.where"),
-    "clip": lambda args, eqn: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]})",
-    "relu": lambda args, eqn: f"np.maximum({args[0]}, 0)",
-    "sigmoid": lambda args, eqn: f"1 / (1 + np.exp(-{args[0]}))",
-    "softplus": lambda args, eqn: f"np.logaddexp({args[0]}, 0)",
-    "erf": _call("erf"),
     "astype": lambda args, eqn: f"np.asarray({args[0]}).astype({dtype_text(eqn.params['dtype'])})[()]",
-    **{name: _reduction(f"np.{name}") for name in REDUCTIONS},
-    "cumsum": _with_settings("np.cumsum"),
-    "argmax": _reduction("np.argmax"),
-    "argmin": _reduction("np.argmin"),
-    "reshape": lambda args, eqn: f"np.reshape({args[0]}, {literal(eqn.params['shape'])})",
+    **{name: _reduction(f"np.{name}") for name in ("sum", "prod", "max", "min", "argmax", "argmin")},
     "transpose": _transpose,
-    "broadcast_to": lambda args, eqn: f"np.broadcast_to({args[0]}, {literal(eqn.params['shape'])})",
     "reduce_to": reduce_to,
-    "flip": _with_settings("np.flip"),
-    "roll": _with_settings("np.roll"),
-    "tril": _with_settings("np.tril"),
-    "triu": _with_settings("np.triu"),
-    "pad": _with_settings("np.pad", width="pad_width", value="constant_values"),
     "concatenate": _joined("np.concatenate"),
     "stack": _joined("np.stack"),
-    "getitem": lambda args, eqn: f"{args[0]}[{_index(args, eqn) or '()'}]",
+    "getitem": _getitem,
     "scatter_add": lambda args, eqn: (
         f"scatter_add({args[0]}, {_index_tuple(args, eqn)}, {literal(eqn.params['shape'])})"
     ),
-    "take_along_axis": _with_settings("np.take_along_axis"),
-    "diagonal": lambda args, eqn: (
-        f"np.diagonal({args[0]}, {literal(eqn.params['offset'])}, *{literal(eqn.params['axes'])})"
-    ),
-    "make_diagonal": _with_settings("make_diagonal"),
     "einsum": lambda args, eqn: f"np.einsum({eqn.params['subscripts']!r}, {', '.join(args)}, optimize={len(args) > 2})",
-    "solve": _call("np.linalg.solve"),
-    "inv": _call("np.linalg.inv"),
-    "det": _call("np.linalg.det"),
-    "logabsdet": lambda args, eqn: f"np.linalg.slogdet({args[0]})[1]",
-    "detsign": lambda args, eqn: f"np.linalg.slogdet({args[0]})[0]",
-    "cholesky": _call("np.linalg.cholesky"),
     "draw": _draw,
 }
-UNSUPPORTED: dict[str, str] = {}
-# Results that show the memory of their first argument.
-_VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "diagonal", "flip"})
 
 
 def shows_memory_of(eqn: Eqn) -> Atom | None:
     """The argument whose memory NumPy's result may share, or None."""
-    name = eqn.primitive.name
-    whole = (name == "getitem" and not any(a.shape for a in eqn.inputs[1:])) or (
-        name == "einsum" and len(eqn.inputs) == 1
-    )
-    if name in _VIEWS or whole or (name == "reduce_to" and not reduced_axes(eqn)[0]):
-        return eqn.inputs[0]
-    return None
+    shown = eqn.primitive.shows_memory(*(a.shape for a in eqn.inputs), **eqn.params)
+    return eqn.inputs[0] if shown else None
 
 
 def expression(eqn: Eqn, show: Callable[[Atom], str]) -> str:
     """The right-hand side of an equation, its inputs written by `show`."""
-    args = [show(atom) for atom in eqn.inputs]
-    if eqn.primitive.name in _INFIX or eqn.primitive.name in ("neg", "sigmoid"):
+    op, args = eqn.primitive, [show(atom) for atom in eqn.inputs]
+    if op.kind == "user" or op.name in EXPRESSIONS:
+        return EXPRESSIONS.get(op.name, _users_call)(args, eqn)
+    if _BESIDE_OPERATOR.search(op.numpy):
         args = [f"({a})" if a.startswith("-") else a for a in args]
-    if eqn.primitive.name == "power" and isinstance(eqn.inputs[1], Var | Literal) and eqn.inputs[0].shape == ():
-        return f"{args[0]} ** {args[1]}"
-    if eqn.primitive.name == "getitem" and not isinstance(eqn.inputs[0], Var):
-        args[0] = f"np.asarray({args[0]})"
-    if eqn.primitive.name not in EXPRESSIONS:
-        return _with_settings(eqn.primitive.name)(args, eqn)  # an operation of the user's own
-    return EXPRESSIONS[eqn.primitive.name](args, eqn)
+    return op.numpy.format(*args, **{name: literal(value) or UNWRITTEN for name, value in eqn.params.items()})
 
 
 RESERVED = frozenset(keyword.kwlist) | NAMES | {"erf", "scatter_add", "make_diagonal", "generator"}
@@ -193,9 +129,7 @@ RESERVED = frozenset(keyword.kwlist) | NAMES | {"erf", "scatter_add", "make_diag
 
 def source(graph: Graph) -> str:
     """The graph as a NumPy function that runs on its own: what a careful person would write as manual backprop."""
-    names = unique_names(
-        graph, RESERVED | {e.primitive.name for e in graph.eqns if e.primitive.name not in EXPRESSIONS}
-    )
+    names = unique_names(graph, RESERVED | {e.primitive.name for e in graph.eqns if e.primitive.kind == "user"})
 
     def show(atom: Atom) -> str:
         return names[atom] if isinstance(atom, Var) else literal(atom.value)
@@ -236,7 +170,7 @@ def _helpers(graph: Graph) -> list[str]:
     own = [
         _without_annotations(inspect.getsource(f).strip()) for name, f in numpy_helpers.HELPERS.items() if name in used
     ]
-    foreign = {eqn.primitive.name: eqn.primitive for eqn in graph.eqns if eqn.primitive.name not in EXPRESSIONS}
+    foreign = {eqn.primitive.name: eqn.primitive for eqn in graph.eqns if eqn.primitive.kind == "user"}
     return own + [_users_source(name, primitive.forward) for name, primitive in foreign.items()]
 
 
