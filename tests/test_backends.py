@@ -17,6 +17,7 @@ from autograd.passes import optimise
 from tests.fuzz import close, same_bits
 from tests.samples import SAMPLES
 from tests.test_ir import xor_step
+from tests.test_structure import imports_of, python_files
 
 X = np.arange(1.0, 4.0)
 
@@ -168,3 +169,14 @@ def test_a_backend_that_cannot_run_here_says_why(counting, monkeypatch):
 def test_names_that_are_none_are_refused_with_those_that_are():
     with pytest.raises(ArgumentError, match="native, numpy, reference"):
         ag.compile(lambda x: x, backend="numby")
+
+
+def test_the_driver_knows_no_backend():
+    """It takes what it needs from the interface; the readable source, which every step has, is no backend."""
+    found = {
+        imported.name if imported.module == "autograd.backends" else imported.module
+        for path in python_files("autograd/compiler")
+        for imported in imports_of(path)
+        if imported.module.startswith("autograd.backends")
+    }
+    assert found == {"base", "autograd.backends.base", "numpy_source"}

@@ -63,7 +63,7 @@ def compiled(seed):
     step, args, _ = made.load()
     with np.errstate(all="ignore"):
         graph = optimise(ag.trace(step, *args))[-1][1]
-    return graph, numpy_program.compile_graph(graph)
+    return graph, numpy_program.BACKEND.compile(graph)
 
 
 @pytest.mark.parametrize("first", range(0, 120, 20))
