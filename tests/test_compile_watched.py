@@ -422,7 +422,7 @@ class Net(nn.Module):
 
 def _reset(model, optimizer):
     model.first.weight = nn.Parameter(np.full((3, 4), 0.25))
-    optimizer.parameters[:] = model.parameters()
+    optimizer.params[:] = model.parameters()
 
 
 CHANGES = {

@@ -151,14 +151,14 @@ def silu(x: Array) -> Array:
     return x * sigmoid(x)
 
 
-def leaky_relu(x: Array, slope: float = 0.01) -> Array:
-    """x where x > 0, else slope * x.
+def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
+    """x where x > 0, else negative_slope * x.
 
     >>> import autograd as ag
     >>> ag.leaky_relu(ag.Tensor([-1.0, 2.0])).data
     array([-0.01,  2.  ])
     """
-    return where(x > 0, x, slope * x)
+    return where(x > 0, x, negative_slope * x)
 
 
 def dot(a: Array, b: Array) -> Array:
