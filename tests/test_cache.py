@@ -291,9 +291,9 @@ TEXT = "define i64 @f() {\n  ret i64 3\n}\n"
 
 @pytest.mark.parametrize("index", range(3), ids=["triple", "processor", "features"])
 def test_the_key_holds_the_processor(monkeypatch, index):
-    before, here = jit._key(TEXT), list(jit._processor())
+    before, here = jit._key(TEXT), list(jit.processor())
     here[index] += "x"
-    monkeypatch.setattr(jit, "_processor", lambda: tuple(here))
+    monkeypatch.setattr(jit, "processor", lambda: tuple(here))
     assert jit._key(TEXT) != before
 
 
@@ -310,7 +310,7 @@ def test_the_key_holds_the_compiler_and_the_text(monkeypatch):
     keys = {jit._key(TEXT), jit._key(TEXT.replace("3", "4")), jit._key(TEXT + "\n")}
     monkeypatch.setattr("llvmlite.__version__", "0.0")
     keys.add(jit._key(TEXT))
-    monkeypatch.setattr(jit._llvm(), "llvm_version_info", (0, 0, 0))
+    monkeypatch.setattr(jit.llvm(), "llvm_version_info", (0, 0, 0))
     keys.add(jit._key(TEXT))
     assert len(keys) == 5
 

@@ -8,7 +8,7 @@ import pytest
 import autograd as ag
 from autograd import Tensor
 from autograd.backends import native
-from autograd.backends.native.schedule.outlining import Piece, share
+from autograd.backends.native.schedule.outlining import Piece, outline
 
 pytestmark = pytest.mark.skipif(not native.BACKEND.available(), reason="llvmlite is not installed")
 
@@ -77,7 +77,7 @@ def test_pieces_that_differ_only_in_pointers_become_calls():
     ends = np.cumsum([len(first), 1, len(second), len(other)]).tolist()
     pieces = [Piece(0, ends[0], ("  %slot1 = alloca double",)), Piece(ends[1], ends[2], ("  %slot2 = alloca double",)),
               Piece(ends[2], ends[3], ("  %slot3 = alloca double",))]  # fmt: skip
-    body, made, moved = share(lines, pieces, "x")
+    body, made, moved = outline(lines, pieces, "x")
     assert body == ["  call void @x.0(ptr %m1)", "between:", "  call void @x.0(ptr %in12)", *other]
     assert len(made) == 1
     assert made[0].startswith(
@@ -89,4 +89,4 @@ def test_pieces_that_differ_only_in_pointers_become_calls():
 def test_pieces_that_read_a_register_from_outside_stay():
     first, second = piece("a", "m1", "%v7"), piece("b", "m2", "%v7")
     pieces = [Piece(0, len(first), ()), Piece(len(first), len(first) + len(second), ())]
-    assert share([*first, *second], pieces, "x") == ([*first, *second], [], set())
+    assert outline([*first, *second], pieces, "x") == ([*first, *second], [], set())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import autograd
-from autograd.backends.native.runtime import jit
+from autograd.backends.native.ir import target
 from tests import test_native_samples as samples
 from tests.fuzz import close, mismatches
 from tests.samples import SAMPLES
@@ -31,9 +31,9 @@ def older(request, monkeypatch):
     )
     monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: features)
     monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: request.param)
-    jit.registers.cache_clear()
+    target.registers.cache_clear()
     yield
-    jit.registers.cache_clear()
+    target.registers.cache_clear()
 
 
 @pytest.mark.slow

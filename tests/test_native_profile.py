@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.backends.native.runtime import jit
-from autograd.backends.native.tasks import matmul
+from autograd.backends.native.ir import target
+from autograd.backends.native.tasks import matmul_kernel
 from autograd.core.errors import ArgumentError
 
 RNG = np.random.default_rng(2)
@@ -58,7 +58,7 @@ def test_every_group_is_listed_with_what_it_became_and_where_it_comes_from():
 
 
 def test_large_products_are_said_to_call_blas(monkeypatch):
-    monkeypatch.setattr(matmul, "LARGE", 1000)
+    monkeypatch.setattr(matmul_kernel, "LARGE", 1000)
     step, _, _ = trained()
     step(WIDE, np.array([0]))
     assert "@ f64[300,300] by BLAS: matmul" in step.explain()
@@ -99,13 +99,13 @@ def test_the_clock_is_read_by_one_instruction_on_each_processor_that_has_one(mon
     llvm.initialize_all_asmprinters()
     for triple, instruction in (("x86_64-unknown-linux-gnu", "rdtsc"), ("aarch64-unknown-linux-gnu", "CNTVCT_EL0")):
         monkeypatch.setattr(llvm, "get_process_triple", lambda triple=triple: triple)
-        call, declaration = jit.clock()
+        call, declaration = target.clock()
         module = llvm.parse_assembly(f"{declaration}\ndefine i64 @now() {{ %t = {call}\n ret i64 %t }}")
         module.triple = triple
         assert instruction in llvm.Target.from_triple(triple).create_target_machine().emit_assembly(module)
     monkeypatch.setattr(llvm, "get_process_triple", lambda: "riscv64-unknown-linux-gnu")
     with pytest.raises(ArgumentError, match="not known for riscv64"):
-        jit.clock()
+        target.clock()
 
 
 def test_what_cannot_be_profiled_says_why():

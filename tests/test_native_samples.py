@@ -5,7 +5,7 @@ import pytest
 
 import autograd
 from autograd.backends import native
-from autograd.backends.native.tasks import loops, small
+from autograd.backends.native.tasks import nest, small
 from autograd.core.primitive import REGISTRY
 from tests.fuzz import close, mismatches
 from tests.samples import SAMPLES
@@ -52,7 +52,7 @@ def way(request, monkeypatch):
     if request.param != "registers":
         monkeypatch.setattr(small, "LANES", 0)
     if request.param == "short loops":
-        monkeypatch.setattr(loops, "BLOCK", 16)
+        monkeypatch.setattr(nest, "BLOCK", 16)
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.backends.native.lower import Lowering
-from autograd.backends.native.tasks import loops, small
+from autograd.backends.native.lower import lower
+from autograd.backends.native.tasks import nest, small
 from autograd.core.primitive import REGISTRY
 from tests.samples import SAMPLES, draws
 from tests.test_native_processors import older  # noqa: F401  (a fixture)
@@ -142,17 +142,16 @@ def test_joins_of_what_is_in_registers(name):
 
 
 @pytest.mark.parametrize("lanes", [small.LANES, 0])
-@pytest.mark.parametrize("block", [loops.BLOCK, 16])
+@pytest.mark.parametrize("block", [nest.BLOCK, 16])
 def test_vectors_are_powers_of_two_long(lanes, block, monkeypatch):
     monkeypatch.setattr(small, "LANES", lanes)
-    monkeypatch.setattr(loops, "BLOCK", block)
+    monkeypatch.setattr(nest, "BLOCK", block)
     lengths = set()
     for name in SAMPLES:
         if name != "draw":
             for arrays, settings in draws(name, np.float32):
                 graph = ag.trace(lambda *xs, p=REGISTRY[name], s=settings: p(*xs, **s), *arrays)
-                lowered = Lowering(graph, frozenset(), {})
-                text = "\n".join([*lowered.declarations.values(), *lowered.segments])
+                text = lower(graph, frozenset(), {}).module.text("")
                 lengths |= {int(n) for n in re.findall(r"<(\d+) x ", text)}
     assert lengths
     assert [n for n in lengths if n & (n - 1)] == []

@@ -14,6 +14,8 @@ import pytest
 import autograd as ag
 import nn
 from autograd.backends.native.runtime import threads
+from autograd.backends.native.schedule.row_fusion import RowFusion
+from autograd.backends.native.tasks.loops import Loop
 from autograd.core.errors import ArgumentError
 
 RNG = np.random.default_rng(0)
@@ -254,8 +256,8 @@ def test_a_loop_over_shared_steps_can_be_interrupted():
 def test_what_one_later_loop_reads_is_computed_there():
     step, _, x, y = network((2, 64, 64, 3), 1000, np.float64, nn.Tanh)
     step(x, y)
-    (band,) = (task for task in step._latest().executable.program._lowering.tasks if task.kind == "band")
-    loops = [[eqn.primitive.name for eqn in task.eqns] for task in band.members if task.kind == "loop"]
+    (fused,) = (task for task in step._programs[0].executable.program.tasks if isinstance(task, RowFusion))
+    loops = [[eqn.primitive.name for eqn in task.eqns] for task in fused.members if isinstance(task, Loop)]
     assert loops[:2] == [["add", "tanh"], ["add", "tanh"]]
     assert all(names[:2] == ["mul", "sub"] for names in loops[-2:])
 

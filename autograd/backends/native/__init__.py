@@ -11,7 +11,8 @@ from ..base import Backend
 from .executable import MachineCode
 from .program import NativeProgram
 from .runtime.calling import readable
-from .tasks.base import TABLE, UNSUPPORTED
+from .tasks.fallback import UNSUPPORTED
+from .tasks.selection import TABLE
 
 __all__ = ["BACKEND", "TABLE", "UNSUPPORTED"]
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...ir.graph import Atom, Eqn, Graph, Literal, Var
 from ...passes.memory import ALIGNMENT, Plan
-from .lower import Lowering
-from .runtime import calling, profile, threads
+from .explain import Times, counted, listing
+from .ir.module import CHECK_BITS
+from .ir.target import blas_library
+from .lower import lower
+from .runtime import calling, threads
 from .runtime.jit import Machine
-from .segment import CHECK_BITS
 from .tasks import gather, random
 from .tasks.base import Task
-from .tasks.matmul import blas_library
+from .tasks.fallback import Fallback
 
-_LONG = 20_000  # element operations from which on other threads may run meanwhile
+_LONG = 100_000  # cost of a step from which on other threads may run meanwhile
 _CHUNK = 0.05  # seconds of uninterrupted machine code in a loop over steps
 
 _Step = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
@@ -36,43 +38,43 @@ class NativeProgram:
     """
 
     def __init__(self, graph: Graph, keep: frozenset[int], overwrite: Mapping[int, int], timed: bool = False) -> None:
-        self._lowering = lowering = Lowering(graph, keep, overwrite, timed)
-        graph = lowering.graph
-        self.graph = graph
-        self.plan: Plan = lowering.plan
-        self.in_place = lowering.in_place
-        raw = np.zeros(lowering.plan.size + lowering.scratch + 2 * ALIGNMENT, np.uint8)
+        self._lowered = lowered = lower(graph, keep, overwrite, timed)
+        self._module, buffers = lowered.module, lowered.buffers
+        self.graph = graph = lowered.graph
+        self.tasks: Sequence[Task] = buffers.tasks
+        self.plan: Plan = buffers.plan
+        self.in_place = buffers.in_place
+        raw = np.zeros(buffers.plan.size + lowered.module.scratch_size + 2 * ALIGNMENT, np.uint8)
         self._arena = raw[-raw.ctypes.data % ALIGNMENT :]
-        outputs = [index for _, (kind, index) in lowering.table if kind == "output"]
+        outputs = [p.what for p in buffers.table.pointers if p.kind == "output"]
         self.fresh = [i for i in outputs if graph.outputs[i].shape]
         self.scalars = {i: np.empty((), graph.outputs[i].dtype) for i in outputs if not graph.outputs[i].shape}
         self.cells = {
             i: np.empty((), graph.inputs[i].dtype) for i in self.in_place.values() if not graph.inputs[i].shape
         }
         self.scalars.update({o: self.cells[i] for o, i in self.in_place.items() if i in self.cells})
-        self.buffers = {i: self._array(graph.outputs[i]) for i in lowering.keep}
+        self.buffers = {i: self._array(graph.outputs[i]) for i in buffers.keep}
         self._refresh: list[tuple[Any, Any]] = []
         self._fill_table(outputs)
-        self._stepping = [(i, *found) for i, (name, found) in enumerate(lowering.table) if name in lowering.stepping]
-        self._help = threads.Choice()
+        stepping = buffers.table.stepping
+        self._stepping = [(i, p.kind, p.what) for i, p in enumerate(buffers.table.pointers) if p.name in stepping]
+        self._choice = threads.Choice()
         self._chunk = 1  # how many steps of a loop to run before Python may stop it
         self._build()
 
     def _array(self, var: Atom) -> Any:
         """The array of the arena that a variable lives in."""
         assert isinstance(var, Var)
-        place = self._lowering.places[var]
-        root = next(v for v in self.plan.offsets if self._lowering.places[v].base == place.base)
-        item = var.dtype.itemsize
-        offset = self.plan.offsets[root] + place.offset * item
-        return np.ndarray(var.shape, var.dtype, self._arena, offset, tuple(s * item for s in place.strides))
+        layout, item = self._module.layouts[var], var.dtype.itemsize
+        offset = self._module.table.offsets[layout.base] + layout.offset * item
+        return np.ndarray(var.shape, var.dtype, self._arena, offset, tuple(s * item for s in layout.strides))
 
     def _fill_table(self, outputs: list[int]) -> None:
-        lowering = self._lowering
+        table = self._module.table
         entries: list[int] = []
         arguments: dict[tuple[str, int], int] = {}
         self._held: list[Any] = []
-        for index, (_, (kind, what)) in enumerate(lowering.table):
+        for index, (_, kind, what) in enumerate(table.pointers):
             address = 0
             if kind in ("input", "output"):
                 arguments[kind, what] = index
@@ -89,62 +91,47 @@ class NativeProgram:
             elif kind == "address":
                 address = what
             elif kind == "stamps":
-                self._stamps = np.zeros(len(lowering.stamps), np.uint64)
+                self._stamps = np.zeros(len(self._lowered.stamps), np.uint64)
                 address = self._stamps.ctypes.data
             else:
                 address = self._arena.ctypes.data
             entries.append(address)
         library = blas_library()
         entries += [library[0][letter] if library else 0 for letter in "sd"]
-        entries += threads.addresses() if lowering.parts else []
+        entries += threads.addresses() if self._module.parts else []
         self._helpers = len(entries)
-        self._still = np.zeros(max(len(lowering.stepping), 1), np.int64)
+        self._still = np.zeros(max(len(table.stepping), 1), np.int64)
         overwritten = set(self.in_place.values())
         self._arguments = [
             calling.Argument(arguments["input", i], var, i in overwritten and i not in self.cells, self.cells.get(i))
-            for i, var in enumerate(lowering.graph.inputs)
+            for i, var in enumerate(self.graph.inputs)
         ]
-        self._arguments += [calling.Argument(arguments["output", i], lowering.graph.outputs[i]) for i in self.fresh]
+        self._arguments += [calling.Argument(arguments["output", i], self.graph.outputs[i]) for i in self.fresh]
         described = calling.described(self._arguments)
         entries += [*calling.helper_addresses(), self._still.ctypes.data, described.ctypes.data]
         self._table = np.array(entries, np.uint64).view(calling.Table)
         self._table.needs = [described]
 
     # ----- listings -----
-    @property
-    def tasks(self) -> list[Task]:
-        """What is computed how, in the order of running."""
-        return self._lowering.tasks
-
-    def explain(self, times: profile.Times | None = None) -> list[str]:
+    def explain(self, times: Times | None = None) -> list[str]:
         """What became of each equation, and how long it takes if that has been measured."""
-        counts: dict[str, int] = {}
-        for task in self._lowering.tasks:
-            counts[task.kind] = counts.get(task.kind, 0) + 1
-        names = {"registers": "in registers", "band": "bands of rows", "loop": "fused loops",
-                 "single": "loops of one operation", "product": "products",
-                 "view": "views", "move": "copies", "gather": "index loops", "running": "running loops",
-                 "draw": "draws",
-                 "numpy": "through NumPy"}  # fmt: skip
-        listed = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if kind in counts)
         made = "loaded from the cache" if self.machine.cached else "made"
-        parts = f"{len(self._segments)} segment{'s' * (len(self._segments) > 1)}"
-        lines = [f"machine code in {parts}, {made} in {self.compile_seconds * 1e3:.0f} ms: {listed}"]
-        if self._lowering.parts:
+        segments = f"{len(self._segments)} segment{'s' * (len(self._segments) > 1)}"
+        lines = [f"machine code in {segments}, {made} in {self.compile_seconds * 1e3:.0f} ms: {counted(self.tasks)}"]
+        if self._module.parts:
             lines.append(
-                f"  {len(self._lowering.parts)} parts are cut into chunks for up to {threads.get_num_threads()} threads"
+                f"  {len(self._module.parts)} parts are cut into chunks for up to {threads.get_num_threads()} threads"
             )
-        return lines + profile.listing(self._lowering, times)
+        return lines + listing(self.tasks, times)
 
     def with_clock(self) -> NativeProgram:
         """The same program with memory of its own, and with readings of the clock between its groups."""
-        lowering = self._lowering
-        return NativeProgram(lowering.original, lowering.keep, lowering.in_place, timed=True)
+        return NativeProgram(self._lowered.original, self._lowered.buffers.keep, self.in_place, timed=True)
 
     @property
     def ends(self) -> list[int]:
         """Which of the times that passed between two readings of the clock belong to a group."""
-        return [i - 1 for i, end in enumerate(self._lowering.stamps) if end]
+        return [i - 1 for i, end in enumerate(self._lowered.stamps) if end]
 
     def run_with_clock(self, arguments: tuple[Any, ...]) -> tuple[Any, list[float]]:
         """One step of a program that reads the clock: its readings, and the seconds that NumPy took in between."""
@@ -164,19 +151,17 @@ class NativeProgram:
         return output in self.in_place and self.in_place[output] not in self.cells
 
     def _build(self) -> None:
-        lowering = self._lowering
-        self.native = len(lowering.segments) == 1
-        release = lowering.work > _LONG
-        glue = calling.glue(len(self._arguments), self._helpers, release)
-        self.text = "\n\n".join([*lowering.declarations.values(), *lowering.parts, *lowering.segments, glue])
+        module = self._module
+        self.native = len(module.segments) == 1
+        self.text = module.text(calling.glue(len(self._arguments), self._helpers, self._lowered.cost > _LONG))
         start = time.perf_counter()
         self.machine = Machine(self.text)
         self._table.needs.append(self.machine)
         self.compile_seconds = time.perf_counter() - start
-        self._segments = [_Step(self.machine.address(f"segment{i}")) for i in range(len(lowering.segments))]
+        self._segments = [_Step(self.machine.address(f"segment{i}")) for i in range(len(module.segments))]
         self.bind = calling.python_function("bind", self.machine.address("bind"), self._table)
         self._between: list[Callable[[tuple[Any, ...]], None]] = []
-        self.direct = self.native and not self._refresh and not lowering.generators
+        self.direct = self.native and not self._refresh and not module.generators
         if self.direct:
             self.run: Callable[..., Any] = calling.python_function("call", self.machine.address("call"), self._table)
         else:
@@ -184,57 +169,56 @@ class NativeProgram:
             self.run = self._run_in_parts
 
     def _run_segment(self, segment: Callable[[int, int, int], int], table: int, steps: int, count: int) -> int:
-        with random.held(self._lowering.generators):
+        with random.locked(self._module.generators):
             return segment(table, steps, count)
 
     # ----- segments with NumPy between them -----
     def _prepare_numpy(self) -> None:
-        lowering = self._lowering
-        inputs = {var: i for i, var in enumerate(lowering.graph.inputs)}
-        count = len(lowering.graph.inputs)
+        self._between = [self._numpy_runner(task.eqn) for task in self.tasks if isinstance(task, Fallback)]
 
-        def reader(atom: Atom) -> Callable[[tuple[Any, ...]], Any]:
-            if isinstance(atom, Literal):
-                return lambda args: atom.value
-            if atom in inputs:
-                return lambda args: args[inputs[atom]]
-            if atom in lowering.graph.constants:
-                return lambda args: lowering.graph.constants[atom]
-            base = lowering.places[atom].base
-            place = lowering.places[atom]
-            root: Callable[[tuple[Any, ...]], Any] | None = None
-            if base.startswith("%in"):
-                root = lambda args: args[int(base[3:])]  # noqa: E731
-            elif base.startswith("%out"):
-                number = int(base[4:])
-                if number in self.scalars:
-                    root = lambda args: self.scalars[number]  # noqa: E731
-                else:
-                    at = count + self.fresh.index(number)
-                    root = lambda args: args[at]  # noqa: E731
-            elif base.startswith("%const"):
-                held = self._held[int(base[6:])]
-                root = lambda args: held  # noqa: E731
-            if root is None:
-                array = self._array(atom)
-                return lambda args: array
-            item = atom.dtype.itemsize
-            strides = tuple(s * item for s in place.strides)
-            return lambda args: np.ndarray(atom.shape, atom.dtype, np.asarray(root(args)), place.offset * item, strides)
+    def _numpy_runner(self, eqn: Eqn) -> Callable[[tuple[Any, ...]], None]:
+        """A function that runs an equation through NumPy, given the arguments of the step."""
+        readers, target = [self._reader(a) for a in eqn.inputs], self._reader(eqn.out)
+        forward, params = eqn.primitive.forward, dict(eqn.params)
 
-        def task_runner(task: Task) -> Callable[[tuple[Any, ...]], None]:
-            eqn: Eqn = task.eqns[0]
-            readers = [reader(a) for a in eqn.inputs]
-            target = reader(eqn.out)
-            forward, params = eqn.primitive.forward, dict(eqn.params)
+        def run(args: tuple[Any, ...]) -> None:
+            with np.errstate(all="ignore"):
+                target(args)[...] = forward(*[read(args) for read in readers], **params)
 
-            def run(args: tuple[Any, ...]) -> None:
-                with np.errstate(all="ignore"):
-                    target(args)[...] = forward(*[r(args) for r in readers], **params)
+        return run
 
-            return run
+    def _reader(self, atom: Atom) -> Callable[[tuple[Any, ...]], Any]:
+        """A function that gives the array of an atom, given the arguments of the step."""
+        if isinstance(atom, Literal):
+            return lambda args: atom.value
+        if atom in self.graph.inputs:
+            number = self.graph.inputs.index(atom)
+            return lambda args: args[number]
+        if atom in self.graph.constants:
+            return lambda args: self.graph.constants[atom]
+        layout = self._module.layouts[atom]
+        root = self._root(layout.base)
+        if root is None:
+            array = self._array(atom)
+            return lambda args: array
+        item = atom.dtype.itemsize
+        strides = tuple(s * item for s in layout.strides)
+        return lambda args: np.ndarray(atom.shape, atom.dtype, np.asarray(root(args)), layout.offset * item, strides)
 
-        self._between = [task_runner(task) for task in lowering.numpy]
+    def _root(self, base: str) -> Callable[[tuple[Any, ...]], Any] | None:
+        """A function that gives the array at a base that is not in the arena."""
+        if base.startswith("%in"):
+            return lambda args: args[int(base[3:])]
+        if base.startswith("%const"):
+            held = self._held[int(base[6:])]
+            return lambda args: held
+        if not base.startswith("%out"):
+            return None
+        number = int(base[4:])
+        if number in self.scalars:
+            return lambda args: self.scalars[number]
+        at = len(self.graph.inputs) + self.fresh.index(number)
+        return lambda args: args[at]
 
     def _run_in_parts(self, arguments: tuple[Any, ...]) -> Any:
         if self.bind(*arguments) is not None:
@@ -281,22 +265,21 @@ class NativeProgram:
         """Raise NumPy's error where a segment says that a check has failed; `table` has the pointers of that step."""
         if not failed:
             return
-        task = self._lowering.checks[failed % (1 << CHECK_BITS) - 1]
-        assert task.guarded is not None
-        gather.complain(task.guarded, [self._found(a, table) for a in task.eqns[0].inputs if isinstance(a, Var)])
+        eqn = self._module.checks[failed % (1 << CHECK_BITS) - 1]
+        gather.complain(eqn, [self._found(a, table) for a in eqn.inputs[1:] if isinstance(a, Var)])
 
     def _found(self, var: Var, table: Any) -> Any:
         """A copy of what a variable holds, wherever the table says that is."""
-        place = self._lowering.places[var]
-        if place.base.startswith("%m"):
+        layout = self._module.layouts[var]
+        if layout.base.startswith("%m"):
             return np.array(self._array(var))
-        index = next(i for i, (name, _) in enumerate(self._lowering.table) if name == place.base)
-        item = place.dtype.itemsize
-        spread = sum((n - 1) * abs(s) for n, s in zip(place.shape, place.strides, strict=True)) + 1
-        low = place.offset + sum((n - 1) * min(s, 0) for n, s in zip(place.shape, place.strides, strict=True))
+        index = next(i for i, p in enumerate(self._module.table.pointers) if p.name == layout.base)
+        item = layout.dtype.itemsize
+        spread = sum((n - 1) * abs(s) for n, s in zip(layout.shape, layout.strides, strict=True)) + 1
+        low = layout.offset + sum((n - 1) * min(s, 0) for n, s in zip(layout.shape, layout.strides, strict=True))
         memory = memoryview((ctypes.c_ubyte * (spread * item)).from_address(int(table[index]) + low * item))
-        strides = tuple(s * item for s in place.strides)
-        return np.ndarray(place.shape, place.dtype, memory, (place.offset - low) * item, strides).copy()
+        strides = tuple(s * item for s in layout.strides)
+        return np.ndarray(layout.shape, layout.dtype, memory, (layout.offset - low) * item, strides).copy()
 
     # ----- loops over steps -----
     def steps(
@@ -329,8 +312,8 @@ class NativeProgram:
         at, by = calling.address(table), calling.address(steps)
         while count:
             now, helped = min(self._chunk, count), True
-            if self._lowering.parts:
-                now, helped = self._help.next(now)
+            if self._module.parts:
+                now, helped = self._choice.next(now)
                 table[self._helpers - 1] = threads.Choice.address(helped)
             start = time.perf_counter()
             failed = self._run_segment(self._segments[0], at, by, now)
@@ -341,5 +324,5 @@ class NativeProgram:
                 table[indices] += (steps[: len(indices)] * done).astype(np.uint64)
                 self._complain(failed, table)
             elapsed = max(time.perf_counter() - start, 1e-7)
-            self._help.learn(helped, elapsed / now)
+            self._choice.learn(helped, elapsed / now)
             self._chunk = max(1, min(16 * now, int(now * _CHUNK / elapsed)))

@@ -335,19 +335,19 @@ class Code:
             part, where = value.shuffle(range(start, start + count)), self.offset(pointer, start, value.kind)
             self.lines.append(f"  store {part.type} {part.name}, ptr {where}, align {BYTES[value.kind]}")
 
-    def room(self, kind: str, lanes: int = 1) -> str:
-        """A place on the stack for a value that changes; LLVM turns it into a register."""
+    def alloca(self, kind: str, lanes: int = 1) -> str:
+        """A slot on the stack for a value that changes; LLVM turns it into a register."""
         name = f"%{self.fresh('slot')}"
         self.entry.append(f"  {name} = alloca {type_text(kind, lanes)}, align 64")
         return name
 
-    def peek(self, place: str, kind: str, lanes: int) -> Value:
-        """What is in a place on the stack."""
-        return self.add(f"load {type_text(kind, lanes)}, ptr {place}, align 64", kind, lanes)
+    def load_slot(self, slot: str, kind: str, lanes: int) -> Value:
+        """What is in a slot of the stack."""
+        return self.add(f"load {type_text(kind, lanes)}, ptr {slot}, align 64", kind, lanes)
 
-    def put(self, value: Value, place: str) -> None:
-        """Store into a place on the stack."""
-        self.lines.append(f"  store {value.type} {value.name}, ptr {place}, align 64")
+    def store_slot(self, value: Value, slot: str) -> None:
+        """Store into a slot of the stack."""
+        self.lines.append(f"  store {value.type} {value.name}, ptr {slot}, align 64")
 
     # ----- control -----
     def label(self, name: str) -> None:

@@ -28,8 +28,8 @@ class Piece:
     top: tuple[str, ...]
 
 
-def share(lines: list[str], pieces: list[Piece], prefix: str) -> tuple[list[str], list[str], set[str]]:
-    """Let pieces of equal code be calls of one function each.
+def outline(lines: list[str], pieces: list[Piece], prefix: str) -> tuple[list[str], list[str], set[str]]:
+    """Outline pieces of equal code: each becomes a call of one function.
 
     Args:
         lines: the body of a function.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from ....ir.graph import Eqn, Var
 from ..tasks.base import Task
+from ..tasks.loops import Loop
 
 _CHEAP = frozenset({"add", "sub", "mul", "neg"})
 
 
-def sunk(tasks: list[Task], kept: AbstractSet[Var]) -> list[Task]:
+def sink(tasks: Sequence[Task], kept: AbstractSet[Var]) -> list[Task]:
     """The tasks with such equations moved from loop to loop.
 
     Args:
@@ -26,14 +28,15 @@ def sunk(tasks: list[Task], kept: AbstractSet[Var]) -> list[Task]:
                 if isinstance(x, Var):
                     readers.setdefault(x, set()).add((number, eqn.out))
     for number, task in enumerate(tasks):
-        if task.kind != "loop":
+        if not isinstance(task, Loop):
             continue
         for eqn in reversed(task.eqns):
-            goals = {place for place, _ in readers.get(eqn.out, ())}
+            goals = {reader for reader, _ in readers.get(eqn.out, ())}
             if len(goals) != 1 or eqn.out in kept or eqn.primitive.name not in _CHEAP:
                 continue
             (goal,) = goals
-            if goal == number or tasks[goal].kind != "loop" or tasks[goal].space != task.space:
+            other = tasks[goal]
+            if goal == number or not isinstance(other, Loop) or other.space != task.space:
                 continue
             moved = _with_sources(eqn, eqns[number], readers, kept)
             if _worth(moved, number, eqns[goal], {e.out for e in eqns[number]}, readers, kept):
@@ -41,8 +44,8 @@ def sunk(tasks: list[Task], kept: AbstractSet[Var]) -> list[Task]:
                 eqns[number] = [e for e in eqns[number] if e.out not in outs]
                 eqns[goal] = [*moved, *eqns[goal]]
                 for x in {x for e in moved for x in e.inputs if isinstance(x, Var)}:
-                    readers[x] = {(goal if out in outs else place, out) for place, out in readers[x]}
-    return [replace(task, eqns=own) for task, own in zip(tasks, eqns, strict=True) if own]
+                    readers[x] = {(goal if out in outs else reader, out) for reader, out in readers[x]}
+    return [replace(task, eqns=tuple(own)) for task, own in zip(tasks, eqns, strict=True) if own]
 
 
 def _with_sources(
@@ -67,5 +70,5 @@ def _worth(
     outs = {e.out for e in moved}
     found = {x for e in there for x in e.inputs if isinstance(x, Var)} | {e.out for e in there}
     new = {x for e in moved for x in e.inputs if isinstance(x, Var)} - outs - found
-    stored = all(x not in here or x in kept or any(place != number for place, _ in readers[x]) for x in new)
+    stored = all(x not in here or x in kept or any(reader != number for reader, _ in readers[x]) for x in new)
     return stored and len(new) <= 1

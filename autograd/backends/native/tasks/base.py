@@ -1,49 +1,36 @@
-"""What is computed how: the equations of a graph as tasks, each with the kind of machine code that it becomes."""
+"""What every kind of task has in common: equations that run together, and the machine code for them."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import ClassVar
 
-import numpy as np
+from ....ir.graph import Eqn, Var
+from ..ir.module import Module
 
-from ....core.ops.elementwise import stop_gradient
-from ....ir.graph import Atom, Eqn, Graph, Literal, Var
-from ....passes.fuse import fusion_groups
-from ..ir import scalar_ops
-from ..ir.builder import KINDS
-from ..schedule.layout import is_view
-from . import copies, gather, random, scan, small
-
-UNSUPPORTED = {
-    "einsum": "NumPy chooses the order of contraction",
-    "solve": "LAPACK through NumPy",
-    "inv": "LAPACK through NumPy",
-    "det": "LAPACK through NumPy",
-    "logabsdet": "LAPACK through NumPy",
-    "detsign": "LAPACK through NumPy",
-    "cholesky": "LAPACK through NumPy",
-    "left_shift": "by as many places as there are bits, it is what NumPy says",
-    "right_shift": "by as many places as there are bits, it is what NumPy says",
-    "draw": "numbers are those of NumPy's generator, whose method random alone is called from machine code",
-}
-TABLE = frozenset({*scalar_ops.ELEMENTWISE, *small.MOVES, *small.REDUCTIONS, *gather.NAMES, *scan.NAMES, "matmul"})
+ACCESS, SIMPLE, FUNCTION = 4, 2, 30  # cost per element: read or written, computed with, of an elementary function
 
 
-@dataclass(slots=True)
-class Task:
-    """Equations that run together: "registers", "loop", "product", "view", "move", "gather", "running", "draw" or
-    "numpy".
+@dataclass(frozen=True, slots=True, eq=False)
+class Task(ABC):
+    """Equations that run together; each kind of task is a subclass, which says what it takes and how it is computed."""
 
-    A "check" has no equation of the graph: it looks at the index arrays of `guarded`, so that nothing has changed yet
-    where one of them names a place that is not there.  A "band" has tasks as its members.
-    """
+    eqns: tuple[Eqn, ...]
 
-    kind: str
-    eqns: list[Eqn]
-    space: tuple[int, ...] | None = None
-    guarded: Eqn | None = None
-    members: list[Task] = field(default_factory=list)
+    plural: ClassVar[str]  # what a listing calls several of them
+    in_registers: ClassVar[bool] = False  # results are values in registers, with an address only where others need one
+    in_memory: ClassVar[bool] = False  # works on memory alone: equal ones of a segment can be one function
+    emits_code: ClassVar[bool] = True  # a view has nothing to do
+    is_barrier: ClassVar[bool] = False  # nothing is moved from one side of it to the other
+    may_raise: ClassVar[bool] = False  # and then nothing may have changed
+
+    @property
+    def eqn(self) -> Eqn:
+        """The first equation, mostly the only one."""
+        return self.eqns[0]
 
     @property
     def inputs(self) -> list[Var]:
@@ -51,83 +38,44 @@ class Task:
         own = {eqn.out for eqn in self.eqns}
         return list(dict.fromkeys(a for eqn in self.eqns for a in eqn.inputs if isinstance(a, Var) and a not in own))
 
+    @classmethod
+    @abstractmethod
+    def supported(cls, eqn: Eqn) -> bool:
+        """Whether an equation can be computed so."""
 
-def normalise(graph: Graph) -> Graph:
-    """Every output a variable of its own, computed by the program: copies stand for inputs, numbers and repetitions."""
-    eqns, outputs = list(graph.eqns), list(graph.outputs)
-    made = {eqn.out for eqn in eqns}
-    seen: set[Atom] = set()
-    for i, atom in enumerate(outputs):
-        if atom in made and atom not in seen:
-            seen.add(atom)
-            continue
-        out = Var(atom.shape, atom.dtype)
-        eqns.append(Eqn(out, stop_gradient, (atom,), phase="update"))
-        outputs[i] = out
-    return replace(graph, eqns=tuple(eqns), outputs=tuple(outputs))
+    @abstractmethod
+    def emit(self, module: Module, chunks: int) -> None:
+        """Append the machine code; `chunks` is how many pieces it is worth cutting into, for as many threads."""
 
+    def cost(self) -> int:
+        """Multiplications of a product that take as long, about 0.03 nanoseconds each; 0 for what is never cut."""
+        return 0
 
-def tasks_of(graph: Graph) -> list[Task]:
-    """The equations in an order in which they can run, each with the way it is computed."""
-    tasks: list[Task] = []
-    for group in fusion_groups(graph):
-        tiny = group.space is not None and math.prod(group.space) <= small.LANES
-        if group.space is not None and not tiny and all(_loops(eqn) for eqn in group.eqns):
-            tasks.append(Task("loop", group.eqns, group.space))
-        else:
-            tasks += [Task(_kind(eqn), [eqn], eqn.out.shape) for eqn in group.eqns]
-    return _with_checks(tasks)
+    @abstractmethod
+    def describe(self, operations: str) -> str:
+        """What a listing says of it, given the names of its operations."""
 
+    # ----- what scheduling asks -----
+    def stored(self) -> list[Var]:
+        """Results that need an address even if no other task reads them."""
+        return [eqn.out for eqn in self.eqns]
 
-def _with_checks(tasks: list[Task]) -> list[Task]:
-    """The tasks with a check as soon as the index arrays of a gather are known: mostly before everything else."""
-    made = {eqn.out: number for number, task in enumerate(tasks, start=1) for eqn in task.eqns}
-    checks: list[list[Task]] = [[] for _ in range(len(tasks) + 1)]
-    seen: set[tuple[tuple[Atom, int], ...]] = set()
-    for task in tasks:
-        if task.kind != "gather":
-            continue
-        eqn = task.eqns[0]
-        arrays = eqn.inputs[1:]
-        key = tuple(zip(arrays, gather.lengths(eqn), strict=True))
-        if key not in seen:
-            seen.add(key)
-            looking = replace(eqn, out=Var((), np.dtype(bool)), inputs=arrays)
-            ready = max((made.get(a, 0) for a in arrays if isinstance(a, Var)), default=0)
-            checks[ready].append(Task("check", [looking], None, eqn))
-    return [*checks[0], *(t for task, after in zip(tasks, checks[1:], strict=True) for t in (task, *after))]
+    def may_overwrite(self, old: Var, out: Var, root: Mapping[Var, Var]) -> bool:
+        """Whether each element of `old` is read just where, and before, that of the result `out` is written.
 
+        Views of `old` have it as their `root`.
+        """
+        return False
 
-def _loops(eqn: Eqn) -> bool:
-    if eqn.primitive.name in small.REDUCTIONS:
-        return (
-            eqn.inputs[0].dtype in KINDS
-            and eqn.out.dtype in KINDS
-            and (0 not in eqn.inputs[0].shape or eqn.primitive.name in ("sum", "prod", "reduce_to"))
-        )
-    return scalar_ops.supported(eqn)
+    def rows(self) -> int:
+        """The length of the axis that it could go along row by row; 0 if it has none."""
+        return 0
 
+    def by_rows(self, inside: Mapping[Var, bool], views: AbstractSet[Var]) -> dict[Var, bool] | None:
+        """Its results, and whether each has the rows, if a chunk of rows needs only these rows of results before it.
 
-def _kind(eqn: Eqn) -> str:
-    name = eqn.primitive.name
-    if small.fits(eqn):
-        return "registers"
-    if any(a.dtype not in KINDS for a in (*eqn.inputs, eqn.out)):
-        return "numpy"
-    if name == "matmul":
-        same = all(isinstance(a, Var) and a.dtype == eqn.out.dtype for a in eqn.inputs)
-        return "product" if same and eqn.out.dtype.kind == "f" else "numpy"
-    if name == "draw":
-        return "draw" if random.supported(eqn) else "numpy"
-    number = not eqn.inputs or isinstance(eqn.inputs[0], Literal)
-    if number and name not in scalar_ops.ELEMENTWISE:
-        return "numpy"
-    if (name in scalar_ops.ELEMENTWISE and (name != "broadcast_to" or number)) or name in small.REDUCTIONS:
-        return "single" if _loops(eqn) else "numpy"
-    if is_view(eqn) or name == "reshape":
-        return "view"
-    if name in scan.NAMES:
-        return "running" if scan.supported(eqn) else "numpy"
-    if gather.by_arrays(eqn):
-        return "gather" if gather.supported(eqn) else "numpy"
-    return "move" if copies.supported(eqn) else "numpy"
+        Args:
+            inside: results of the tasks before it in the group, and whether each has the rows.
+            views: variables that are views of others.
+        """
+        return None

@@ -1,75 +1,124 @@
-"""Movements that copy: each is a few copies between views, or a border of zeros and a copy."""
+"""Movements: views where the elements can stay where they are, else a few copies between views."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ....ir.graph import Eqn, Literal, Var
-from ..ir.builder import Code
+from ..ir.builder import KINDS, Code
+from ..ir.layout import Layout, row_major_strides
+from ..ir.module import Module
 from ..ir.scalar_ops import holds
-from ..schedule.layout import Place
-from .loops import copy, fill
+from .base import Task
+from .nest import copy, fill
 
 _NAMES = frozenset({"reshape", "broadcast_to", "transpose", "flip", "diagonal", "concatenate", "stack", "pad", "roll",
                     "make_diagonal"})  # fmt: skip
 
 
-def supported(eqn: Eqn) -> bool:
-    """Whether the movement is made of copies between views."""
+def is_view(eqn: Eqn) -> bool:
+    """Whether the movement is a view of any argument, whatever its strides."""
     name = eqn.primitive.name
-    if not all(isinstance(a, Var) for a in eqn.inputs):
-        return False
-    if name in ("getitem", "scatter_add"):
-        return len(eqn.inputs) == 1
-    if name == "pad":
-        return holds(eqn.out.dtype, Literal(eqn.params["value"]))
-    if name == "roll":
-        return eqn.params["axis"] is not None or len(eqn.out.shape) == 1
-    return name in _NAMES
+    return name in ("transpose", "flip", "diagonal", "broadcast_to") or (
+        name == "getitem" and len(eqn.inputs) == 1 and eqn.inputs[0].shape != ()
+    )
 
 
-def move(code: Code, eqn: Eqn, sources: list[Place], target: Place) -> None:
-    """Append the copies of a movement."""
-    name, params = eqn.primitive.name, eqn.params
-    if 0 in target.shape:
-        return
-    source = sources[0]
-    if name == "reshape":
-        _reshape(code, source, target)
-    elif name in ("concatenate", "stack"):
-        _join(code, eqn, sources, target)
-    elif name == "pad":
-        fill(code, target, params["value"])
-        inner = tuple(slice(before, before + n) for (before, _), n in zip(params["width"], source.shape, strict=True))
-        copy(code, source, target.part(inner))
-    elif name == "roll":
-        _roll(code, source, target, params["shift"], params["axis"])
-    elif name in ("scatter_add", "make_diagonal"):
-        fill(code, target, 0)
-        if 0 not in source.shape:
-            where = target.part(params["index"]) if name == "scatter_add" else _diagonal(target, params)
-            copy(code, source, where)
-    elif name == "getitem":
-        copy(code, source.part(params["index"]), target)
-    else:
-        copy(code, source.seen_as(lambda x: eqn.primitive.forward(x, **params)), target)
+class View(Task):
+    """A movement whose result shares its argument's memory."""
+
+    __slots__ = ()
+    plural: ClassVar[str] = "views"
+    emits_code: ClassVar[bool] = False
+
+    @classmethod
+    def supported(cls, eqn: Eqn) -> bool:
+        """Every view; a reshape is one of arrays whose elements lie in order, which their layout will say."""
+        return (
+            (is_view(eqn) or eqn.primitive.name == "reshape")
+            and isinstance(eqn.inputs[0], Var)
+            and {eqn.inputs[0].dtype, eqn.out.dtype} <= KINDS.keys()
+        )
+
+    def emit(self, module: Module, chunks: int) -> None:
+        """Nothing is to be done."""
+
+    def describe(self, operations: str) -> str:
+        """It takes no time."""
+        return f"view: {operations}"
+
+    def layout(self, source: Layout) -> Layout | None:
+        """Where the result lies if the argument lies there; None if elements must be copied."""
+        name, params, shape = self.eqn.primitive.name, self.eqn.params, self.eqn.out.shape
+        if 0 in source.shape or 0 in shape:
+            return None
+        if name == "reshape":
+            return replace(source, shape=shape, strides=row_major_strides(shape)) if source.contiguous else None
+        if name == "broadcast_to":
+            return source.broadcast(shape)
+        if name == "getitem":
+            return source.indexed(params["index"])
+        return source.viewed(lambda x: self.eqn.primitive.forward(x, **params))
 
 
-def _reshape(code: Code, source: Place, target: Place) -> None:
-    """The elements in the order of the source's axes."""
-    copy(code, source, replace(target, shape=source.shape, strides=_rows(source.shape)))
+class Copy(Task):
+    """A movement made of copies between views, with a border of zeros perhaps."""
+
+    __slots__ = ()
+    plural: ClassVar[str] = "copies"
+    in_memory: ClassVar[bool] = True
+
+    @classmethod
+    def supported(cls, eqn: Eqn) -> bool:
+        """Movements of arrays without index arrays."""
+        name = eqn.primitive.name
+        if not all(isinstance(a, Var) for a in eqn.inputs) or any(a.dtype not in KINDS for a in (*eqn.inputs, eqn.out)):
+            return False
+        if name in ("getitem", "scatter_add"):
+            return len(eqn.inputs) == 1
+        if name == "pad":
+            return holds(eqn.out.dtype, Literal(eqn.params["value"]))
+        if name == "roll":
+            return eqn.params["axis"] is not None or len(eqn.out.shape) == 1
+        return name in _NAMES
+
+    def describe(self, operations: str) -> str:
+        """A copy."""
+        return f"copy: {operations}"
+
+    def emit(self, module: Module, chunks: int) -> None:
+        """The copies."""
+        eqn, code, sources, target = self.eqn, module.code, module.inputs_of(self.eqn), module.layouts[self.eqn.out]
+        name, params, source = eqn.primitive.name, eqn.params, sources[0]
+        if 0 in target.shape:
+            return
+        if name == "reshape":
+            copy(code, source, replace(target, shape=source.shape, strides=row_major_strides(source.shape)))
+        elif name in ("concatenate", "stack"):
+            _join(code, eqn, sources, target)
+        elif name == "pad":
+            fill(code, target, params["value"])
+            inner = tuple(
+                slice(before, before + n) for (before, _), n in zip(params["width"], source.shape, strict=True)
+            )
+            copy(code, source, target.indexed(inner))
+        elif name == "roll":
+            _roll(code, source, target, params["shift"], params["axis"])
+        elif name in ("scatter_add", "make_diagonal"):
+            fill(code, target, 0)
+            if 0 not in source.shape:
+                where = target.indexed(params["index"]) if name == "scatter_add" else _diagonal(target, params)
+                copy(code, source, where)
+        elif name == "getitem":
+            copy(code, source.indexed(params["index"]), target)
+        else:
+            copy(code, source.viewed(lambda x: eqn.primitive.forward(x, **params)), target)
 
 
-def _rows(shape: tuple[int, ...]) -> tuple[int, ...]:
-    from ..schedule.layout import row_major
-
-    return row_major(shape)
-
-
-def _join(code: Code, eqn: Eqn, sources: list[Place], target: Place) -> None:
+def _join(code: Code, eqn: Eqn, sources: list[Layout], target: Layout) -> None:
     axis, start = eqn.params["axis"], 0
     for number, source in enumerate(sources):
         if eqn.primitive.name == "stack":
@@ -78,10 +127,10 @@ def _join(code: Code, eqn: Eqn, sources: list[Place], target: Place) -> None:
             part = slice(start, start + source.shape[axis])
             start += source.shape[axis]
         if 0 not in source.shape:
-            copy(code, source, target.part((slice(None),) * axis + (part,)))
+            copy(code, source, target.indexed((slice(None),) * axis + (part,)))
 
 
-def _roll(code: Code, source: Place, target: Place, shift: Any, axis: Any) -> None:
+def _roll(code: Code, source: Layout, target: Layout, shift: Any, axis: Any) -> None:
     """Each axis is cut in two, so there are two copies per axis, times each other."""
     ndim = len(source.shape)
     shifts = dict.fromkeys(range(ndim), 0)
@@ -98,8 +147,8 @@ def _roll(code: Code, source: Place, target: Place, shift: Any, axis: Any) -> No
         cuts = [(slice(0, n - s), slice(s, n))] + ([(slice(n - s, n), slice(0, s))] if s else [])
         pieces = [([*a, x], [*b, y]) for a, b in pieces for x, y in cuts]
     for a, b in pieces:
-        copy(code, source.part(tuple(a)), target.part(tuple(b)))
+        copy(code, source.indexed(tuple(a)), target.indexed(tuple(b)))
 
 
-def _diagonal(target: Place, params: Any) -> Place:
-    return target.seen_as(lambda x: np.diagonal(x, params["offset"], *params["axes"]))
+def _diagonal(target: Layout, params: Any) -> Layout:
+    return target.viewed(lambda x: np.diagonal(x, params["offset"], *params["axes"]))

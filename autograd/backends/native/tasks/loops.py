@@ -1,326 +1,217 @@
-"""Loop nests over one iteration space: read, compute, store, reduce, a block of elements at a time.
-
-The innermost axes, as far as they fit, make up a block that is held in vector registers; where a lane's element lies is
-worked out beforehand, so that a block may span rows, broadcast or stride.  Loops run over the rest.
-"""
+"""Elementwise operations and reductions over one iteration space, fused into one nest of loops."""
 
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-import numpy as np
+from ....ir.graph import Atom, Eqn, Literal, Var
+from ..ir import scalar_ops
+from ..ir.builder import KINDS, Code, Value
+from ..ir.layout import Layout, row_major_strides
+from ..ir.module import Module, Scratch
+from ..ir.tiles import Cut, cut, section
+from . import nest as nests
+from .base import ACCESS, FUNCTION, SIMPLE, Task
+from .nest import Body, LoopNest, Reduction, add_up, collapse, each_once
 
-from ..ir.builder import Code, Value
-from ..ir.scalar_ops import maximum, minimum
-from ..schedule.layout import Place
-from . import transpose
-
-BLOCK = 128  # bytes of a block: two of the widest registers, so that two chains of instructions run side by side
-Lanes = tuple[int, ...]
-Body = Callable[[list[Value], int], list[Value]]
-
-
-@dataclass(slots=True, eq=False)
-class Reduction:
-    """A value of the body is combined over all positions that show the same element of `place`."""
-
-    how: str  # sum, dot, prod, max, min
-    place: Place  # broadcast over the iteration space: stride 0 along the axes that are reduced
-    level: int = 0  # the loops from this one on show the same elements
-    combine: bool = False  # whether something stands in the place already
-    slots: list[str] = field(default_factory=list)  # accumulators, one per piece
+REDUCTIONS = {"sum": "sum", "prod": "prod", "max": "max", "min": "min", "reduce_to": "sum"}
+_FUNCTIONS = frozenset(
+    {"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "power", "mod"}
+)
 
 
+def is_reduction(eqn: Eqn) -> bool:
+    """Whether it combines elements along axes."""
+    return eqn.primitive.name in REDUCTIONS
+
+
+def kept_shape(eqn: Eqn) -> tuple[int, ...]:
+    """A reduction's result with its reduced axes in place, of length one."""
+    before = eqn.inputs[0].shape
+    if eqn.primitive.name == "reduce_to":
+        return (1,) * (len(before) - len(eqn.out.shape)) + eqn.out.shape
+    axis = eqn.params["axis"]
+    return tuple(1 if axis is None or i in axis else n for i, n in enumerate(before))
+
+
+class Loop(Task):
+    """Equations of one iteration space."""
+
+    __slots__ = ()
+    plural: ClassVar[str] = "fused loops"
+    in_memory: ClassVar[bool] = True
+
+    @classmethod
+    def supported(cls, eqn: Eqn) -> bool:
+        """Elementwise operations and reductions on dtypes that there are instructions for."""
+        if is_reduction(eqn):
+            source = eqn.inputs[0]
+            known = source.dtype in KINDS and eqn.out.dtype in KINDS
+            return known and (0 not in source.shape or eqn.primitive.name in ("sum", "prod", "reduce_to"))
+        return scalar_ops.supported(eqn)
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """The iteration space."""
+        return self.eqn.inputs[0].shape if is_reduction(self.eqn) else self.eqn.out.shape
+
+    def cost(self) -> int:
+        """What is read, written and computed for each element."""
+        operations = sum(FUNCTION if eqn.primitive.name in _FUNCTIONS else SIMPLE for eqn in self.eqns)
+        elements = max(math.prod(x.shape) for x in (*self.eqn.inputs, self.eqn.out))
+        return elements * (operations + ACCESS * (len(self.inputs) + 1))
+
+    def describe(self, operations: str) -> str:
+        """Its iteration space."""
+        return f"loop over {list(self.space)}: {operations}"
+
+    def stored(self) -> list[Var]:
+        """Sums are kept where they are added up; the rest is in registers while the loop runs."""
+        return [eqn.out for eqn in self.eqns if is_reduction(eqn)]
+
+    def may_overwrite(self, old: Var, out: Var, root: Mapping[Var, Var]) -> bool:
+        """So it is if the loop runs over both as they are."""
+        made = next(eqn for eqn in self.eqns if eqn.out is out)
+        if is_reduction(made) or out.shape != self.space:
+            return False
+        return all(x is old and old.shape == self.space for x in self.inputs if root.get(x, x) is old)
+
+    def rows(self) -> int:
+        """The first axis of its iteration space."""
+        return self.space[0] if self.space else 0
+
+    def by_rows(self, inside: Mapping[Var, bool], views: AbstractSet[Var]) -> dict[Var, bool] | None:
+        """Every operation goes row by row, unless it reads something that has no such rows."""
+        space = self.space
+        for x in self.inputs:
+            if x in inside and not (inside[x] and len(x.shape) == len(space) and x.shape[0] == space[0]):
+                return None
+        shapes = {eqn.out: kept_shape(eqn) if is_reduction(eqn) else eqn.out.shape for eqn in self.eqns}
+        return {out: shape[0] == space[0] for out, shape in shapes.items()}
+
+    def emit(self, module: Module, chunks: int) -> None:
+        """A nest of loops, cut along its longest or first axis if it is worth several chunks."""
+        nest = self.nest(module.layouts)
+        layouts = nest.layouts
+        lengths, strides = collapse(nest.space, [x.strides for x in layouts]) if chunks > 1 else ([], [])
+        axis = 0 if lengths and lengths[0] >= chunks else max(range(len(lengths)), key=lengths.__getitem__, default=0)
+        smallest = min((x.dtype.itemsize for x in layouts), default=8)
+        unit = nests.BLOCK // smallest if axis == len(lengths) - 1 else 1
+        which = cut(lengths[axis], unit, chunks) if lengths else Cut(1, 0)
+        if which.chunks == 1:
+            nest.emit(module.code)
+            return
+        shaped = [replace(x, shape=tuple(lengths), strides=s) for x, s in zip(layouts, strides, strict=True)]
+        tiled = TiledNest(nest.over(shaped), axis, which, Scratch(module))
+        module.share(which.chunks, tiled.emit)
+        if which.rest:
+            tiled.emit(module.code, which.chunks)
+        tiled.finish(module.code)
+
+    def nest(self, layouts: Mapping[Var, Layout]) -> Nest:
+        """What is read, written and computed, and where."""
+        space, given = self.space, self.inputs
+        reduced = [eqn for eqn in self.eqns if is_reduction(eqn)]
+        written = [eqn.out for eqn in self.eqns if eqn not in reduced and eqn.out in layouts]
+        reductions = []
+        for eqn in reduced:
+            at = layouts[eqn.out]
+            whole = Layout.row_major(at.base, at.dtype, kept_shape(eqn), at.offset).broadcast(space)
+            reductions.append(Reduction(REDUCTIONS[eqn.primitive.name], whole))
+        reads, writes = [layouts[x].broadcast(space) for x in given], [layouts[x] for x in written]
+        return Nest(space, reads, writes, reductions, lambda code: functools.partial(self._body, code, given, written))
+
+    def prepared(self, module: Module, scratch: Scratch) -> Nest:
+        """The loop for chunks of rows."""
+        return self.nest(module.layouts)
+
+    def row_unit(self, module: Module) -> int:
+        """Any number of rows will do."""
+        return 1
+
+    def _body(self, code: Code, given: list[Var], written: list[Var], values: list[Value], lanes: int) -> list[Value]:
+        """The operations on one block of elements: what is written, then what is summed up."""
+        known: dict[Atom, Value] = dict(zip(given, values, strict=True))
+        combined: list[Value] = []
+        for eqn in self.eqns:
+            reduced = is_reduction(eqn)
+            dtypes = [eqn.inputs[0].dtype] if reduced else scalar_ops.operand_dtypes(eqn)
+            args = []
+            for atom, dtype in zip(eqn.inputs, dtypes, strict=True):
+                if isinstance(atom, Literal):
+                    own = eqn.primitive.name == "astype" or reduced
+                    args.append(code.constant(atom.value, KINDS[atom.dtype if own else dtype], lanes))
+                else:
+                    args.append(known[atom])
+            if reduced:
+                combined.append(args[0])
+            else:
+                known[eqn.out] = scalar_ops.emit(eqn, args)
+        return [known[var] for var in written] + combined
+
+
+@dataclass(frozen=True, slots=True)
 class Nest:
-    """One nest of loops: the body gets the values of `reads` for a block, and returns those of `writes`, then `reductions`.
+    """A nest of loops to be: its arrays are broadcast over the space."""
 
-    Where the innermost loop does not divide evenly, a second, smaller block (a second piece) does the rest.
-    """
+    space: tuple[int, ...]
+    reads: list[Layout]
+    writes: list[Layout]
+    reductions: list[Reduction]
+    body: Callable[[Code], Body]
 
-    def __init__(
-        self, code: Code, space: Lanes, reads: list[Place], writes: list[Place], reductions: list[Reduction], body: Body
-    ) -> None:
-        self.code, self.space, self.reads, self.writes, self.reductions, self.body = (
-            code,
-            space,
-            reads,
-            writes,
-            reductions,
-            body,
+    @property
+    def layouts(self) -> list[Layout]:
+        """All of them, in order."""
+        return [*self.reads, *self.writes, *(r.layout for r in self.reductions)]
+
+    def over(self, layouts: list[Layout]) -> Nest:
+        """The same on other arrays."""
+        first, last = len(self.reads), len(self.reads) + len(self.writes)
+        found = [Reduction(r.how, x) for r, x in zip(self.reductions, layouts[last:], strict=True)]
+        return replace(
+            self, space=layouts[0].shape, reads=layouts[:first], writes=layouts[first:last], reductions=found
         )
-        self.places = [*reads, *writes, *(r.place for r in reductions)]
-        self.ready: dict[int, Value] = {}
 
-    def emit(self) -> None:
-        """Append the loops."""
-        if 0 in self.space:
-            for reduction in self.reductions:
-                fill(self.code, each_once(reduction.place), identity(reduction.how, reduction.place))
-            return
-        lengths, self.strides = collapse(self.space, [p.strides for p in self.places])
-        widest = max((p.dtype.itemsize for p in self.places), default=8)
-        block, chunk = _block(lengths, BLOCK // max(widest, 4))
-        self.split = len(lengths) - len(block)  # axes before this one are loops
-        self.counts = lengths[: self.split]
-        self.chunk = chunk
-        self.pieces = [(0, 1, tuple(block))]  # first step, number of blocks, lanes
-        if self.split:
-            length = self.counts[-1]
-            self.counts[-1] = length // chunk
-            head = (chunk,) if chunk > 1 else ()
-            self.pieces = [(0, length // chunk, (*head, *block))]
-            if length % chunk:
-                self.pieces.append((length - length % chunk, 1, (length % chunk, *block)))
-        for reduction, steps in zip(self.reductions, self.strides[len(self.reads) + len(self.writes) :], strict=True):
-            self._prepare(reduction, steps)
-        pointers = [self.code.offset(p.base, p.offset, p.kind) for p in self.places]
-        for i, place in enumerate(self.reads):
-            if not any(self.strides[i]):
-                self.ready[i] = self.code.load(pointers[i], place.kind)
-        self._loop(0, pointers)
+    def tiled(self, which: Cut, scratch: Scratch) -> TiledNest:
+        """The same in chunks along the first axis."""
+        return TiledNest(self, 0, which, scratch)
 
-    def _prepare(self, reduction: Reduction, steps: Lanes) -> None:
-        """At which loop its accumulators begin, and whether it adds to what an earlier turn has stored."""
-        level = self.split
-        while level and steps[level - 1] == 0:
-            level -= 1
-        reduction.level = level
-        again = any(steps[i] == 0 and self.counts[i] > 1 for i in range(level))
-        reduction.combine = again or (len(self.pieces) > 1 and level < self.split)
-        if reduction.combine:
-            fill(self.code, each_once(reduction.place), identity(reduction.how, reduction.place))
-
-    def _loop(self, level: int, pointers: list[str]) -> None:
-        if level == self.split:
-            self._block(0, pointers)
-            return
-        begun = [r for r in self.reductions if r.level == level]
-        for reduction in begun:
-            nothing = identity(reduction.how, reduction.place)
-            for _, _, lanes in self.pieces:
-                value = self.code.constant(nothing, reduction.place.kind, math.prod(lanes))
-                reduction.slots.append(self.code.room(value.kind, value.lanes))
-                self.code.put(value, reduction.slots[-1])
-        if level < self.split - 1:
-            self._turns(level, self.counts[level], 0, 1, pointers, lambda moved: self._loop(level + 1, moved))
-        else:
-            for number, (start, count, _) in enumerate(self.pieces):
-                self._turns(level, count, start, self.chunk, pointers, functools.partial(self._block, number))
-        for reduction in begun:
-            at = len(self.reads) + len(self.writes) + self.reductions.index(reduction)
-            for slot, (_, _, lanes) in zip(reduction.slots, self.pieces, strict=True):
-                held = self.code.peek(slot, reduction.place.kind, math.prod(lanes))
-                self._finish(reduction, held, offsets(lanes, self.strides[at]), pointers[at])
-
-    def _turns(
-        self, level: int, count: int, start: int, step: int, pointers: list[str], inner: Callable[[list[str]], None]
-    ) -> None:
-        """Run the inner part `count` times, with pointers that move along one axis."""
-        code = self.code
-        moved = [
-            code.offset(pointer, start * steps[level], place.kind)
-            for pointer, steps, place in zip(pointers, self.strides, self.places, strict=True)
-        ]
-        if count == 1:
-            inner(moved)
-            return
-        loop = code.begin_loop(count)
-        by: dict[int, str] = {0: "0", 1: loop[0]}
-        for i, (steps, place) in enumerate(zip(self.strides, self.places, strict=True)):
-            distance = steps[level] * step
-            if distance and i not in self.ready:
-                if distance not in by:
-                    by[distance] = code.add(f"mul nsw i64 {loop[0]}, {distance}", "i64").name
-                moved[i] = code.offset(moved[i], by[distance], place.kind)
-        inner(moved)
-        code.end_loop(loop)
-
-    def _finish(self, reduction: Reduction, value: Value, where: Lanes, pointer: str) -> None:
-        """Fold lanes that belong to one element, and store."""
-        different = sorted(set(where))
-        code, kind = self.code, reduction.place.kind
-        if len(different) == 1:
-            value = fold(value, reduction.how)
-        elif len(different) < len(where):
-            members = [[i for i, w in enumerate(where) if w == d] for d in different]
-            total = value.shuffle([m[0] for m in members])
-            for turn in range(1, len(members[0])):
-                total = combine(reduction.how, total, value.shuffle([m[turn] for m in members]))
-            value = total
-        else:
-            value = value.shuffle([where.index(d) for d in different])
-        if reduction.combine:
-            value = combine(reduction.how, read(code, pointer, kind, tuple(different)), value)
-        write(code, value, pointer, tuple(different))
-
-    def _block(self, piece: int, pointers: list[str]) -> None:
-        """Load, compute, store."""
-        code, lanes = self.code, self.pieces[piece][2]
-        size = math.prod(lanes)
-        values = []
-        for i, place in enumerate(self.reads):
-            if i in self.ready:
-                values.append(self.ready[i].splat(size))
-            else:
-                values.append(read(code, pointers[i], place.kind, offsets(lanes, self.strides[i])))
-        results = self.body(values, size)
-        for i, place in enumerate(self.writes, start=len(self.reads)):
-            write(code, results[i - len(self.reads)].cast(place.kind), pointers[i], offsets(lanes, self.strides[i]))
-        first = len(self.reads) + len(self.writes)
-        for i, reduction in enumerate(self.reductions, start=first):
-            value = results[i - len(self.reads)].cast(reduction.place.kind)
-            if reduction.level == self.split:
-                self._finish(reduction, value, offsets(lanes, self.strides[i]), pointers[i])
-            else:
-                held = code.peek(reduction.slots[piece], value.kind, size)
-                code.put(combine(reduction.how, held, value), reduction.slots[piece])
+    def emit(self, code: Code) -> None:
+        """Append it."""
+        LoopNest(code, self.space, self.reads, self.writes, self.reductions, self.body(code)).emit()
 
 
-def each_once(place: Place) -> Place:
-    """Each element once."""
-    kept = [(n, s) for n, s in zip(place.shape, place.strides, strict=True) if s]
-    return replace(place, shape=tuple(n for n, _ in kept), strides=tuple(s for _, s in kept))
+class TiledNest:
+    """A nest in chunks along one axis; a reduction along that axis leaves one result per chunk, added up in the end."""
 
+    def __init__(self, nest: Nest, axis: int, which: Cut, scratch: Scratch) -> None:
+        self.nest, self.axis, self.which = nest, axis, which
+        self.layouts = nest.layouts
+        self.partial: dict[int, Layout] = {}  # number of the array -> the results of all chunks
+        for i in range(len(nest.reads) + len(nest.writes), len(self.layouts)):
+            layout = self.layouts[i]
+            if layout.strides[axis] == 0:
+                kept = tuple(n if s else 1 for n, s in zip(layout.shape, layout.strides, strict=True))
+                self.partial[i] = scratch(layout.dtype, (which.count, *kept))
 
-def collapse(space: tuple[int, ...], strides: Sequence[tuple[int, ...]]) -> tuple[list[int], list[Lanes]]:
-    """Axes of length one dropped, and neighbours merged along which every array runs on as along one axis."""
-    axes = [i for i, n in enumerate(space) if n != 1]
-    lengths: list[int] = []
-    steps: list[list[int]] = [[] for _ in strides]
-    for i in axes:
-        if lengths and all(s[-1] == given[i] * space[i] for s, given in zip(steps, strides, strict=True)):
-            lengths[-1] *= space[i]
-            for s, given in zip(steps, strides, strict=True):
-                s[-1] = given[i]
-        else:
-            lengths.append(space[i])
-            for s, given in zip(steps, strides, strict=True):
-                s.append(given[i])
-    return lengths, [tuple(s) for s in steps]
+    def emit(self, code: Code, chunk: str | int) -> None:
+        """One chunk."""
+        found = [section(code, x, self.axis, self.which, chunk) for x in self.layouts]
+        for i, partial in self.partial.items():
+            one = section(code, partial, 0, Cut(self.which.count, 1), chunk)
+            found[i] = replace(one, shape=one.shape[1:], strides=one.strides[1:]).broadcast(found[i].shape)
+        self.nest.over(found).emit(code)
 
-
-def _block(lengths: list[int], most: int) -> tuple[list[int], int]:
-    """Inner axes that fit in one block, and how many steps of the next axis out are added to it."""
-    block: list[int] = []
-    size = 1
-    rest = list(lengths)
-    while rest and size * rest[-1] <= most:
-        size *= rest[-1]
-        block.insert(0, rest.pop())
-    if not rest:
-        return block, 1
-    chunk = most // size
-    if size > 1 and chunk < 2:  # a little too wide is better than one short row at a time
-        chunk = 1
-    return block, max(1, min(chunk, rest[-1]))
-
-
-def offsets(lanes: Lanes, strides: Lanes) -> Lanes:
-    """Where each lane of a block lies, relative to its first: `strides` ends with those of the block's axes."""
-    steps = strides[len(strides) - len(lanes) :]
-    return tuple(
-        sum(i * s for i, s in zip(index, steps, strict=True)) for index in itertools.product(*map(range, lanes))
-    )
-
-
-def read(code: Code, pointer: str, kind: str, where: Lanes) -> Value:
-    """Elements at these distances from a pointer: one load where they are close together, else one each."""
-    low, high = min(where), max(where)
-    different = sorted(set(where))
-    start = code.offset(pointer, low, kind)
-    if high - low + 1 <= max(2 * len(different), 8):
-        loaded = code.load(start, kind, high - low + 1)
-        return loaded.shuffle([w - low for w in where])
-    parts = [code.load(code.offset(pointer, d, kind), kind) for d in different]
-    index = {d: i for i, d in enumerate(different)}
-    return code.gathered(parts).shuffle([index[w] for w in where])
-
-
-def write(code: Code, value: Value, pointer: str, where: Lanes) -> None:
-    """Store lanes at these distances: one store per run of neighbours."""
-    start = 0
-    for i in range(1, len(where) + 1):
-        if i == len(where) or where[i] != where[i - 1] + 1:
-            part = value.shuffle(range(start, i))
-            code.store(part, code.offset(pointer, where[start], value.kind))
-            start = i
-
-
-def identity(how: str, place: Place) -> float:
-    """What changes nothing: -0.0 rather than 0.0 for sums, since 0.0 + -0.0 is 0.0."""
-    if how == "dot":  # a product of matrices begins at 0.0
-        return 0.0
-    if how in ("sum", "prod"):
-        return float(how == "prod") or (-0.0 if place.dtype.kind == "f" and place.size else 0)
-    if place.dtype.kind == "f":
-        return -math.inf if how == "max" else math.inf
-    if place.dtype.kind == "b":
-        return how == "min"
-    limits = np.iinfo(place.dtype)
-    return limits.min if how == "max" else limits.max
-
-
-def combine(how: str, a: Value, b: Value) -> Value:
-    """One step of a reduction."""
-    if how in ("sum", "dot"):
-        op = "fadd reassoc contract" if a.is_float else "add"
-        return a.code.add(f"{op} {a.type} {a.name}, {b.name}", a.kind, a.lanes)
-    if how == "prod":
-        return a * b
-    return maximum(a, b) if how == "max" else minimum(a, b)
-
-
-def fold(value: Value, how: str) -> Value:
-    """All lanes of a vector reduced to one, in halves."""
-    while value.lanes > 1:
-        half = 1 << ((value.lanes - 1).bit_length() - 1)
-        low, high = value.shuffle(range(half)), value.shuffle(range(half, value.lanes))
-        if high.lanes < half:
-            done = combine(how, value.shuffle(range(high.lanes)), high)
-            rest = value.shuffle(range(high.lanes, half))
-            value = value.code.joined(done, rest)
-        else:
-            value = combine(how, low, high)
-    return value
-
-
-def copy(code: Code, source: Place, target: Place) -> None:
-    """Elements of one place into another of the same shape; the dtype may differ."""
-    side = transpose.block(source, target)
-    if side:
-        for left in transpose.turned(code, source, target, side):
-            copy(code, *left)
-        return
-    Nest(code, target.shape, [source], [target], [], lambda values, lanes: values).emit()
-
-
-def fill(code: Code, target: Place, number: float) -> None:
-    """One number everywhere."""
-    Nest(code, target.shape, [], [target], [], lambda values, lanes: [code.constant(number, target.kind, lanes)]).emit()
-
-
-def walk(
-    code: Code, places: Sequence[Place], axes: Iterable[int], inner: Callable[[list[str]], None]
-) -> None:  # fmt: skip
-    """Run the inner part for every index along some axes of places of one shape, with pointers that move along."""
-    order = [i for i in axes if places[0].shape[i] > 1]
-
-    def turns(level: int, pointers: list[str]) -> None:
-        if level == len(order):
-            inner(pointers)
-            return
-        axis = order[level]
-        loop = code.begin_loop(places[0].shape[axis])
-        moved = []
-        for pointer, place in zip(pointers, places, strict=True):
-            step = place.strides[axis]
-            by = code.add(f"mul nsw i64 {loop[0]}, {step}", "i64").name if step else 0
-            moved.append(code.offset(pointer, by, place.kind))
-        turns(level + 1, moved)
-        code.end_loop(loop)
-
-    turns(0, [code.offset(place.base, place.offset, place.kind) for place in places])
+    def finish(self, code: Code) -> None:
+        """Add up what the chunks have left."""
+        for i, partial in self.partial.items():
+            whole = each_once(self.layouts[i])
+            shape = (self.which.count, *whole.shape)
+            how = self.nest.reductions[i - len(self.nest.reads) - len(self.nest.writes)].how
+            add_up(code, replace(partial, shape=shape, strides=row_major_strides(shape)), how, whole)

@@ -1,280 +1,190 @@
-"""Matrix products: register tiles for small and odd shapes, BLAS for large ones.
-
-A tile of C stays in registers while the loop over k runs: per step one row of B is loaded, and each element of a column of
-A is multiplied with it.  Transposed arguments cost nothing: A is read element by element anyway, and a B whose columns
-lie together is either rearranged first or turned into an A by computing the transposed product.
-"""
+"""Products of matrices, cut into chunks of rows, of columns, or of the sums themselves where they are large."""
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import itertools
 import math
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-import numpy as np
+from ....ir.graph import Eqn, Var, type_text
+from ..ir.builder import KINDS, Code
+from ..ir.layout import Layout
+from ..ir.module import Module, Scratch
+from ..ir.target import blas_library
+from ..ir.tiles import Cut, cut, section
+from . import matmul_kernel as kernel
+from .base import ACCESS, Task
+from .nest import add_up
 
-from ..ir.builder import Code, Value
-from ..runtime.jit import registers
-from ..schedule.layout import Place, fresh
-from .loops import Nest, Reduction, copy
-
-LARGE = 800_000_000  # multiplications from which on BLAS, which goes through the caches in blocks, is faster
-Scratch = Callable[[int], str]  # reserves bytes and names a pointer to them
-
-
-def product(code: Code, a: Place, b: Place, c: Place, scratch: Scratch, blas: Callable[[str], str | None]) -> None:
-    """c = a @ b for matrices of one dtype; c lies in rows."""
-    (m, k), n = a.shape, b.shape[1]
-    if 0 in (m, n):
-        return
-    if k == 0:
-        copy(code, fresh_zero(code, c), c)
-        return
-    if for_blas(a, b):
-        function = blas("s" if c.kind == "float" else "d")
-        if function is not None and _by_blas(code, a, b, c, function):
-            return
-    way = _way(a, b)
-    if way == "transposed":
-        _tiles(code, _transposed(b), _transposed(a), _transposed(c))
-    elif way == "dots":
-        _dots(code, a, b, c)
-    else:
-        if rearranges(a, b):
-            b = rearranged(code, b, fresh(scratch(b.size * b.dtype.itemsize), b.dtype, b.shape))
-        _tiles(code, a, b, c)
+_LONG, _SUMS = 4, 4  # a product of factors so many times longer than it is wide is cut into so many sums
+_WEIGHTS = 1 << 19  # bytes of a matrix that every chunk of rows reads: more does not stay in the cache
 
 
-def _way(a: Place, b: Place) -> str:
-    """What suits the shape and the strides."""
-    (m, k), n = a.shape, b.shape[1]
-    if n < 4 and a.strides[0] == 1 and m >= 4:
-        return "transposed"
-    if n < 4 and a.strides[1] == 1 and (n == 1 or b.strides[0] == 1) and k >= 4:
-        return "dots"
-    return "tiles"
+class Matmul(Task):
+    """One product, with NumPy's rules for vectors and stacks of matrices."""
 
+    __slots__ = ()
+    plural: ClassVar[str] = "products"
+    in_memory: ClassVar[bool] = True
 
-def for_blas(a: Place, b: Place) -> bool:
-    """Whether BLAS is faster."""
-    return multiplications(a, b) >= LARGE and min(*a.shape, *b.shape) >= 8
-
-
-def rearranges(a: Place, b: Place) -> bool:
-    """Whether the product needs a copy of b with its rows in order."""
-    return b.strides[1] != 1 and a.shape[0] > 1 and b.shape[1] > 1 and _way(a, b) == "tiles"
-
-
-def rearranged(code: Code, b: Place, rows: Place) -> Place:
-    """A copy with its rows in order."""
-    copy(code, b, rows)
-    return rows
-
-
-def tile(a: Place, b: Place) -> tuple[int, int]:
-    """Rows and columns of the result that are computed together: what is cut elsewhere is computed more slowly."""
-    (m, _), n = a.shape, b.shape[1]
-    count, width = registers()
-    lanes = width // a.dtype.itemsize
-    if _way(a, b) != "tiles":
-        return min(m, lanes), n
-    vectors = max(1, min(n // lanes, 4 if count >= 32 else 2))
-    vectors = 1 << (vectors.bit_length() - 1)  # LLVM pads three registers to four, and then runs out of them
-    most = min(m, max(1, (count - 8 if count >= 32 else count - 4) // vectors))
-    rows = next((i for i in range(most, most // 2, -1) if m % i == 0), most)  # no rest to write code for, if possible
-    return rows, min(n, vectors * lanes)  # whole registers; what is left over is a tile of its own
-
-
-def fresh_zero(code: Code, c: Place) -> Place:
-    """A place of zeros that broadcasts to the shape of c."""
-    slot = code.room(c.kind)
-    code.put(code.constant(0.0, c.kind), slot)
-    return Place(slot, c.dtype, c.shape, (0,) * len(c.shape))
-
-
-def _transposed(x: Place) -> Place:
-    return replace(x, shape=x.shape[::-1], strides=x.strides[::-1])
-
-
-def _dots(code: Code, a: Place, b: Place, c: Place) -> None:
-    """Sums along k, of rows of a times columns of b."""
-    (m, k), n = a.shape, b.shape[1]
-    space = (m, n, k)
-    left = replace(a, shape=space, strides=(a.strides[0], 0, a.strides[1]))
-    right = replace(b, shape=space, strides=(0, b.strides[1], b.strides[0]))
-    out = replace(c, shape=space, strides=(*c.strides, 0))
-    Nest(code, space, [left, right], [], [Reduction("dot", out)], lambda values, lanes: [values[0] * values[1]]).emit()
-
-
-def _tiles(code: Code, a: Place, b: Place, c: Place) -> None:
-    (m, k), n = a.shape, b.shape[1]
-    rows, columns = tile(a, b)
-    starts = [code.offset(p.base, p.offset, p.kind) for p in (a, b, c)]
-    for first_column, wide, column_tiles in _cut_columns(n, columns, registers()[1] // a.dtype.itemsize):
-        for first_row, high, row_tiles in _cut(m, rows):
-            pa = code.offset(starts[0], first_row * a.strides[0], a.kind)
-            pb = code.offset(starts[1], first_column * b.strides[1], b.kind)
-            pc = code.offset(starts[2], first_row * c.strides[0] + first_column * c.strides[1], c.kind)
-            outer = code.begin_loop(column_tiles) if column_tiles > 1 else None
-            if outer:
-                by = code.add(f"mul nsw i64 {outer[0]}, {wide}", "i64").name
-                pb = code.offset(pb, code.add(f"mul nsw i64 {by}, {b.strides[1]}", "i64").name, b.kind)
-                pc = code.offset(pc, code.add(f"mul nsw i64 {by}, {c.strides[1]}", "i64").name, c.kind)
-            inner = code.begin_loop(row_tiles) if row_tiles > 1 else None
-            if inner:
-                pa = code.offset(pa, code.add(f"mul nsw i64 {inner[0]}, {high * a.strides[0]}", "i64").name, a.kind)
-                pc = code.offset(pc, code.add(f"mul nsw i64 {inner[0]}, {high * c.strides[0]}", "i64").name, c.kind)
-            _tile(
-                code,
-                replace(a, base=pa, offset=0),
-                replace(b, base=pb, offset=0),
-                replace(c, base=pc, offset=0),
-                high,
-                wide,
-                k,
-            )
-            for loop in (inner, outer):
-                if loop:
-                    code.end_loop(loop)
-
-
-def _cut(length: int, tile: int) -> list[tuple[int, int, int]]:
-    """A length as (start, size of a tile, number of such tiles): whole tiles, then the rest."""
-    whole, rest = divmod(length, tile)
-    return [(0, tile, whole)] * bool(whole) + [(whole * tile, rest, 1)] * bool(rest)
-
-
-def _cut_columns(length: int, tile: int, lanes: int) -> list[tuple[int, int, int]]:
-    """The same with a rest that is cut again, into powers of two of whole registers and what is then left."""
-    cuts = _cut(length, tile)
-    while (rest := cuts[-1][1]) < tile and rest > lanes and rest & (rest - 1):
-        start, part = cuts.pop()[0], lanes << ((rest // lanes).bit_length() - 1)
-        cuts += [(start, part, 1), (start + part, rest - part, 1)]
-    return cuts
-
-
-def _tile(code: Code, a: Place, b: Place, c: Place, rows: int, columns: int, k: int) -> None:
-    """One tile of c: several sums side by side where the tile alone would leave the arithmetic units waiting."""
-    lanes = registers()[1] // a.dtype.itemsize
-    turns = max(1, min(8 // (rows * -(-columns // lanes)), k, 8))
-    slots = [[code.room(c.kind, columns) for _ in range(rows)] for _ in range(turns)]
-    for slot in itertools.chain.from_iterable(slots):
-        code.put(code.constant(0.0, c.kind, columns), slot)
-
-    def step(pa: str, pb: str, turn: int, at: int) -> None:
-        row = _row(code, code.offset(pb, at * b.strides[0], b.kind), b, columns)
-        for i in range(rows):
-            one = code.load(code.offset(pa, at * a.strides[1] + i * a.strides[0], a.kind), a.kind).splat(columns)
-            code.put(code.peek(slots[turn][i], c.kind, columns) + one * row, slots[turn][i])
-
-    whole = k // turns
-    loop = code.begin_loop(whole) if whole > 1 else None
-    pa, pb = a.base, b.base
-    if loop:
-        pa = code.offset(pa, code.add(f"mul nsw i64 {loop[0]}, {turns * a.strides[1]}", "i64").name, a.kind)
-        pb = code.offset(pb, code.add(f"mul nsw i64 {loop[0]}, {turns * b.strides[0]}", "i64").name, b.kind)
-    for turn in range(turns):
-        step(pa, pb, turn, turn)
-    if loop:
-        code.end_loop(loop)
-    for at in range(whole * turns, k):
-        step(a.base, b.base, at % turns, at)
-    for i in range(rows):
-        total = code.peek(slots[0][i], c.kind, columns)
-        for turn in range(1, turns):
-            total = total + code.peek(slots[turn][i], c.kind, columns)
-        where = code.offset(c.base, i * c.strides[0], c.kind)
-        if c.strides[1] == 1 or columns == 1:
-            code.store(total, where)
-        else:
-            for j in range(columns):
-                code.store(total.shuffle([j]), code.offset(where, j * c.strides[1], c.kind))
-
-
-def _row(code: Code, pointer: str, b: Place, columns: int) -> Value:
-    if b.strides[1] == 1 or columns == 1:
-        return code.load(pointer, b.kind, columns)
-    return code.gathered([code.load(code.offset(pointer, j * b.strides[1], b.kind), b.kind) for j in range(columns)])
-
-
-def _by_blas(code: Code, a: Place, b: Place, c: Place, function: str) -> bool:
-    """Call cblas's gemm, if it can read the arguments as they lie."""
-    leads, flags = [], []
-    for x in (a, b):
-        if x.strides[1] == 1 and x.strides[0] >= x.shape[1]:
-            leads.append(x.strides[0])
-            flags.append(111)
-        elif x.strides[0] == 1 and x.strides[1] >= x.shape[0]:
-            leads.append(x.strides[1])
-            flags.append(112)
-        else:
-            return False
-    (m, k), n = a.shape, b.shape[1]
-    size = f"i{blas_library()[1]}"  # type: ignore[index]
-    pa, pb, pc = (code.offset(x.base, x.offset, x.kind) for x in (a, b, c))
-    one, zero = code.constant(1.0, c.kind).name, code.constant(0.0, c.kind).name
-    code.line(
-        f"  call void {function}(i32 101, i32 {flags[0]}, i32 {flags[1]}, {size} {m}, {size} {n}, {size} {k}, {c.kind} {one}, "
-        f"ptr {pa}, {size} {leads[0]}, ptr {pb}, {size} {leads[1]}, {c.kind} {zero}, ptr {pc}, {size} {c.strides[0]})"
-    )
-    return True
-
-
-@functools.cache
-def blas_library() -> tuple[dict[str, int], int] | None:
-    """Addresses of cblas_sgemm and cblas_dgemm in the OpenBLAS that NumPy brings along, and the bits of its integers."""
-    home = Path(np.__file__).parent
-    for path in sorted([*home.parent.glob("numpy.libs/*openblas*"), *home.glob(".dylibs/*openblas*")]):
-        try:
-            library = ctypes.CDLL(str(path))
-        except OSError:
-            continue
-        for prefix, suffix, bits in (("scipy_", "64_", 64), ("", "64_", 64), ("scipy_", "", 32), ("", "", 32)):
-            names = {letter: f"{prefix}cblas_{letter}gemm{suffix}" for letter in "sd"}
-            if all(hasattr(library, name) for name in names.values()):
-                return {k: ctypes.cast(getattr(library, v), ctypes.c_void_p).value or 0 for k, v in names.items()}, bits
-    return None
-
-
-def batched(code: Code, a: Place, b: Place, c: Place, emit: Callable[[Place, Place, Place], None]) -> None:
-    """NumPy's rules for vectors and stacks of matrices: `emit` gets matrices; the stacks are run over in loops."""
-    if len(a.shape) == 1:
-        a = replace(a, shape=(1, *a.shape), strides=(0, *a.strides))
-        c = (
-            replace(c, shape=(*c.shape[:-1], 1, *c.shape[-1:]), strides=(*c.strides[:-1], 0, *c.strides[-1:]))
-            if len(b.shape) > 1
-            else replace(c, shape=(1,), strides=(0,))
+    @classmethod
+    def supported(cls, eqn: Eqn) -> bool:
+        """Products of arrays of one floating dtype."""
+        dtype = eqn.out.dtype
+        return (
+            eqn.primitive.name == "matmul"
+            and dtype in KINDS
+            and dtype.kind == "f"
+            and all(isinstance(a, Var) and a.dtype == dtype for a in eqn.inputs)
         )
-    if len(b.shape) == 1:
-        b = replace(b, shape=(*b.shape, 1), strides=(*b.strides, 0))
-        c = replace(c, shape=(*c.shape, 1), strides=(*c.strides, 0))
-    stack = c.shape[:-2]
-    if 0 in stack:
+
+    def cost(self) -> int:
+        """The multiplications, and what is read and written."""
+        (a, b), out = (math.prod(x.shape) for x in self.eqn.inputs), math.prod(self.eqn.out.shape)
+        return out * self.eqn.inputs[0].shape[-1] + ACCESS * (a + b + out)
+
+    def describe(self, operations: str) -> str:
+        """The factors, and who multiplies them."""
+        by_blas = kernel.for_blas(*(x.shape for x in self.eqn.inputs)) and blas_library()
+        factors = " @ ".join(type_text(x) for x in self.eqn.inputs)
+        return f"product {factors} {'by BLAS' if by_blas else 'in tiles'}: {operations}"
+
+    def rows(self) -> int:
+        """Those of a product of two matrices."""
+        flat = all(len(x.shape) == 2 for x in self.eqn.inputs)
+        return self.eqn.out.shape[0] if flat else 0
+
+    def by_rows(self, inside: Mapping[Var, bool], views: AbstractSet[Var]) -> dict[Var, bool] | None:
+        """A few rows of the first factor times all of the second, which must be small and known before."""
+        a, b = (x for x in self.eqn.inputs if isinstance(x, Var))
+        if a in views:  # its rows may be columns in memory: such a product is cut better on its own
+            return None
+        if math.prod(b.shape) * b.dtype.itemsize > _WEIGHTS:
+            return None
+        return None if b in inside or not inside.get(a, True) else {self.eqn.out: True}
+
+    def emit(self, module: Module, chunks: int) -> None:
+        """The product as a whole, or cut along whatever leaves the least to be read again and again."""
+        a, b = module.inputs_of(self.eqn)
+        a, b, c = _as_matrices(a, b, module.layouts[self.eqn.out])
+        if chunks < 2 or len(a.shape) < 2 or len(b.shape) < 2 or kernel.for_blas(a.shape, b.shape):
+            kernel.emit(module.code, a, b, c, module.scratch)
+        elif len(c.shape) == 2 and a.shape[1] >= _LONG * max(c.shape) and not kernel.rearranges(a, b):
+            _emit_sums(module, a, b, c, cut(a.shape[1], 1, min(chunks, _SUMS)))
+        elif len(c.shape) > 2:
+            a, b = (x.broadcast((*c.shape[:-2], *x.shape[-2:])) for x in (a, b))
+            _emit_grid(module, a, b, c, cut(c.shape[0], 1, chunks), Cut(1, 1))
+        else:
+            rows, columns = _grid(a, b, chunks)
+            if rows.chunks > 1 and columns.chunks == 1 and kernel.rearranges(a, b):
+                b = kernel.rearranged(module.code, b, Scratch(module)(b.dtype, b.shape))
+            _emit_grid(module, a, b, c, rows, columns)
+
+    def prepared(self, module: Module, scratch: Scratch) -> Product:
+        """The product for chunks of rows: with the second factor as its kernel reads it, once and for all chunks."""
+        a, b = module.inputs_of(self.eqn)
+        if kernel.rearranges(a, b):
+            b = kernel.rearranged(module.code, b, scratch(b.dtype, b.shape))
+        return Product(a, b, module.layouts[self.eqn.out], module.scratch)
+
+    def row_unit(self, module: Module) -> int:
+        """How many rows are computed together: chunks of whole such blocks are faster."""
+        a, b = module.inputs_of(self.eqn)
+        return kernel.tile(a, b)[0] if b.shape[1] >= 4 else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """c = a @ b to be computed in chunks of rows."""
+
+    a: Layout
+    b: Layout
+    c: Layout
+    scratch: kernel.Scratch
+    which: Cut | None = None
+
+    def tiled(self, which: Cut, scratch: Scratch) -> Product:
+        """The same, cut so."""
+        return replace(self, which=which)
+
+    def emit(self, code: Code, chunk: str | int) -> None:
+        """One chunk."""
+        assert self.which is not None
+        a, c = (section(code, x, 0, self.which, chunk) for x in (self.a, self.c))
+        kernel.emit(code, a, self.b, c, self.scratch)
+
+    def finish(self, code: Code) -> None:
+        """Nothing is left to do."""
+
+
+def _as_matrices(a: Layout, b: Layout, c: Layout) -> tuple[Layout, Layout, Layout]:
+    """A matrix times a vector, or a vector times a matrix, as a product of matrices."""
+    if len(a.shape) == 2 and len(b.shape) == 1:
+        b, c = (replace(x, shape=(*x.shape, 1), strides=(*x.strides, 0)) for x in (b, c))
+    elif len(a.shape) == 1 and len(b.shape) == 2:
+        a, c = (replace(x, shape=(1, *x.shape), strides=(0, *x.strides)) for x in (a, c))
+    return a, b, c
+
+
+def _emit_grid(module: Module, a: Layout, b: Layout, c: Layout, rows: Cut, columns: Cut) -> None:
+    """Chunks of rows (of a stack: of its first axis) and of columns of the result."""
+    if rows.chunks * columns.chunks == 1:
+        kernel.emit(module.code, a, b, c, module.scratch)
         return
-    a, b = (x.broadcast((*stack, *x.shape[-2:])) for x in (a, b))
-    loops = []
-    bases = [x.base for x in (a, b, c)]
-    for axis, length in enumerate(stack):
-        if length == 1:
-            continue
-        loop = code.begin_loop(length)
-        loops.append(loop)
-        for i, x in enumerate((a, b, c)):
-            if x.strides[axis]:
-                by = code.add(f"mul nsw i64 {loop[0]}, {x.strides[axis]}", "i64").name
-                bases[i] = code.offset(bases[i], by, x.kind)
-    parts = [
-        replace(x, base=p, shape=x.shape[-2:], strides=x.strides[-2:]) for x, p in zip((a, b, c), bases, strict=True)
-    ]
-    emit(*parts)
-    for loop in reversed(loops):
-        code.end_loop(loop)
+
+    def emit(code: Code, row: str | int | None, column: str | int | None, scratch: kernel.Scratch) -> None:
+        x, y, z = a, b, c
+        if row is not None:
+            x, z = section(code, x, 0, rows, row), section(code, z, 0, rows, row)
+            y = section(code, y, 0, rows, row) if len(c.shape) > 2 else y
+        if column is not None:
+            y, z = section(code, y, 1, columns, column), section(code, z, 1, columns, column)
+        kernel.emit(code, x, y, z, scratch)
+
+    count = rows.chunks * columns.chunks
+
+    def shared(code: Code, chunk: str) -> None:
+        row = code.add(f"udiv i64 {chunk}, {columns.chunks}", "i64").name if rows.chunks > 1 else None
+        column = code.add(f"urem i64 {chunk}, {columns.chunks}", "i64").name if columns.chunks > 1 else None
+
+        def scratch(size: int) -> str:
+            size = -(-size // 64) * 64
+            by = code.add(f"mul nsw i64 {chunk}, {size}", "i64").name
+            return code.offset(module.scratch(count * size), by, "i8")
+
+        emit(code, row, column, scratch)
+
+    module.share(count, shared)
+    if rows.rest:
+        emit(module.code, rows.chunks, None, module.scratch)
+    if columns.rest:
+        emit(module.code, None, columns.chunks, module.scratch)
 
 
-def multiplications(a: Place, b: Place) -> int:
-    """How much work a product is."""
-    return math.prod(a.shape) * (b.shape[-1] if len(b.shape) > 1 else 1)
+def _emit_sums(module: Module, a: Layout, b: Layout, c: Layout, which: Cut) -> None:
+    """A small product of large factors: each core reads the rows that it has computed itself, not those of others."""
+    partial = Scratch(module)(c.dtype, (which.count, *c.shape))
+
+    def none(size: int) -> str:
+        raise AssertionError("nothing is rearranged here")
+
+    def emit(code: Code, chunk: str | int) -> None:
+        one = section(code, partial, 0, Cut(which.count, 1), chunk)
+        one = replace(one, shape=one.shape[1:], strides=one.strides[1:])
+        kernel.emit(code, section(code, a, 1, which, chunk), section(code, b, 0, which, chunk), one, none)
+
+    module.share(which.chunks, emit)
+    if which.rest:
+        emit(module.code, which.chunks)
+    add_up(module.code, partial, "dot", c)
+
+
+def _grid(a: Layout, b: Layout, wanted: int) -> tuple[Cut, Cut]:
+    """Where the rows and columns of a product are cut: so that little is read again and again."""
+    (m, n), (high, wide) = (a.shape[0], b.shape[1]), kernel.tile(a, b)
+    grids = [(cut(m, high, wanted // q), cut(n, wide, q)) for q in range(1, max(min(wanted, n // wide), 1) + 1)]
+    most = max(rows.chunks * columns.chunks for rows, columns in grids)
+    enough = [grid for grid in grids if 2 * grid[0].chunks * grid[1].chunks > most]
+    return min(enough, key=lambda grid: a.size * grid[1].chunks + b.size * grid[0].chunks)

@@ -10,23 +10,59 @@ import contextlib
 import ctypes
 import math
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from ....ir.graph import Eqn
-from ..ir.builder import Code
-from ..schedule.layout import Place
+from ..ir.module import Module
+from .base import Task
 
 
-def supported(eqn: Eqn) -> bool:
-    """Whether a draw is of that kind: `random` in single or double precision, into an array of its own."""
-    params = eqn.params
-    return (
-        params["method"] == "random"
-        and eqn.out.dtype.kind == "f"
-        and len(params["args"]) <= 2
-        and {key for key, _ in params["kwargs"]} <= {"size", "dtype"}
-    )
+class Random(Task):
+    """A call of `random` in single or double precision, into an array of its own."""
+
+    __slots__ = ()
+    plural: ClassVar[str] = "draws of random numbers"
+    is_barrier: ClassVar[bool] = True
+
+    @classmethod
+    def supported(cls, eqn: Eqn) -> bool:
+        """That method with nothing but a size and a dtype."""
+        params = eqn.params
+        return (
+            eqn.primitive.name == "draw"
+            and params["method"] == "random"
+            and eqn.out.dtype.name in ("float64", "float32")
+            and len(params["args"]) <= 2
+            and {key for key, _ in params["kwargs"]} <= {"size", "dtype"}
+        )
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """Whose numbers they are."""
+        found: np.random.Generator = self.eqn.params["generator"]
+        return found
+
+    def describe(self, operations: str) -> str:
+        """Random numbers."""
+        return f"random numbers: {operations}"
+
+    def emit(self, module: Module, chunks: int) -> None:
+        """Fill the array, whose elements lie in order, number by number."""
+        code, number, target = module.code, module.generators.index(self.generator), module.layouts[self.eqn.out]
+        size = math.prod(target.shape)
+        if not size:
+            return
+        start = target.start(code)
+        loop = code.begin_loop(size)
+        if target.kind == "double":
+            value = code.add(f"call double %double{number}(ptr %state{number})", "double")
+        else:
+            bits = code.add(f"call i32 %bits{number}(ptr %state{number})", "i32")
+            value = bits.unsigned_shift(8).cast("float") * 2.0**-24
+        code.store(value, code.offset(start, loop[0], target.kind))
+        code.end_loop(loop)
 
 
 def pointers(generator: np.random.Generator, number: int) -> list[tuple[str, int]]:
@@ -43,24 +79,8 @@ def pointers(generator: np.random.Generator, number: int) -> list[tuple[str, int
     ]
 
 
-def draw(code: Code, number: int, target: Place) -> None:
-    """Fill a place whose elements lie in order with numbers of generator `number`."""
-    size = math.prod(target.shape)
-    if not size:
-        return
-    start = code.offset(target.base, target.offset, target.kind)
-    loop = code.begin_loop(size)
-    if target.kind == "double":
-        value = code.add(f"call double %double{number}(ptr %state{number})", "double")
-    else:
-        bits = code.add(f"call i32 %bits{number}(ptr %state{number})", "i32")
-        value = bits.unsigned_shift(8).cast("float") * 2.0**-24
-    code.store(value, code.offset(start, loop[0], target.kind))
-    code.end_loop(loop)
-
-
 @contextlib.contextmanager
-def held(generators: Sequence[np.random.Generator]) -> Iterator[None]:
+def locked(generators: Sequence[np.random.Generator]) -> Iterator[None]:
     """Keep other threads from drawing meanwhile."""
     with contextlib.ExitStack() as stack:
         for generator in generators:

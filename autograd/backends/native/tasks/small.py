@@ -6,44 +6,87 @@ Which lane goes where is found by running the primitive's own NumPy function on 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ....ir.graph import Atom, Eqn, Literal
+from ....ir.graph import Atom, Eqn, Literal, Var
 from ..ir.builder import KINDS, Code, Value
+from ..ir.module import Module
 from ..ir.scalar_ops import ELEMENTWISE, emit, holds, operand_dtypes, supported
-from .loops import combine, fold
+from .base import Task
+from .loops import REDUCTIONS, is_reduction, kept_shape
+from .nest import combine, fold, offsets, read
 
 LANES = 32  # arrays of at most so many elements
-MOVES = frozenset({"reshape", "transpose", "broadcast_to", "flip", "roll", "tril", "triu", "pad", "concatenate", "stack",
+MOVEMENTS = frozenset({"reshape", "transpose", "broadcast_to", "flip", "roll", "tril", "triu", "pad", "concatenate", "stack",
                    "getitem", "scatter_add", "diagonal", "make_diagonal"})  # fmt: skip
-REDUCTIONS = {"sum": "sum", "prod": "prod", "max": "max", "min": "min", "reduce_to": "sum"}
 
 
-def fits(eqn: Eqn) -> bool:
-    """Whether the equation can be computed on vectors."""
-    atoms = (*eqn.inputs, eqn.out)
-    if any(not 1 <= math.prod(a.shape) <= LANES or a.dtype not in KINDS for a in atoms):
-        return False
+class InRegisters(Task):
+    """One operation on arrays of a few elements."""
+
+    __slots__ = ()
+    plural: ClassVar[str] = "in registers"
+    in_registers: ClassVar[bool] = True
+
+    @classmethod
+    def supported(cls, eqn: Eqn) -> bool:
+        """Where the arrays have so few elements, and are known by their positions alone."""
+        atoms = (*eqn.inputs, eqn.out)
+        if any(not 1 <= math.prod(a.shape) <= LANES or a.dtype not in KINDS for a in atoms):
+            return False
+        name = eqn.primitive.name
+        if name in ELEMENTWISE and name != "broadcast_to":
+            return supported(eqn)
+        if name in ("getitem", "scatter_add"):
+            return len(eqn.inputs) == 1
+        if name == "pad":
+            return holds(eqn.out.dtype, Literal(eqn.params["value"]))
+        if name == "matmul":
+            return eqn.out.dtype.kind == "f" and all(a.dtype == eqn.out.dtype for a in eqn.inputs)
+        return name in MOVEMENTS or is_reduction(eqn)
+
+    def describe(self, operations: str) -> str:
+        """No loop, and no memory."""
+        return f"in registers: {operations}"
+
+    def stored(self) -> list[Var]:
+        """None."""
+        return []
+
+    def may_overwrite(self, old: Var, out: Var, root: Mapping[Var, Var]) -> bool:
+        """Always: everything is read before anything is written."""
+        return True
+
+    def emit(self, module: Module, chunks: int) -> None:
+        """Compute the value, and store it if somebody else reads it from memory."""
+        code, out = module.code, self.eqn.out
+        value = _compute(code, self.eqn, [_value(module, a) for a in self.eqn.inputs])
+        module.values[out] = value
+        if out in module.layouts:
+            target = module.layouts[out]
+            code.store(value.cast(target.kind), target.start(code))
+
+
+def _value(module: Module, atom: Atom) -> Value:
+    """A small array in registers, read from memory the first time that a segment needs it."""
+    if isinstance(atom, Literal):
+        return module.code.constant(atom.value, KINDS[atom.dtype])
+    if atom not in module.values:
+        source = module.layouts[atom]
+        start, where = source.start(module.code), offsets(atom.shape, source.strides)
+        module.values[atom] = read(module.code, start, source.kind, where)
+    return module.values[atom]
+
+
+def _compute(code: Code, eqn: Eqn, args: list[Value]) -> Value:
+    """The instructions of an equation on whole arrays."""
     name = eqn.primitive.name
-    if name in ELEMENTWISE and name != "broadcast_to":
-        return supported(eqn)
-    if name in ("getitem", "scatter_add"):
-        return len(eqn.inputs) == 1
-    if name == "pad":
-        return holds(eqn.out.dtype, Literal(eqn.params["value"]))
-    if name == "matmul":
-        return eqn.out.dtype.kind == "f" and all(a.dtype == eqn.out.dtype for a in eqn.inputs)
-    return name in MOVES or name in REDUCTIONS
-
-
-def compute(code: Code, eqn: Eqn, args: list[Value]) -> Value:
-    """Append the instructions of an equation on whole arrays."""
-    name = eqn.primitive.name
-    if name in REDUCTIONS:
+    if is_reduction(eqn):
         return _reduce(eqn, args[0])
-    if name in MOVES:
+    if name in MOVEMENTS:
         return _move(code, eqn, args)
     if name == "matmul":
         return _product(eqn, *args)
@@ -88,27 +131,18 @@ def _reduce(eqn: Eqn, value: Value) -> Value:
     size = math.prod(eqn.out.shape)
     if size == 1:
         return fold(value, how)
-    members = element_of(eqn)
+    members = _members(eqn)
     rows = [np.flatnonzero(members == i) for i in range(size)]
     total = value.shuffle([row[0] for row in rows])
-    for turn in range(1, len(rows[0])):
-        total = combine(how, total, value.shuffle([row[turn] for row in rows]))
+    for i in range(1, len(rows[0])):
+        total = combine(how, total, value.shuffle([row[i] for row in rows]))
     return total
 
 
-def element_of(eqn: Eqn) -> Any:
+def _members(eqn: Eqn) -> Any:
     """For each element of a reduction's argument the number of the element of the result that it goes into."""
-    before, numbers = eqn.inputs[0].shape, np.arange(math.prod(eqn.out.shape))
-    return np.broadcast_to(numbers.reshape(kept(eqn)), before).ravel()
-
-
-def kept(eqn: Eqn) -> tuple[int, ...]:
-    """The result's shape with its reduced axes in place, of length one."""
-    before = eqn.inputs[0].shape
-    if eqn.primitive.name == "reduce_to":
-        return (1,) * (len(before) - len(eqn.out.shape)) + eqn.out.shape
-    axis = eqn.params["axis"]
-    return tuple(1 if axis is None or i in axis else n for i, n in enumerate(before))
+    numbers = np.arange(math.prod(eqn.out.shape))
+    return np.broadcast_to(numbers.reshape(kept_shape(eqn)), eqn.inputs[0].shape).ravel()
 
 
 def _product(eqn: Eqn, a: Value, b: Value) -> Value:

@@ -1,13 +1,13 @@
-"""Transposed copies: square blocks that fill the vector registers are turned in them, instead of element by element."""
+"""Transposed copies: square blocks that fill the vector registers are transposed in them, instead of element by element."""
 
 from __future__ import annotations
 
 from ..ir.builder import Code, Value
-from ..runtime.jit import registers
-from ..schedule.layout import Place
+from ..ir.layout import Layout
+from ..ir.target import registers
 
 
-def block(source: Place, target: Place) -> int:
+def block_side(source: Layout, target: Layout) -> int:
     """The side of the blocks, or 0 if the copy is not such a one."""
     side = registers()[1] // source.dtype.itemsize
     if len(source.shape) != 2 or source.dtype != target.dtype or source.dtype.itemsize < 4 or side < 2:
@@ -16,12 +16,12 @@ def block(source: Place, target: Place) -> int:
     return side if crossed and min(source.shape) >= side else 0
 
 
-def turned(code: Code, source: Place, target: Place, side: int) -> list[tuple[Place, Place]]:
+def copy_blocks(code: Code, source: Layout, target: Layout, side: int) -> list[tuple[Layout, Layout]]:
     """Copy all whole blocks; what is left to copy is returned."""
     rows, columns = (n // side for n in source.shape)
     across, down = code.begin_loop(columns), code.begin_loop(rows)
-    start = code.offset(source.base, source.offset, source.kind)
-    end = code.offset(target.base, target.offset, target.kind)
+    start = source.start(code)
+    end = target.start(code)
     for loop, steps in ((across, (source.strides[1], 1)), (down, (1, target.strides[0]))):
         start, end = (
             code.offset(pointer, code.add(f"mul nsw i64 {loop[0]}, {side * step}", "i64").name, source.kind)
@@ -34,7 +34,7 @@ def turned(code: Code, source: Place, target: Place, side: int) -> list[tuple[Pl
     code.end_loop(across)
     rest = []
     for index in ((slice(rows * side, None), slice(None)), (slice(rows * side), slice(columns * side, None))):
-        left = source.part(index), target.part(index)
+        left = source.indexed(index), target.indexed(index)
         if 0 not in left[0].shape:
             rest.append(left)
     return rest
