@@ -179,34 +179,43 @@ def _pause() -> tuple[str, str]:
 
 
 def _text() -> str:
+    """All functions, each as written below."""
     pause, declaration = _pause()
+    functions = [_share(pause), _work(), _make(), _wanted(), _worker(pause)]
+    return "\n\n".join([declaration, *functions])
 
-    def at(name: str, offset: int) -> str:
-        return f"  {name} = getelementptr i8, ptr %pool, i64 {offset}"
 
-    def function(name: str) -> str:
-        offset = _FUNCTIONS + 8 * _NAMES.index(name)
-        return f"{at(f'%{name}.at', offset)}\n  %{name} = load ptr, ptr %{name}.at, align 8"
+def _at(name: str, offset: int) -> str:
+    """A pointer into the pool."""
+    return f"  {name} = getelementptr i8, ptr %pool, i64 {offset}"
 
-    offer = "\n".join(
-        f"{at(f'%{name}.at', _PART + 8 * i)}\n  store atomic {kind} %{name}, ptr %{name}.at monotonic, align 8"
-        for i, (name, kind) in enumerate((("part", "ptr"), ("table", "ptr"), ("steps", "ptr"), ("step", "i64")))
+
+def _function(name: str) -> str:
+    """The address of a function of the C library, kept in the pool."""
+    return f"{_at(f'%{name}.at', _FUNCTIONS + 8 * _NAMES.index(name))}\n  %{name} = load ptr, ptr %{name}.at, align 8"
+
+
+def _offer(line: str) -> str:
+    """A line for each thing that an offer says: the part, and the arguments that it is called with."""
+    things = (("part", "ptr"), ("table", "ptr"), ("steps", "ptr"), ("step", "i64"))
+    return "\n".join(
+        f"{_at(f'%{name}.at', _PART + 8 * i)}\n{line.format(name=name, kind=kind)}"
+        for i, (name, kind) in enumerate(things)
     )
-    offered = "\n".join(
-        f"{at(f'%{name}.at', _PART + 8 * i)}\n  %{name} = load atomic {kind}, ptr %{name}.at monotonic, align 8"
-        for i, (name, kind) in enumerate((("part", "ptr"), ("table", "ptr"), ("steps", "ptr"), ("step", "i64")))
-    )
-    return f"""{declaration}
 
-; Offer a part, work on it, and return when every chunk is computed.
+
+def _share(pause: str) -> str:
+    """Offer a part, work on it, and return when every chunk is computed."""
+    offer = _offer("  store atomic {kind} %{name}, ptr %{name}.at monotonic, align 8")
+    return f"""; Offer a part, work on it, and return when every chunk is computed.
 define void @share(ptr %pool, ptr %part, i64 %chunks, ptr %table, ptr %steps, i64 %step) nounwind {{
 start:
-{at("%limit.at", _LIMIT)}
+{_at("%limit.at", _LIMIT)}
   %limit = load atomic i64, ptr %limit.at monotonic, align 8
   %several = icmp sgt i64 %limit, 1
   br i1 %several, label %ask, label %alone
 ask:
-{at("%busy", _BUSY)}
+{_at("%busy", _BUSY)}
   %held = atomicrmw xchg ptr %busy, i64 1 acquire
   %free = icmp eq i64 %held, 0
   br i1 %free, label %count, label %alone
@@ -219,7 +228,7 @@ alone:
 left:
   ret void
 count:
-{at("%started.at", _STARTED)}
+{_at("%started.at", _STARTED)}
   %started = load i64, ptr %started.at, align 8
   %others = sub i64 %limit, 1
   %few = icmp slt i64 %started, %others
@@ -230,7 +239,7 @@ make:
   br label %offer
 offer:
 {offer}
-{at("%done", _DONE)}
+{_at("%done", _DONE)}
   store atomic i64 0, ptr %done monotonic, align 8
   %old = load atomic i64, ptr %pool monotonic, align 8
   %number = lshr i64 %old, 32
@@ -239,20 +248,11 @@ offer:
   %back = shl i64 %chunks, 16
   %word = or i64 %high, %back
   %before = atomicrmw xchg ptr %pool, i64 %word seq_cst
-{at("%sleepers.at", _SLEEPERS)}
+{_at("%sleepers.at", _SLEEPERS)}
   %sleepers = load atomic i64, ptr %sleepers.at seq_cst, align 8
   %asleep = icmp sgt i64 %sleepers, 0
   br i1 %asleep, label %wake, label %work
-wake:
-{at("%mutex", _MUTEX)}
-{at("%condition", _CONDITION)}
-{function("pthread_mutex_lock")}
-{function("pthread_mutex_unlock")}
-{function("pthread_cond_broadcast")}
-  %e1 = call i32 %pthread_mutex_lock(ptr %mutex)
-  %e2 = call i32 %pthread_cond_broadcast(ptr %condition)
-  %e3 = call i32 %pthread_mutex_unlock(ptr %mutex)
-  br label %work
+{_wake()}
 work:
   %mine = call i64 @work(ptr %pool, i1 true)
   %theirs = sub i64 %chunks, %mine
@@ -268,7 +268,7 @@ spin:
   %long = icmp sgt i64 %spins, {_WAITS}
   br i1 %long, label %yield, label %again
 yield:
-{function("sched_yield")}
+{_function("sched_yield")}
   %e4 = call i32 %sched_yield()
   br label %again
 again:
@@ -276,9 +276,27 @@ again:
 close:
   store atomic i64 0, ptr %busy release, align 8
   ret void
-}}
+}}"""
 
-; Compute chunks of the part on offer until none is left; returns how many.
+
+def _wake() -> str:
+    """The block of `share` that calls the threads that sleep."""
+    return f"""wake:
+{_at("%mutex", _MUTEX)}
+{_at("%condition", _CONDITION)}
+{_function("pthread_mutex_lock")}
+{_function("pthread_mutex_unlock")}
+{_function("pthread_cond_broadcast")}
+  %e1 = call i32 %pthread_mutex_lock(ptr %mutex)
+  %e2 = call i32 %pthread_cond_broadcast(ptr %condition)
+  %e3 = call i32 %pthread_mutex_unlock(ptr %mutex)
+  br label %work"""
+
+
+def _work() -> str:
+    """Compute chunks of the part on offer until none is left; returns how many."""
+    offered = _offer("  %{name} = load atomic {kind}, ptr %{name}.at monotonic, align 8")
+    return f"""; Compute chunks of the part on offer until none is left; returns how many.
 define internal i64 @work(ptr %pool, i1 %front) nounwind {{
 start:
   br label %look
@@ -305,16 +323,19 @@ run:
   br label %look
 done:
   ret i64 %count
-}}
+}}"""
 
-; Start threads, with every signal left to those that are there.
+
+def _make() -> str:
+    """Start threads, with every signal left to those that are there."""
+    return f"""; Start threads, with every signal left to those that are there.
 define internal void @make(ptr %pool, i64 %started, i64 %wanted) noinline nounwind {{
 start:
-{function("pthread_create")}
-{function("pthread_sigmask")}
-{at("%handle", _HANDLE)}
-{at("%all", _ALL_SIGNALS)}
-{at("%old", _OLD_SIGNALS)}
+{_function("pthread_create")}
+{_function("pthread_sigmask")}
+{_at("%handle", _HANDLE)}
+{_at("%all", _ALL_SIGNALS)}
+{_at("%old", _OLD_SIGNALS)}
   %e1 = call i32 %pthread_sigmask(i32 {int(getattr(signal, "SIG_SETMASK", 0))}, ptr %all, ptr %old)
   br label %each
 each:
@@ -328,12 +349,15 @@ each:
 done:
   %e2 = call i32 %pthread_sigmask(i32 {int(getattr(signal, "SIG_SETMASK", 0))}, ptr %old, ptr null)
   ret void
-}}
+}}"""
 
-; Whether a part is on offer that the thread of this number may work on.
+
+def _wanted() -> str:
+    """Whether a part is on offer that the thread of this number may work on."""
+    return f"""; Whether a part is on offer that the thread of this number may work on.
 define internal i1 @wanted(ptr %pool, i64 %me) nounwind {{
   %word = load atomic i64, ptr %pool seq_cst, align 8
-{at("%limit.at", _LIMIT)}
+{_at("%limit.at", _LIMIT)}
   %limit = load atomic i64, ptr %limit.at monotonic, align 8
   %first = and i64 %word, 65535
   %shifted = lshr i64 %word, 16
@@ -343,19 +367,22 @@ define internal i1 @wanted(ptr %pool, i64 %me) nounwind {{
   %member = icmp slt i64 %me, %others
   %both = and i1 %some, %member
   ret i1 %both
-}}
+}}"""
 
-; The life of a thread.
+
+def _worker(pause: str) -> str:
+    """The life of a thread."""
+    return f"""; The life of a thread.
 define internal ptr @worker(ptr %pool) nounwind {{
 start:
-{at("%arrived", _ARRIVED)}
-{at("%done", _DONE)}
-{at("%sleepers", _SLEEPERS)}
-{at("%mutex", _MUTEX)}
-{at("%condition", _CONDITION)}
-{function("pthread_mutex_lock")}
-{function("pthread_mutex_unlock")}
-{function("pthread_cond_wait")}
+{_at("%arrived", _ARRIVED)}
+{_at("%done", _DONE)}
+{_at("%sleepers", _SLEEPERS)}
+{_at("%mutex", _MUTEX)}
+{_at("%condition", _CONDITION)}
+{_function("pthread_mutex_lock")}
+{_function("pthread_mutex_unlock")}
+{_function("pthread_cond_wait")}
   %me = atomicrmw add ptr %arrived, i64 1 monotonic
   br label %idle
 idle:
