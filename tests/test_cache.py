@@ -49,9 +49,7 @@ def one_warning(text):
 # -- where it is -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "value", ["off", "OFF", "Off", "0", "no", "No", "false", "FALSE", " off ", "none", "disable"]
-)
+@pytest.mark.parametrize("value", ["off", "OFF", "Off", "0", "no", "No", "false", "FALSE", " off ", "none", "disable"])
 def test_it_is_switched_off(value, monkeypatch, tmp_path):
     monkeypatch.setenv("AUTOGRAD_CACHE", value)
     monkeypatch.chdir(tmp_path)
