@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from .conversions import leaves_the_graph
 from .errors import DTypeError, ShapeError
-from .mode import current
+from .mode import current, refused
 from .ops import elementwise, linalg, shape
 from .primitive import Array, Box, Primitive
 from .source_location import CORE_FILES
@@ -66,6 +66,10 @@ class ArrayMethods(Box):
         if self.shape:
             raise DTypeError("an array has no hash: it cannot be a key of a dict or an item of a set")
         return hash(self._concrete("a key of a dict or an item of a set"))
+
+    def refused(self, error: Exception) -> Exception:
+        """The error for what NumPy does to arrays and nothing here does to this."""
+        return refused(error)
 
     def __neg__(self) -> Array:
         return elementwise.neg(self)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DTypeError
-from .mode import DEPTH, current
+from .mode import DEPTH, current, refused
 from .ops import shape
 from .primitive import Array, Box
 from .source_location import at, users_frame
@@ -40,10 +40,12 @@ def leaves_the_graph(array: Box, into: str, how: str) -> None:
         frame = frame.f_back
     if DEPTH.get() or frame is not caller:
         frame = users_frame(frame)
-        raise DTypeError(
-            f"{at((frame.f_code.co_filename, frame.f_lineno))} makes {into} of a value that is being differentiated, so "
-            "its gradient would be lost: use functions of autograd or NumPy (autograd.numpy.array for lists of tensors), "
-            f"or {how} to leave the graph"
+        raise refused(
+            DTypeError(
+                f"{at((frame.f_code.co_filename, frame.f_lineno))} makes {into} of a value that is being differentiated, "
+                "so its gradient would be lost: use functions of autograd or NumPy (autograd.numpy.array for lists of "
+                f"tensors), or {how} to leave the graph"
+            )
         )
 
 

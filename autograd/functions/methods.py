@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.array_methods import ArrayMethods
+from ..core.errors import DTypeError, InplaceError
 from ..core.ops import elementwise, reduce, shape
 from ..core.primitive import Array
 from . import composite, norms
@@ -39,11 +40,17 @@ def _at(self: Any) -> At:
 
 
 def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    return array_ufunc(ufunc, method, inputs, kwargs)
+    try:
+        return array_ufunc(ufunc, method, inputs, kwargs)
+    except (DTypeError, InplaceError) as error:
+        raise self.refused(error) from error
 
 
 def _array_function(self: Any, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return array_function(function, args, kwargs)
+    try:
+        return array_function(function, args, kwargs)
+    except (DTypeError, InplaceError) as error:
+        raise self.refused(error) from error
 
 
 _boxes: Any = ArrayMethods

@@ -87,11 +87,11 @@ def as_double(x: Any) -> Array:
     return elementwise.astype(x, float)
 
 
-def plain(x: Any) -> Any:
-    """The arrays themselves in place of Tensors, in lists and tuples too."""
+def plain(x: Any, what: str = "a function of its values") -> Any:
+    """The arrays themselves in place of Tensors, in lists and tuples too; `what` wants them."""
     if isinstance(x, Box):
-        return np.array(x._concrete("its values"))  # type: ignore[attr-defined]
-    return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
+        return np.array(x._concrete(what))  # type: ignore[attr-defined]
+    return type(x)(plain(part, what) for part in x) if type(x) in (list, tuple) else x
 
 
 def answers_plainly(names: str) -> None:
@@ -102,7 +102,8 @@ def answers_plainly(names: str) -> None:
 
 def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
     def answer(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(plain, args), **{name: plain(value) for name, value in kwargs.items()})
+        what = f"numpy.{_name(function)}"
+        return function(*[plain(arg, what) for arg in args], **{name: plain(x, what) for name, x in kwargs.items()})
 
     answer.__doc__ = "the values are looked at, no gradient"
     return answer

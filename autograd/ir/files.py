@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import os
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.errors import TraceError
 from ..core.source_location import CORE_FILES, OWN_FILES, at, is_library
+
+if TYPE_CHECKING:
+    from .trace import Trace
 
 _OPENERS = frozenset({open, os.open, os.read, input, np.fromfile})
 _READERS = frozenset({"read", "read1", "readline", "readlines", "readinto"})
@@ -18,8 +21,8 @@ _READERS = frozenset({"read", "read1", "readline", "readlines", "readinto"})
 _OWN_NEEDS = ("<frozen importlib", "<frozen zipimport", "linecache.py", "traceback.py", "warnings.py", "inspect.py")
 
 
-def refuse(name: str, frame: FrameType, function: Any) -> None:
-    """Raise if a built-in function, called in a frame while `name` is traced, opens or reads a file for the user.
+def refuse(trace: Trace, frame: FrameType, function: Any) -> None:
+    """Raise if a built-in function, called in a frame during the trace, opens or reads a file for the user.
 
     Raises:
         TraceError: it does.
@@ -36,7 +39,9 @@ def refuse(name: str, frame: FrameType, function: Any) -> None:
         if site is None and not is_library(file) and file not in OWN_FILES:
             site = file, above.f_lineno
         above = above.f_back
-    raise TraceError(
-        f"{at(site)} {'opens' if opens else 'reads'} a file while {name!r} is traced, and a compiled step would not do so "
-        "again: read it before, and pass what it holds as an argument"
+    raise trace.refused(
+        TraceError(
+            f"{at(site)} {'opens' if opens else 'reads'} a file while {trace.name!r} is traced, and a compiled step would not "
+            "do so again: read it before, and pass what it holds as an argument"
+        )
     )

@@ -55,7 +55,9 @@ def _refused(name: str) -> Callable[..., Any]:
     def method(self: TracedGenerator, *args: Any, **kwargs: Any) -> Any:
         if current().trace is not self.trace:
             return getattr(self.generator, name)(*args, **kwargs)
-        raise TraceError(f"{at(here())}: {_advice(f'{self.trace.name!r} calls {name}() of a random generator')}")
+        raise self.trace.refused(
+            TraceError(f"{at(here())}: {_advice(f'{self.trace.name!r} calls {name}() of a random generator')}")
+        )
 
     method.__name__, method.__doc__ = name, f"`numpy.random.Generator.{name}`, refused while tracing."
     return method

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.errors import TraceError
-from ..core.mode import clock, current, switch
+from ..core.mode import Run, clock, current, switch
 from ..core.ops.elementwise import astype_p, stop_gradient
 from ..core.primitive import Array, Primitive
 from ..core.source_location import CORE_FILES, OWN_FILES, at, here, is_library
@@ -31,7 +31,20 @@ from .undo import Undo
 
 # Code that says what NumPy does about errors in arithmetic.
 _ERROR_STATE = frozenset({np.errstate.__enter__.__code__, np.seterr.__code__})
-
+# What to write instead where a value is needed, by what it is needed for.
+_ADVICE = {
+    "a condition (if, while, and, or, not)": " Use autograd.where(condition, a, b) instead of a branch, or name the argument "
+    "in compile(static=...) if it is a Python number",
+    "conversion to a NumPy array": " Put values together by numpy.stack or numpy.concatenate (np.stack([x[0], x[1]])), and "
+    "into an array by a = a.at[i].set(x), of a Tensor a",
+    "float()": " Keep the value a Tensor and return it, or name the argument in compile(static=...) if it is a Python number. "
+    "Where it was to be put into an array (a[i] = x), make that of traced values: numpy.stack, or a = a.at[i].set(x)",
+    "x[i] = v": " Use x = x.at[i].set(v), or autograd.where(mask, v, x)",
+    "a boolean mask": " A mask selects a number of elements that is not known: use autograd.where(mask, x, 0), or pass the "
+    "indices",
+    "": " Keep the value a Tensor and return it, or name the argument in compile(static=...) if it is a Python number; what "
+    "needs the numbers is done before or after the step",
+}
 # Context variables that Python and NumPy set when they are asked for their settings.
 _OF_LIBRARIES = frozenset({"decimal_context", "numpy.ufunc.extobj"})
 
@@ -54,10 +67,11 @@ class _During:
         self.trace.resume(self.watched)
 
 
-class Trace:
+class Trace(Run):
     """A graph under construction, and the overlay of tensor values and gradients that the traced code has written."""
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.name = name
         self.start = clock.tick()
         self.phase = "forward"
@@ -130,7 +144,9 @@ class Trace:
         if isinstance(array, Tracer):
             if array.recorder is not self:
                 array.recorder.emit(stop_gradient, (array,), {})  # raises where that trace is over
-                raise TraceError("a value of an outer trace is used in an inner one: pass it as an argument")
+                raise self.refused(
+                    TraceError("a value of an outer trace is used in an inner one: pass it as an argument")
+                )
             var: Atom = array.atom
             return var
         if (isinstance(array, (bool, int, float)) and not isinstance(array, np.generic)) or isinstance(
@@ -214,9 +230,11 @@ class Trace:
         if isinstance(value, Tracer) or tensor.serial >= self.start:
             return value
         if tensor.creator is not None and current().record:
-            raise TraceError(
-                f"{at(here())} uses {self.describe(tensor)}, which was computed outside the traced function and still has "
-                "its graph: compute it inside, or pass x.detach()"
+            raise self.refused(
+                TraceError(
+                    f"{at(here())} uses {self.describe(tensor)}, which was computed outside the traced function and still "
+                    "has its graph: compute it inside, or pass x.detach()"
+                )
             )
         tracer = self.input(tensor.shape, tensor.dtype, tensor.name or "")
         self.captured[tensor] = tracer.atom
@@ -310,12 +328,13 @@ class Trace:
     def needs_value(self, thing: Tensor | Tracer, what: str) -> TraceError:
         """The error for code that needs a number where there is none."""
         made = next((e.site for e in reversed(self.eqns) if isinstance(thing, Tracer) and e.out is thing.atom), None)
-        return TraceError(
-            f"{at(here())} needs the value of {self.describe(thing)} for {what}, but while tracing {self.name!r} only its "
-            f"shape {tuple(thing.shape)} and dtype {thing.dtype} are known."
-            + (f" It was computed at {at(made)}." if made else "")
-            + " Use autograd.where(condition, a, b) instead of a branch, keep the value a Tensor and return it, "
-            "or name the argument in compile(static=...) if it is a Python number"
+        return self.refused(
+            TraceError(
+                f"{at(here())} needs the value of {self.describe(thing)} for {what}, but while tracing {self.name!r} only "
+                f"its shape {tuple(thing.shape)} and dtype {thing.dtype} are known."
+                + (f" It was computed at {at(made)}." if made else "")
+                + _ADVICE.get(what, _ADVICE[""])
+            )
         )
 
     def may_change(self, value: Tracer) -> bool:
@@ -338,7 +357,7 @@ class Trace:
             return self.context.run(self._call, function, args, kwargs)
 
     def _call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        with switch("trace", self), np.errstate(all="ignore"):
+        with switch("trace", self), np.errstate(all="ignore"), self:
             return function(*args, **kwargs)
 
     def _end(self) -> None:
@@ -369,7 +388,7 @@ class Trace:
                 self._error_state = self._error_state or code in _ERROR_STATE
                 self._judged[id(code)] = code, not library and filename not in OWN_FILES
         elif event == "c_call":
-            files.refuse(self.name, frame, argument)
+            files.refuse(self, frame, argument)
         elif event == "return" and self._judged.get(id(frame.f_code), (None, False))[1]:
             for name, value in frame.f_locals.items():
                 if isinstance(value, Tensor):

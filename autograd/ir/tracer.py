@@ -88,9 +88,23 @@ class Tracer(ArrayMethods):
             return functools.partial(getattr(np, name), self)
         if name[:2] == "__" or not hasattr(np.ndarray, name):
             raise AttributeError(f"an array has no attribute {name!r}")
-        raise TraceError(
-            f"{at(here())} asks {self.recorder.describe(self)} for .{name}, while tracing {self.recorder.name!r} only its "
-            "shape and dtype are known: use a function of NumPy or of autograd, or do this outside of the compiled function"
+        raise self.recorder.refused(
+            TraceError(
+                f"{at(here())} asks {self.recorder.describe(self)} for .{name}, while tracing {self.recorder.name!r} only its "
+                "shape and dtype are known: use a function of NumPy or of autograd, or do this outside of the compiled "
+                "function"
+            )
+        )
+
+    def refused(self, error: Exception) -> Exception:
+        """The error for what NumPy does to arrays but no program can."""
+        text = str(error).replace(" of a Tensor:", ":").replace(", or x.numpy() to leave the graph", "")
+        name = self.recorder.name
+        return self.recorder.refused(
+            TraceError(
+                f"{at(here())} cannot be traced in {name!r}: {text}. Compute it before and pass it as an argument, or leave "
+                f"{name!r} uncompiled"
+            )
         )
 
     def __getitem__(self, key: Any) -> Any:
@@ -99,9 +113,11 @@ class Tracer(ArrayMethods):
         return super().__getitem__(tuple([part.data if isinstance(part, Tensor) else part for part in parts]))
 
     def __setitem__(self, key: Any, new: Any) -> None:
-        raise TraceError(
-            f"{at(here())} writes into {self.recorder.describe(self)}, of which nothing but the shape is known while tracing "
-            f"{self.recorder.name!r}: assign a new value, x.data = x.at[index].set(value).data"
+        raise self.recorder.refused(
+            TraceError(
+                f"{at(here())} writes into {self.recorder.describe(self).rstrip(',')}, of which nothing but the shape is "
+                f"known while tracing {self.recorder.name!r}: {_instead_of_writing(self)}"
+            )
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
@@ -137,6 +153,14 @@ class Tracer(ArrayMethods):
         return f"traced {self.atom}"
 
 
+def _instead_of_writing(array: Tracer) -> str:
+    """The out-of-place way, which a Tensor has, and an array only once it is made one."""
+    tensors = (tensor for tensor, value in array.recorder.values.items() if value is array)
+    if next(tensors, None) is not None:
+        return "write x = x.at[index].set(value), of the Tensor x"
+    return "write x = Tensor(x).at[index].set(value).data, or numpy.where(mask, value, x)"
+
+
 def _in_place(name: str) -> Callable[[Tracer, Any], Any]:
     operation = getattr(operator, name)
 
@@ -145,9 +169,12 @@ def _in_place(name: str) -> Callable[[Tracer, Any], Any]:
         if not self.atom.shape or not isinstance(new, Tracer):  # numbers are bound anew, and Tensors do not write
             return new
         if not self.recorder.may_change(self):
-            raise TraceError(
-                f"{at(here())} writes into {self.recorder.describe(self)}, whose memory others see too (it was given, or has "
-                f"a view), while tracing {self.recorder.name!r}: bind a new value, x = x {_SYMBOLS[name]} y"
+            raise self.recorder.refused(
+                TraceError(
+                    f"{at(here())} writes into {self.recorder.describe(self).rstrip(',')}, whose memory others see too (it "
+                    f"was given, or has a view), while tracing {self.recorder.name!r}: bind a new value, "
+                    f"x = x {_SYMBOLS[name]} y"
+                )
             )
         if new.shape != self.shape or not np.can_cast(new.dtype, self.dtype, "same_kind"):
             raise ShapeError(

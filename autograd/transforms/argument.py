@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InplaceError
+from ..core.mode import refused
 from ..core.ops.elementwise import astype_p
 from ..core.primitive import Array
 from ..core.source_location import at, called, here
@@ -20,9 +21,12 @@ class Argument(Tensor):
     stands_in = True
 
     def _refuse(self, new: Any) -> None:
-        raise InplaceError(
-            f"{at(here())} writes into {called(self)}, the argument of a transformation (grad, vjp, jvp, checkpoint, ...), "
-            "so the derivative would not be that of what was given. Use x = x.at[index].set(value), or another new value"
+        raise refused(
+            InplaceError(
+                f"{at(here())} writes into {called(self)}, the argument of a transformation (grad, vjp, jvp, checkpoint, "
+                "...), so the derivative would not be that of what was given. Use x = x.at[index].set(value), or another "
+                "new value"
+            )
         )
 
     data = property(Tensor.data.fget, _refuse, doc=Tensor.data.__doc__)  # type: ignore[attr-defined]

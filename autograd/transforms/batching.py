@@ -17,6 +17,7 @@ import numpy as np
 
 from ..core.array_methods import ArrayMethods
 from ..core.errors import ArgumentError, BatchError
+from ..core.mode import Run
 from ..core.ops.reduce import kept_shape
 from ..core.ops.reduce import sum as total_of
 from ..core.ops.shape import ARRAY, broadcast_to, expand_dims, getitem_p, reshape, stack, transpose
@@ -27,12 +28,13 @@ Rule = Callable[..., Array]  # rule(frame, primitive, *arrays, **params): the ro
 _levels = itertools.count(1)
 
 
-class Frame:
+class Frame(Run):
     """One run of `vmap`.  Frames made later stand further inside, and their operations are resolved first."""
 
     __slots__ = ("finished", "level", "name", "size")
 
     def __init__(self, size: int, name: str) -> None:
+        super().__init__()
         self.size, self.name, self.finished = size, name, False
         self.level = next(_levels)
 
@@ -46,10 +48,12 @@ class Frame:
                 f"{at(here())} uses a value of shape {tuple(thing.shape)} that belongs to the finished vmap of {self.name}: "
                 "it was kept (in a list, an attribute, a global) while the function ran. Return it from the function"
             )
-        return BatchError(
-            f"{at(here())} needs the value of an array of shape {tuple(thing.shape)} for {what}, but inside vmap of "
-            f"{self.name} it has one for each of {self.size} rows. Use autograd.where(condition, a, b) instead of a "
-            "branch, x.at[i].set(v) instead of x[i] = v, and pass what is the same for all rows with in_axes=None"
+        return self.refused(
+            BatchError(
+                f"{at(here())} needs the value of an array of shape {tuple(thing.shape)} for {what}, but inside vmap of "
+                f"{self.name} it has one for each of {self.size} rows. Use autograd.where(condition, a, b) instead of a "
+                "branch, x.at[i].set(v) instead of x[i] = v, and pass what is the same for all rows with in_axes=None"
+            )
         )
 
 

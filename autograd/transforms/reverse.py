@@ -18,7 +18,7 @@ import numpy as np
 from ..core import tree
 from ..core.engine import Span, between, pull
 from ..core.errors import ArgumentError, DTypeError, ShapeError
-from ..core.mode import DEPTH, MODE, clock, current, switch
+from ..core.mode import DEPTH, MODE, RUN, Run, clock, current, switch
 from ..core.ops.elementwise import astype
 from ..core.ops.shape import concatenate, expand_dims, reshape
 from ..core.primitive import Array, Box
@@ -61,13 +61,7 @@ class _Run:
         for i, argument in zip(chosen, tree.unflatten(self.structure, passed), strict=True):
             call[i] = argument
         self.start = clock.tick()
-        depth = DEPTH.set(DEPTH.get() + 1)
-        running = MODE.set(mode.replace("record", True).replace("compiled", False))  # programs keep no tape
-        try:
-            self.result = function(*call, **kwargs)
-        finally:
-            MODE.reset(running)
-            DEPTH.reset(depth)
+        self.result = _called(function, call, kwargs)
 
     def _leaf(self, x: Any) -> Tensor | None:
         """A fresh leaf for a float; None for what is left out of a container (integers, strings, ...)."""
@@ -140,6 +134,20 @@ class _Run:
         if isinstance(value, np.ndarray) and not value.flags.writeable:
             value = value.copy()  # the caller's own, to write into as well
         return constant(value) if self.boxed else value
+
+
+def _called(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """What the function returns for stand-ins of its arguments; what was refused to it is raised, even if it caught that."""
+    run = Run()
+    depth, outer = DEPTH.set(DEPTH.get() + 1), RUN.set(run)
+    running = MODE.set(current().replace("record", True).replace("compiled", False))  # programs keep no tape
+    try:
+        with run:
+            return function(*args, **kwargs)
+    finally:
+        MODE.reset(running)
+        RUN.reset(outer)
+        DEPTH.reset(depth)
 
 
 def silently_pulled(roots: Sequence[Any], seeds: Sequence[Array], graph: bool, span: Span) -> dict[Any, Array]:
@@ -261,12 +269,7 @@ def _by_array(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any],
     """Value and gradient by one plain array, outside of all else: `_Run` at a third of its cost."""
     leaf, call, start = locked(Argument(args[place], requires_grad=True)), list(args), clock.tick()
     call[place] = leaf
-    depth, running = DEPTH.set(1), MODE.set(current().replace("compiled", False))
-    try:
-        result = function(*call, **kwargs)
-    finally:
-        MODE.reset(running)
-        DEPTH.reset(depth)
+    result = _called(function, call, kwargs)
     y = _scalar("grad", function, result)
     g, outside = None, False
     if y is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.errors import ArgumentError, InplaceError
-from ..core.mode import MODE, clock, current
+from ..core.mode import MODE, RUN, clock, current
 from ..core.ops.reduce import sum as total_of
 from ..core.ops.shape import broadcast_to, expand_dims
 from ..core.primitive import REGISTRY, Array, Box, Primitive
@@ -115,9 +115,11 @@ class Rows:
             InplaceError: always, for such a tensor.
         """
         if tensor.serial < self.start:
-            raise InplaceError(
-                f"{at(here())} writes to {called(tensor)}, which all {self.frames[-1].size} rows of vmap of "
-                f"{self.frames[-1].name} share: return the new value from the function, and assign it afterwards"
+            raise self.frames[-1].refused(
+                InplaceError(
+                    f"{at(here())} writes to {called(tensor)}, which all {self.frames[-1].size} rows of vmap of "
+                    f"{self.frames[-1].name} share: return the new value from the function, and assign it afterwards"
+                )
             )
 
 
@@ -188,9 +190,12 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         row = [x if axis is None else _row(x, frame, axis) for x, axis in zip(given, axes, strict=True)]
         batch = Rows((*outside, frame), clock.tick())
         running = MODE.set(mode.replace("batch", batch).replace("compiled", False))  # programs know no rows
+        outer = RUN.set(frame)
         try:
-            result = function(*tree.unflatten(structure, row), **kwargs)
+            with frame:
+                result = function(*tree.unflatten(structure, row), **kwargs)
         finally:
+            RUN.reset(outer)
             MODE.reset(running)
             frame.finished = True
         leaves, returned = tree.flatten(result)

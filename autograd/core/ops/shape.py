@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import numpy_helpers
-from ..errors import ArgumentError, OutOfBoundsError, ShapeError, TraceError
+from ..errors import ArgumentError, OutOfBoundsError, ShapeError
 from ..primitive import Array, Box, Primitive, Rule, Spec, hollow, shape_of
 from ..subclasses import numbers
 from .axes import axis_number, axis_numbers, lengths, whole
@@ -476,10 +476,7 @@ def _index_part(part: Any) -> Any:
     if array.dtype != bool:
         return array
     if getattr(array, "traced", False):
-        raise TraceError(
-            "a boolean mask selects a number of elements that is not known while tracing: "
-            "use autograd.where(mask, x, 0), or pass the indices"
-        )
+        array._concrete("a boolean mask")  # raises
     return np.asarray(array)
 
 
