@@ -120,18 +120,23 @@ class Trace(Run):
             atoms = tuple([self.atom(a) for a in arrays])
             shape, dtype = primitive.shape(*[spec(a) for a in atoms], **params)
             if dtype.kind == "c" and not any(isinstance(a, Tracer) and a.dtype.kind == "c" for a in arrays):
-                raise TraceError(
-                    f"{at(here())} makes complex numbers of real ones ({primitive.name}) while tracing {self.name!r}, where "
-                    "arrays are real: compute with real and imaginary part apart, or do this outside of the compiled function"
+                raise self.refused(
+                    TraceError(
+                        f"{at(here())} makes complex numbers of real ones ({primitive.name}) while tracing {self.name!r}, "
+                        "where arrays are real: compute with real and imaginary part apart, or do this outside of the "
+                        "compiled function"
+                    )
                 )
             self.foreign = self.foreign or primitive.kind == "user"
             weak = primitive.weak and all(a.weak for a in atoms)
             out = Var(tuple(shape), dtype, "", weak)
             if self._error_state and set(np.geterr().values()) != {"ignore"}:
-                raise TraceError(
-                    f"{at(here())} computes under np.errstate or np.seterr, {np.geterr()}, while tracing {self.name!r}: a "
-                    "program computes inf and nan without a word. Take that out of the step and use "
-                    "autograd.detect_anomaly(), or look at the result with np.isfinite"
+                raise self.refused(
+                    TraceError(
+                        f"{at(here())} computes under np.errstate or np.seterr, {np.geterr()}, while tracing {self.name!r}: "
+                        "a program computes inf and nan without a word. Take that out of the step and use "
+                        "autograd.detect_anomaly(), or look at the result with np.isfinite"
+                    )
                 )
             scope = self.pulled if self.phase == "backward" else current().scope
             self.eqns.append(Eqn(out, primitive, atoms, params, here(), scope, self.phase))

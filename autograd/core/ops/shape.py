@@ -454,7 +454,7 @@ def split_index(key: Any, shape: Shape) -> tuple[tuple[Any, ...], list[Array], S
     Raises:
         ArgumentError: the index holds something else than integers, slices and truths.
         OutOfBoundsError: a mask is not of the lengths of the axes that it stands for.
-        TraceError: a mask is known only as a traced value.
+        TraceError, BatchError: a mask is known only as a traced value.
     """
     parts = [_index_part(part) for part in (key if isinstance(key, tuple) else (key,))]
     if any(_is_mask(part) for part in parts):
