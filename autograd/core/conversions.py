@@ -40,13 +40,12 @@ def leaves_the_graph(array: Box, into: str, how: str) -> None:
         frame = frame.f_back
     if DEPTH.get() or frame is not caller:
         frame = users_frame(frame)
-        raise refused(
-            DTypeError(
-                f"{at((frame.f_code.co_filename, frame.f_lineno))} makes {into} of a value that is being differentiated, "
-                "so its gradient would be lost: use functions of autograd or NumPy (autograd.numpy.array for lists of "
-                f"tensors), or {how} to leave the graph"
-            )
+        error = DTypeError(
+            f"{at((frame.f_code.co_filename, frame.f_lineno))} makes {into} of a value that is being differentiated, "
+            "so its gradient would be lost: use functions of autograd or NumPy (autograd.numpy.array for lists of "
+            f"tensors), or {how} to leave the graph"
         )
+        raise refused(error)
 
 
 def _is_numpys(frame: FrameType) -> bool:

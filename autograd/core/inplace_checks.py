@@ -57,12 +57,11 @@ def refuse_lost(tensor: Any) -> None:
     Raises:
         InplaceError: always.
     """
-    raise refused(
-        InplaceError(
-            f"{at(here())}: x[i] = v writes a value that requires a gradient into {called(tensor)}: that gradient would be "
-            "lost. Use x = x.at[index].set(v), through which gradients flow, or write v.detach() if none shall"
-        )
+    error = InplaceError(
+        f"{at(here())}: x[i] = v writes a value that requires a gradient into {called(tensor)}: that gradient would be "
+        "lost. Use x = x.at[index].set(v), through which gradients flow, or write v.detach() if none shall"
     )
+    raise refused(error)
 
 
 def refuse_inside(order: Sequence[Any]) -> None:
@@ -74,13 +73,12 @@ def refuse_inside(order: Sequence[Any]) -> None:
     for tensor in order:
         for source in [tensor.inputs[index] for index in tensor.wrt]:
             if source.stands_in and source.creator is None:
-                raise refused(
-                    GraphError(
-                        f"{at(here())} calls backward() on a value computed from {called(source)}, the argument of a "
-                        "transformation: .grad is a plain value, so the derivative of what is made of it would be lost. "
-                        "Use autograd.grad or vjp here"
-                    )
+                error = GraphError(
+                    f"{at(here())} calls backward() on a value computed from {called(source)}, the argument of a "
+                    "transformation: .grad is a plain value, so the derivative of what is made of it would be lost. "
+                    "Use autograd.grad or vjp here"
                 )
+                raise refused(error)
 
 
 def freed_message(tensor: Any, roots: Sequence[Any]) -> str:
@@ -114,19 +112,17 @@ def refuse_write(tensor: Any) -> None:
     user: Any = next(users, None)
     if user is None and tensor.creator is None:
         if tensor.site is not None and getattr(tensor.value, "base", None) is not None:
-            raise refused(
-                InplaceError(
-                    f"{called(tensor)}, made at {at(tensor.site)}, is part of another tensor, which would not change with "
-                    "it: write x[0, 1] = v, not x[0][1] = v, or use x.at[index].set(value)"
-                )
+            error = InplaceError(
+                f"{called(tensor)}, made at {at(tensor.site)}, is part of another tensor, which would not change with "
+                "it: write x[0, 1] = v, not x[0][1] = v, or use x.at[index].set(value)"
             )
+            raise refused(error)
         return
     needs = (
         f"{user.creator.name!r} at {at(user.site)}" if user is not None else f"{tensor.creator.name!r}, which made it,"
     )
-    raise refused(
-        InplaceError(
-            f"cannot assign into {called(tensor)}: {needs} needs its old value. Use x.at[index].set(value), "
-            "or write before the computation"
-        )
+    error = InplaceError(
+        f"cannot assign into {called(tensor)}: {needs} needs its old value. Use x.at[index].set(value), "
+        "or write before the computation"
     )
+    raise refused(error)

@@ -68,41 +68,12 @@ clock = Clock()
 MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode())
 current = MODE.get
 DEPTH: ContextVar[int] = ContextVar("autograd_depth", default=0)  # transformations whose function is running
-
-
-class Run:
-    """One run of a function by a transformation or a trace, which may have to refuse what the function does.
-
-    Code that catches all errors (``except Exception``, `contextlib.suppress`) would catch the refusal too, and go on with
-    what it would never have done by itself: so the run ends with that refusal all the same.
-    """
-
-    __slots__ = ("refusal",)
-
-    def __init__(self) -> None:
-        self.refusal: Exception | None = None
-
-    def refused(self, error: Error) -> Error:
-        """Note an error that is to be raised, and that the function would not meet without the transformation."""
-        self.refusal = self.refusal or error
-        return error
-
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, where: Any) -> None:
-        refusal, self.refusal = self.refusal, None
-        if refusal is not None and error is not refusal and (error is None or isinstance(error, Exception)):
-            raise refusal
-
-
-RUN: ContextVar[Run | None] = ContextVar("autograd_run", default=None)  # of the innermost transformation
+RUN: ContextVar[Any] = ContextVar("autograd_run", default=None)  # the innermost transformation that runs a function
 
 
 def refused(error: Error) -> Error:
     """The same error, noted in the transformation whose function is running, if any."""
-    run = RUN.get()
-    return error if run is None else run.refused(error)
+    return error if RUN.get() is None else RUN.get().refused(error)  # type: ignore[no-any-return]
 
 
 class switch:

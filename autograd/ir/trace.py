@@ -17,12 +17,13 @@ import numpy as np
 
 from ..core import tree
 from ..core.errors import TraceError
-from ..core.mode import Run, clock, current, switch
+from ..core.mode import clock, current, switch
 from ..core.ops.elementwise import astype_p, stop_gradient
 from ..core.primitive import Array, Primitive
 from ..core.source_location import CORE_FILES, OWN_FILES, at, here, is_library
 from ..core.subclasses import check_array
 from ..core.tensor import Tensor
+from ..transforms.run import Run
 from . import files
 from .arguments import argument_names
 from .graph import Atom, Eqn, Graph, Literal, Var, spec, verify

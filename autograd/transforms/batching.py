@@ -17,12 +17,12 @@ import numpy as np
 
 from ..core.array_methods import ArrayMethods
 from ..core.errors import ArgumentError, BatchError
-from ..core.mode import Run
 from ..core.ops.reduce import kept_shape
 from ..core.ops.reduce import sum as total_of
 from ..core.ops.shape import ARRAY, broadcast_to, expand_dims, getitem_p, reshape, stack, transpose
 from ..core.primitive import Array, Primitive, spec_of
 from ..core.source_location import at, here
+from .run import Run
 
 Rule = Callable[..., Array]  # rule(frame, primitive, *arrays, **params): the rows of the result
 _levels = itertools.count(1)

@@ -18,7 +18,7 @@ import numpy as np
 from ..core import tree
 from ..core.engine import Span, between, pull
 from ..core.errors import ArgumentError, DTypeError, ShapeError
-from ..core.mode import DEPTH, MODE, RUN, Run, clock, current, switch
+from ..core.mode import DEPTH, MODE, RUN, clock, current, switch
 from ..core.ops.elementwise import astype
 from ..core.ops.shape import concatenate, expand_dims, reshape
 from ..core.primitive import Array, Box
@@ -27,6 +27,7 @@ from ..core.tensor import Tensor, constant
 from .argument import Argument, locked, tie, variable
 from .batching import Batched, Frame
 from .forward_mode import push
+from .run import Run
 from .vmap import leave
 
 Function = Callable[..., Any]
