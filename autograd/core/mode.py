@@ -73,7 +73,7 @@ RUN: ContextVar[Any] = ContextVar("autograd_run", default=None)  # the innermost
 
 def refused(error: Error) -> Error:
     """The same error, noted in the transformation whose function is running, if any."""
-    return error if RUN.get() is None else RUN.get().refused(error)  # type: ignore[no-any-return]
+    return error if RUN.get() is None else RUN.get().refused(error)
 
 
 class switch:
