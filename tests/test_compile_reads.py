@@ -2,12 +2,19 @@
 
 import argparse
 import configparser
+import copy
 import ctypes
+import decimal
 import functools
+import importlib
+import inspect
 import io
 import logging
 import mmap
+import pickle
 import queue
+import random
+import sys
 import threading
 import types
 import warnings
@@ -16,6 +23,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
+from autograd import Tensor
 from autograd.backends import native
 from autograd.core.errors import TraceError
 
@@ -367,3 +375,232 @@ def test_writes_that_change_nothing_at_first_are_seen():
             left, zeros[:] = zeros.copy(), kept
             assert step(X).tolist() == right.tolist()
             assert zeros.tolist() == left.tolist()
+
+
+class Number(float):
+    rate = 1.0
+
+
+class Text(str):
+    rate = 1.0
+
+
+class Marked(np.ndarray):
+    pass
+
+
+class Marker(Tensor):
+    __slots__ = ("rate",)
+
+
+class Base:
+    rate = 1.0
+
+
+class Hooked:
+    def __init__(self):
+        self._rate = 1.0
+
+    def __getattribute__(self, name):
+        return object.__getattribute__(self, f"_{name}") if name == "rate" else object.__getattribute__(self, name)
+
+
+def tensor_flag():
+    held = Tensor(1.0)
+    return (lambda: 2.0 if held.requires_grad else 3.0), (lambda i: setattr(held, "requires_grad", i == 3))
+
+
+def tensor_name():
+    held = Tensor(1.0, name="a")
+    return (lambda: 2.0 if held.name == "a" else 3.0), (lambda i: setattr(held, "name", "b" if i == 3 else "a"))
+
+
+def marked_array():
+    held = np.ones(2).view(Marked)
+    held.rate = 1.0
+    return attributes_of(held)
+
+
+def marked(kind, value):
+    held = kind(value)
+    held.rate = 2.0
+    return attributes_of(held)
+
+
+def replaced_number():
+    held = [Number(1.0)]
+    return (lambda: held[0] * 1), (lambda i: held.__setitem__(0, Number(i)))
+
+
+def overridden_below():
+    class One:
+        rate = 1.0
+
+    class Two(One):
+        pass
+
+    held = Two()
+    return (lambda: held.rate), (lambda i: setattr(One if i == 3 else Two, "rate", float(i)))
+
+
+def shape_of_an_array():
+    held = np.arange(6.0).reshape(2, 3)
+    return (lambda: (held * 1).sum(axis=0)[1]), (lambda i: held.resize((3, 2) if i == 3 else (2, 3)))
+
+
+def flags_of_an_array():
+    held = np.ones(2)
+    return (lambda: 2.0 if held.flags.writeable else 3.0), (lambda i: held.setflags(write=i != 3))
+
+
+def imported():
+    module = types.ModuleType("tests_reads_imported")
+    module.rate = 1.0
+    sys.modules["tests_reads_imported"] = module
+
+    def read():
+        import tests_reads_imported
+
+        return tests_reads_imported.rate
+
+    return read, (lambda i: setattr(module, "rate", float(i)))
+
+
+def imported_by_name():
+    imported()
+
+    def read():
+        return importlib.import_module("tests_reads_imported").rate
+
+    return read, (lambda i: setattr(sys.modules["tests_reads_imported"], "rate", float(i)))
+
+
+def imported_from():
+    imported()
+
+    def read():
+        from tests_reads_imported import rate
+
+        return rate
+
+    return read, (lambda i: setattr(sys.modules["tests_reads_imported"], "rate", float(i)))
+
+
+RATE = 1.0
+DRAWS = np.random.default_rng(0)
+
+
+def of_globals(read):
+    globals()["RATE"] = 1.0
+    return read, (lambda i: globals().__setitem__("RATE", float(i)))
+
+
+def decimals():
+    decimal.getcontext().prec = 28
+    return (
+        lambda: float(decimal.Decimal(1) / decimal.Decimal(3)),
+        lambda i: setattr(decimal.getcontext(), "prec", i if i == 3 else 28),
+    )
+
+
+def printing():
+    return (lambda: np.get_printoptions()["precision"]), (lambda i: np.set_printoptions(precision=i if i == 3 else 8))
+
+
+def state_of_random():
+    held = random.Random(0)
+    return (lambda: float(held.getstate()[1][0] % 7)), (lambda i: held.seed(i))
+
+
+def by(read):
+    held = Base()
+    return (lambda: read(held)), (lambda i: setattr(held, "rate", float(i)))
+
+
+def hook():
+    held = Hooked()
+    return (lambda: held.rate), (lambda i: setattr(held, "_rate", float(i)))
+
+
+# What is read besides attributes that the code names, of objects that have attributes of their own.
+OTHERWISE = {
+    "by __getattribute__": lambda: by(lambda held: held.__getattribute__("rate")),
+    "by that of object": lambda: by(lambda held: object.__getattribute__(held, "rate")),
+    "by getattr_static": lambda: by(lambda held: inspect.getattr_static(held, "rate")),
+    "by __getstate__": lambda: by(lambda held: (held.__getstate__() or {"rate": 1.0})["rate"]),
+    "by __reduce_ex__": lambda: by(lambda held: (held.__reduce_ex__(2)[2] or {"rate": 1.0})["rate"]),
+    "by a copy": lambda: by(lambda held: copy.copy(held).rate),
+    "by bytes": lambda: by(lambda held: pickle.loads(pickle.dumps(held)).rate),
+    "globals": lambda: of_globals(lambda: globals()["RATE"]),
+    "globals of a frame": lambda: of_globals(lambda: sys._getframe().f_globals["RATE"]),
+    "globals of a function": lambda: of_globals(lambda: of_globals.__globals__["RATE"]),
+    "attribute of a number": lambda: marked(Number, 1.0),
+    "attribute of a text": lambda: marked(Text, "a"),
+    "attribute of a tensor": lambda: marked(Marker, 1.0),
+    **{
+        maker.__name__.replace("_", " "): maker
+        for maker in (
+            tensor_flag, tensor_name, marked_array, replaced_number, overridden_below, shape_of_an_array, flags_of_an_array,
+            imported, imported_by_name, imported_from, decimals, printing, state_of_random, hook,
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OTHERWISE)
+def test_what_is_read_otherwise_is_watched(kind):
+    try:
+        assert agrees(*OTHERWISE[kind]())
+    finally:
+        decimal.getcontext().prec = 28
+        np.set_printoptions(precision=8)
+
+
+def test_a_tensor_that_is_an_argument_is_told_by_its_name_where_the_step_reads_it():
+    step = ag.compile(lambda x: x * (2.0 if x.name == "a" else 3.0))
+    for name in ("a", "b", "a", "b"):
+        assert float(step(Tensor(1.0, name=name)).data) == (2.0 if name == "a" else 3.0)
+
+
+@pytest.mark.parametrize("read", [
+    lambda: 2.0 if np.geterr()["divide"] == "warn" else 3.0,
+    lambda: float(DRAWS.bit_generator.state["state"]["state"] % 7),
+])  # fmt: skip
+def test_what_a_trace_cannot_know_is_refused(read):
+    with pytest.raises(TraceError, match=r"geterr|its state"):
+        ag.compile(lambda x: x * read())(X)
+
+
+@pytest.mark.parametrize("write, shown", [
+    (lambda held: setattr(held, "rate", 0.0), lambda held: held.rate),
+    (lambda held: setattr(held, "on", True), lambda held: held.on),
+    (lambda held: held.__dict__.update(on=True), lambda held: held.on),
+    (lambda held: setattr(held.tensor, "requires_grad", True), lambda held: held.tensor.requires_grad),
+])  # fmt: skip
+def test_attributes_that_are_set_to_what_they_are_are_set_again(write, shown):
+    held = types.SimpleNamespace(rate=0.0, on=True, tensor=Tensor(1.0, requires_grad=True))
+    zero = held.rate
+
+    @ag.compile
+    def step(x):
+        write(held)
+        return x * 2
+
+    for i in range(8):
+        step(X)
+        assert shown(held) in (0.0, True)
+        assert shown(held) == (zero if shown(held) is held.rate else True)
+        if i > 2:
+            held.rate, held.on, held.tensor.requires_grad = 5.0, False, False
+
+
+def test_globals_that_are_set_to_what_they_are_are_set_again():
+    space = {"ON": True}
+    exec("def step(x):\n    global ON\n    ON = True\n    return x * 2\n", space)
+    step = ag.compile(space["step"])
+    for _ in range(6):
+        space["ON"] = True
+        step(X)
+    space["ON"] = False
+    step(X)
+    assert space["ON"] is True

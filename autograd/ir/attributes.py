@@ -117,7 +117,7 @@ class Attributes:
             TraceError: one of them is another object at every access, so that nobody can tell whether it has changed.
         """
         for base in kind.__mro__[:-1] if self.reads is not None else ():
-            held = vars(base).items() if of_library(base) and not of_engine(base) else ()
+            held = vars(base).items() if of_library(base) and not of_engine(base) and base is not np.ndarray else ()
             for attribute in [a for a, part in held if isinstance(part, _DESCRIBED) and self._named(a)]:
                 part = getattr(value, attribute, MISSING)
                 if isinstance(part, IMMUTABLE) or part is getattr(value, attribute, MISSING):

@@ -140,7 +140,7 @@ def _condition(guard: Guard, expected: str) -> str:
         return f"{guard.path} is not {expected}"
     if isinstance(value, list) and not all(type(item) is str for item in value):
         return f"not alike({guard.path}, {expected})"
-    if isinstance(value, (bytes, list, set)) or guard.path.startswith("len("):
+    if isinstance(value, (bytes, list, set, tuple)) or guard.path.startswith("len("):
         return f"{guard.path} != {expected}"
     return f"{guard.path} is not {expected} and not same({guard.path}, {expected})"
 
@@ -182,11 +182,17 @@ def varying(walk: Walk, arguments: Mapping[str, Any]) -> frozenset[Any]:
     changed = [(g, now) for g, now in failing(walk, arguments=arguments) if now is not _MISSING]
     places = [g for g, now in changed if isinstance(g.expected, FLOATS) and isinstance(now, FLOATS)]
     if not walk.checked:
-        places += [g for g, now in changed if isinstance(g.expected, np.ndarray) and isinstance(now, np.ndarray)]
+        places += [g for g, now in changed if _is_numeric(g.expected) and _is_numeric(now)]
         contents = {g.label for g, _ in changed}
-        written = {id(array) for array, label, _ in walk.arrays if f"contents of {label}" in contents}
+        written = {
+            id(array) for array, label, _ in walk.arrays if f"contents of {label}" in contents and _is_numeric(array)
+        }
         places += [g for g in walk.guards if id(g.expected) in written]
     return frozenset(walk.key(guard) for guard in places if guard.put is not None)
+
+
+def _is_numeric(value: Any) -> bool:
+    return type(value) is np.ndarray and value.dtype.kind in "biuf"
 
 
 def _shown(value: Any) -> str:

@@ -63,6 +63,12 @@ def buffer(value: Any) -> bytes | None:
         return None
 
 
+def decimal_context() -> list[str]:
+    """What decides how decimal numbers are rounded in this thread."""
+    context = decimal.getcontext()
+    return [str(getattr(context, name)) for name in ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")]
+
+
 def slots(kind: type) -> Iterator[str]:
     """Names of the slots that a class of the user's has."""
     for base in kind.__mro__:

@@ -34,6 +34,16 @@ class TracedGenerator(np.random.Generator):
         super().__init__(generator.bit_generator)
         self.generator, self.trace = generator, trace
 
+    @property
+    def bit_generator(self) -> Any:
+        """What holds the state, which no trace can follow: refused."""
+        if current().trace is self.trace:
+            raise TraceError(
+                f"{at(here())} asks a random generator for its state while {self.trace.name!r} is traced, and the state "
+                "differs at every call: ask before, and pass what you need as an argument"
+            )
+        return self.generator.bit_generator
+
 
 def _method(name: str) -> Callable[..., Any]:
     def method(self: TracedGenerator, *args: Any, **kwargs: Any) -> Any:

@@ -12,9 +12,15 @@ from types import CodeType
 from ..core.source_location import OWN_FILES
 
 # Whoever calls one of these may read any attribute, under a name that stands nowhere in the code.
-_ANY = frozenset({"vars", "__dict__", "dir", "attrgetter", "getmembers", "asdict", "astuple"})
+_ANY = frozenset(
+    {
+        "vars", "__dict__", "dir", "attrgetter", "getmembers", "asdict", "astuple", "__getattribute__", "getattr_static",
+        "__getstate__", "__reduce__", "__reduce_ex__", "dumps",
+    }
+)  # fmt: skip
+_OF_A_MODULE = frozenset({"globals", "__globals__", "f_globals"})
 _NUMBERS = frozenset({"float", "int", "bool", "ndarray", "float64", "float32", "generic"})
-_BY_NAME = frozenset({"getattr", "hasattr", "methodcaller"})
+_BY_NAME = frozenset({"getattr", "hasattr", "methodcaller", "setattr", "delattr"})
 
 
 class Reads:
@@ -24,6 +30,7 @@ class Reads:
         names: of attributes and globals.
         asked: attributes that need not exist (`getattr` with a default, `hasattr`, ``except AttributeError``).
         anything: whether attributes may also have been read under names that were put together.
+        users: names in the user's own code.
         kinds: whether the user's code may have compared the type of a number or an array.
     """
 
@@ -31,12 +38,15 @@ class Reads:
         self.kinds = False
         self.asked = set(named)
         self.names: set[str] = set()
+        self.users: set[str] = set()
         self.anything = False
         for code in codes:
             asked, anything = _asked_for(code)
             self.names.update(code.co_names)
             self.asked |= asked
             self.anything |= anything
+            if code.co_filename not in OWN_FILES:
+                self.users.update(code.co_names)
             self.kinds = self.kinds or (code.co_filename not in OWN_FILES and _asks_for_types(code))
         self.names |= self.asked
 
@@ -119,14 +129,26 @@ def _compares(code: CodeType) -> bool:
 
 @functools.lru_cache(4096)
 def globals_of(code: CodeType) -> tuple[str, ...]:
-    """Global names that the code, or code nested in it, can read."""
+    """Global names that the code, or code nested in it, can read or bind."""
     return tuple(dict.fromkeys(_globals(code)))
+
+
+@functools.lru_cache(4096)
+def imports_of(code: CodeType) -> tuple[str, ...]:
+    """Modules that the code itself imports: those named so in full, and what it may pass to `import_module`."""
+    found = [i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME" and i.argval]
+    if "import_module" in code.co_names or "__import__" in code.co_names:
+        found += _texts(code.co_consts)
+    return tuple(found)
 
 
 def _globals(code: CodeType) -> Iterator[str]:
     for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"):
             yield instruction.argval
+    if _OF_A_MODULE & set(code.co_names):
+        inner = [constant.co_consts for constant in code.co_consts if isinstance(constant, CodeType)]
+        yield from (text for text in _texts(itertools.chain(code.co_consts, *inner)) if text.isidentifier())
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _globals(constant)

@@ -123,6 +123,9 @@ class Tracer(ArrayMethods):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
         return self.copy()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._concrete("pickle")
+
     def copy(self) -> Tracer:
         """The same value, which stays as it is when this array is written into."""
         return Tracer(self.recorder, self.atom)

@@ -28,6 +28,7 @@ from .tracer import Tracer
 from .undo import Undo
 from .walk import Walk
 
+_FLAGS = {"name", "requires_grad"}  # of a tensor
 Identities = frozenset[tuple[Any, str]]
 
 
@@ -88,10 +89,29 @@ class Traced:
                 marks[mark] = place
                 place.put(mark)
             walk = guards.collect(call.function, self.recorder.codes, call.watched, self.recorder.inside)
-        walk.guards = [g for g in walk.guards if not (isinstance(g.expected, Tensor) and g.expected in marks)]
+        found = [(g, marks.get(g.expected) if isinstance(g.expected, Tensor) else None) for g in walk.guards]
+        walk.guards = [guard for guard, place in found if place is None]
+        for i, (guard, slot) in enumerate(found):
+            # Reached by another way, in a class from one below: that has to go on leading there.
+            if slot is not None and walk.key(guard) != slot.identity:
+                source = slot.source(f"g_s{i}", walk.roots)
+                walk.must_be(f"{guard.label} is {slot.label}", f"({guard.path} is {source})", True)
         for mark in marks:
             walk.tensors.pop(mark, None)
+        self._watch_tensors(walk)
         return walk
+
+    def _watch_tensors(self, walk: Walk) -> None:
+        """Guard what the user's own code reads of tensors besides their values and gradients."""
+        read = _FLAGS & walk.reads.users if walk.reads is not None else set()
+        found = [(tensor, label, walk.root(tensor)) for tensor, label in walk.tensors.items() if read]
+        if "name" in read:
+            found += [
+                (self.values[i], self.names[i], f"a{i}") for i in range(self.count) if self.kinds[i][0] == "tensor"
+            ]
+        for tensor, label, path in found:
+            for flag in sorted(read):
+                walk.must_be(f"{label}.{flag}", f"{path}.{flag}", getattr(tensor, flag))
 
 
 def record(call: Call, lift: Identities = frozenset()) -> Traced:
@@ -243,7 +263,8 @@ def _slots(state: Snapshot, lift: Identities, before: Callable[[], Walk]) -> lis
     if rest:  # the guards' walk goes further
         walk = before()
         for guard in walk.guards:
-            if guard.put is not None and isinstance(guard.expected, guards.FLOATS) and (key := walk.key(guard)) in rest:
+            kind = slot_kind(guard.expected)[0] if isinstance(guard.expected, guards.FLOATS) else "static"
+            if guard.put is not None and kind != "static" and (key := walk.key(guard)) in rest:
                 place = _Guarded(guard.label, None, "", None, None, walk=walk, guard=guard)
                 found[key] = place, guard.expected
     return list(found.values())

@@ -12,7 +12,6 @@ import array
 import builtins
 import collections.abc
 import contextvars
-import enum
 import functools
 import io
 import operator
@@ -34,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import TraceError
 from ..core.primitive import Primitive
 from ..core.source_location import OWN_FILES, is_library
 from ..core.tensor import Tensor
@@ -44,12 +44,13 @@ from .objects import (
     Put,
     attribute_setter,
     buffer,
+    decimal_context,
     is_container,
     replace_default,
     setter,
     variable_setter,
 )  # fmt: skip
-from .reading import globals_of
+from .reading import globals_of, imports_of
 
 _TEXT = (str, bytes, type(None))
 _BYTES = (bytearray, memoryview, array.array)
@@ -58,7 +59,16 @@ _BY_SHAPE = (
     FunctionType, MethodType, functools.partial, SimpleNamespace, list, tuple, dict, set, frozenset, collections.deque,
     collections.OrderedDict, collections.Counter, *_BYTES,
 )  # fmt: skip
+_PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _VIEWS = (collections.abc.KeysView, collections.abc.ValuesView, collections.abc.ItemsView)
+# What a library tells of the state of the process, by the name under which code asks for it.
+_STATE: dict[str, tuple[str, Callable[[], Any]]] = {
+    "getstate": ("random.getstate()", random.getstate),
+    "getcwd": ("os.getcwd()", os.getcwd),
+    "get_printoptions": ("np.get_printoptions()", lambda: [*map(repr, np.get_printoptions().items())]),
+    "get_num_threads": ("autograd.get_num_threads()", lambda: sys.modules["autograd"].get_num_threads()),
+    **dict.fromkeys(("Decimal", "getcontext", "decimal"), ("decimal.getcontext()", decimal_context)),
+}
 MANY = 32  # items; a longer list of plain values is compared in one piece
 
 
@@ -95,8 +105,9 @@ class Walk(Attributes):
         """Guard one value; what it holds is to be visited next."""
         met = self._seen.get(id(value), "")
         if isinstance(value, IMMUTABLE):
-            self.must_be(label, path, value, put=put)
-            if met or not isinstance(value, enum.Enum):
+            own = None if type(value) in _PLAIN else getattr(value, "__dict__", None)
+            self.must_be(label, path, value, by_value=not own, put=put)
+            if met or own is None:  # (a class of the user's may add attributes)
                 return None
             self._seen[id(value)] = root = self.root(value)
             return self._object(value, label, root)
@@ -121,8 +132,12 @@ class Walk(Attributes):
         if isinstance(value, np.ndarray):
             if by_shape:
                 self.must_be(label, f"({name}.shape, {name}.dtype)", (value.shape, value.dtype))
+            else:
+                self.must_be(f"shape of {label}", f"({name}.shape, {name}.strides)", (value.shape, value.strides))
+            if self.reads is not None and "flags" in self.reads.names:
+                self.must_be(f"flags of {label}", f"{name}.flags.num", value.flags.num)
             self.arrays.append((value, label, name))
-            return None
+            return self._object(value, label, name) if isinstance(getattr(value, "__dict__", None), dict) else None
         if isinstance(value, Tensor):
             self.tensors[value] = label
         return self._parts(value, label, name)
@@ -174,6 +189,8 @@ class Walk(Attributes):
                 yield from self._contents(value, label, name)
             elif (contents := buffer(value)) is not None:
                 self.must_be(f"contents of {label}", f"g_buffer({name})", contents)
+            elif isinstance(value, random.Random) and self.reads is not None and "getstate" in self.reads.names:
+                self.must_be(f"state of {label}", f"{name}.getstate()", value.getstate())
             yield from self._object(value, label, name)
 
     def _rules(self, primitive: Primitive, name: str) -> None:
@@ -236,6 +253,8 @@ class Walk(Attributes):
                 if hasattr(builtins, global_name):
                     found = getattr(builtins, global_name)
                     self.must_be(global_name, f"{self.root(builtins)}.{global_name}", found, by_value=False)
+        for module in imports_of(code):
+            yield sys.modules.get(module), module, f"{self.root(sys.modules)}.get({module!r})", None
         yield from self._defaults(function, label, name)
 
     def _closure(self, function: FunctionType, name: str) -> Iterator[Part]:
@@ -287,7 +306,10 @@ class Walk(Attributes):
         names = self.reads.names
         if names & {"environ", "environb", "getenv", "getenvb", "expandvars", "expanduser"}:
             self.go((os.environ, "os.environ", self.root(os.environ), None))
-        if "getstate" in names:
-            self.must_be("random.getstate()", f"{self.root(random)}.getstate()", random.getstate())
-        if "getcwd" in names:
-            self.must_be("os.getcwd()", f"{self.root(os)}.getcwd()", os.getcwd())
+        for name, (label, read) in _STATE.items():
+            if name in names:
+                self.must_be(label, f"{self.root(read)}()", read())
+        if "geterr" in names:
+            raise TraceError(
+                "np.geterr() does not tell the caller's settings while a function is traced: ask before, and pass the answer"
+            )
