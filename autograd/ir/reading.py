@@ -12,15 +12,13 @@ from types import CodeType
 from ..core.source_location import OWN_FILES
 
 # Whoever calls one of these may read any attribute, under a name that stands nowhere in the code.
-_ANY = frozenset(
-    {
-        "vars", "__dict__", "dir", "attrgetter", "getmembers", "asdict", "astuple", "__getattribute__", "getattr_static",
-        "__getstate__", "__reduce__", "__reduce_ex__", "dumps",
-    }
-)  # fmt: skip
+_ANY = frozenset({"vars", "__dict__", "dir", "attrgetter", "getmembers", "asdict", "astuple"})
+# In the user's code also these, which our own calls with names that do not matter.
+_RAW = frozenset({"__getattribute__", "getattr_static", "__getstate__", "__reduce__", "__reduce_ex__", "dumps"})
 _OF_A_MODULE = frozenset({"globals", "__globals__", "f_globals"})
 _NUMBERS = frozenset({"float", "int", "bool", "ndarray", "float64", "float32", "generic"})
-_BY_NAME = frozenset({"getattr", "hasattr", "methodcaller", "setattr", "delattr"})
+_BY_NAME = frozenset({"getattr", "hasattr", "methodcaller"})
+_SETS = frozenset({"setattr", "delattr"})  # what is set to what it is has to be watched as well
 
 
 class Reads:
@@ -57,10 +55,12 @@ def _asked_for(code: CodeType) -> tuple[frozenset[str], bool]:
     names = set(code.co_names)
     texts = [text for text in _texts(code.co_consts) if text.isidentifier()]
     asked: set[str] = set()
-    anything = bool(_ANY & names)
-    if _BY_NAME & names:
+    ours = code.co_filename in OWN_FILES
+    anything = bool((_ANY if ours else _ANY | _RAW) & names)
+    by_name = _BY_NAME if ours else _BY_NAME | _SETS
+    if by_name & names:
         asked.update(texts)
-        anything |= _puts_names_together(code)
+        anything |= _puts_names_together(code, by_name)
     if names & {"format", "format_map"}:
         asked.update(name for text in _texts(code.co_consts) for name in re.findall(r"\.([A-Za-z_]\w*)", text))
     if code.co_exceptiontable and any(i.opname == "CHECK_EXC_MATCH" for i in dis.get_instructions(code)):
@@ -98,11 +98,11 @@ def _texts(constants: Iterable[object]) -> list[str]:
     return found
 
 
-def _puts_names_together(code: CodeType) -> bool:
+def _puts_names_together(code: CodeType, by_name: frozenset[str]) -> bool:
     """Whether `getattr` and its like are ever given anything but an object that is simply loaded and a constant name."""
     found = list(dis.get_instructions(code))
     for start, instruction in enumerate(found):
-        if instruction.argval in _BY_NAME and instruction.opname.startswith("LOAD_"):
+        if instruction.argval in by_name and instruction.opname.startswith("LOAD_"):
             at, depth = start + 1, 0
             while depth != 1 or found[at].opname != "LOAD_CONST":
                 depth += dis.stack_effect(found[at].opcode, found[at].arg, jump=False)
