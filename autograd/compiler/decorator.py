@@ -35,6 +35,7 @@ class CompiledFunction:
         self.function, self.backend, self.max_traces = function, backend, max_traces
         self._static, self._check = static, check
         self._traces = Traces(function, backend, static, max_traces)
+        self._enter = self._traces.run
         self._held = self._traces.lock._is_owned  # whether this very thread is in the step
         functools.update_wrapper(self, function)
 
@@ -48,10 +49,9 @@ class CompiledFunction:
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._held():
             return self._from_within(args, kwargs)
-        traces = self._traces
-        result = traces.run(args, kwargs)
-        if result is MISS and not self._plain() and not traces.complete:
-            result = traces.trace(args, kwargs)
+        result = self._enter(args, kwargs)
+        if result is MISS and not self._plain() and not self._traces.complete:
+            result = self._traces.trace(args, kwargs)
         return self.function(*args, **kwargs) if result is MISS or result is PLAIN else result
 
     def _plain(self) -> bool:
