@@ -432,7 +432,7 @@ CHANGES = {
     "another layer": lambda m, o: m.layers.append(nn.ReLU()),
     "replaced layer": lambda m, o: m.layers.__setitem__(0, nn.Sigmoid()),
     "replaced parameter": _reset,
-    "other parameters to train": lambda m, o: o.parameters.__delitem__(slice(2, None)),
+    "other parameters to train": lambda m, o: o.params.__delitem__(slice(2, None)),
     "frozen": lambda m, o: setattr(m.first.weight, "requires_grad", False),
     "another forward": lambda m, o: setattr(m.layers[0], "forward", lambda x: x * 3.0),
     "forward of the model": lambda m, o: setattr(m, "forward", lambda x: m.second(m.first(x))),
