@@ -23,12 +23,9 @@ from .core.ops.elementwise import (
     arcsin,
     arctan,
     arctan2,
-    astype,
     ceil,
-    clip,
     cos,
     cosh,
-    div,
     equal,
     erf,
     exp,
@@ -49,8 +46,6 @@ from .core.ops.elementwise import (
     maximum,
     minimum,
     mod,
-    mul,
-    neg,
     not_equal,
     power,
     relu,
@@ -61,26 +56,27 @@ from .core.ops.elementwise import (
     softplus,
     sqrt,
     stop_gradient,
-    sub,
     tan,
     tanh,
-    where,
 )
-from .core.ops.elementwise import round_p as round
-from .core.ops.linalg import cholesky, det, einsum, inv, logabsdet, matmul, slogdet, solve
-from .core.ops.reduce import argmax, argmin, cumsum, max, min, prod, sum
-from .core.ops.shape import (
+from .core.ops.elementwise import div as divide
+from .core.ops.elementwise import mul as multiply
+from .core.ops.elementwise import neg as negative
+from .core.ops.elementwise import sub as subtract
+from .core.ops.linalg import matmul
+from .core.tensor import Tensor, tape
+from .functions.activations import gelu, leaky_relu, log_softmax, logsumexp, silu, softmax
+from .functions.elementwise import astype, clip, round, where
+from .functions.linalg import cholesky, det, dot, einsum, inv, outer, slogdet, solve, tensordot
+from .functions.movement import (
     broadcast_to,
     concatenate,
     diagonal,
     expand_dims,
     flip,
-    getitem,
     pad,
-    reduce_to,
     reshape,
     roll,
-    scatter_add,
     split,
     squeeze,
     stack,
@@ -90,22 +86,8 @@ from .core.ops.shape import (
     tril,
     triu,
 )
-from .core.tensor import Tensor, tape
-from .functions.composite import (
-    dot,
-    gelu,
-    leaky_relu,
-    log_softmax,
-    logsumexp,
-    mean,
-    outer,
-    silu,
-    softmax,
-    std,
-    tensordot,
-    var,
-)
 from .functions.norms import norm
+from .functions.reductions import argmax, argmin, cumsum, max, mean, min, prod, std, sum, var
 from .ir.trace import trace
 from .render import Exploration, Picture, animate, draw, explore, panels, write_gif
 from .transforms.checkpoint import checkpoint
@@ -141,7 +123,7 @@ __all__ = [
     "detect_anomaly",
     "diagonal",
     "disable_compile",
-    "div",
+    "divide",
     "dot",
     "draw",
     "einsum",
@@ -157,7 +139,6 @@ __all__ = [
     "floor_divide",
     "gelu",
     "get_num_threads",
-    "getitem",
     "grad",
     "gradcheck",
     "greater",
@@ -176,7 +157,6 @@ __all__ = [
     "log",
     "log1p",
     "log_softmax",
-    "logabsdet",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -188,8 +168,8 @@ __all__ = [
     "min",
     "minimum",
     "mod",
-    "mul",
-    "neg",
+    "multiply",
+    "negative",
     "no_grad",
     "norm",
     "not_equal",
@@ -200,12 +180,10 @@ __all__ = [
     "power",
     "primitive",
     "prod",
-    "reduce_to",
     "relu",
     "reshape",
     "roll",
     "round",
-    "scatter_add",
     "scope",
     "set_num_threads",
     "sigmoid",
@@ -223,7 +201,7 @@ __all__ = [
     "stack",
     "std",
     "stop_gradient",
-    "sub",
+    "subtract",
     "sum",
     "swapaxes",
     "take_along_axis",

@@ -15,7 +15,7 @@ TABLE = [
     ("abs'(0) = 0", ag.abs, [-1.0, 0.0, 2.0], [-1, 0, 1]),
     ("leaky_relu'(0) = slope", lambda x: ag.leaky_relu(x, 0.1), [-1.0, 0.0, 2.0], [0.1, 0.1, 1]),
     ("clip passes the gradient at its bounds", lambda x: ag.clip(x, -1, 1), [-2.0, -1.0, 1.0, 2.0], [0, 1, 1, 0]),
-    ("clip with one bound", lambda x: ag.clip(x, a_max=1), [-2.0, 1.0, 2.0], [1, 1, 0]),
+    ("clip with one bound", lambda x: ag.clip(x, max=1), [-2.0, 1.0, 2.0], [1, 1, 0]),
     ("norm'(0) = 0", ag.norm, [0.0, 0.0], [0, 0]),
     ("norm'(0) = 0 row by row", lambda x: ag.norm(ag.reshape(x, (2, 2)), axis=1), [0.0, 0.0, 0.0, 4.0], [0, 0, 0, 1]),
     # ties

@@ -146,7 +146,7 @@ def test_operators_with_something_else(other):
 # ----- shapes: both operands and the line -----
 def test_shapes_that_do_not_broadcast():
     x, w = leaf(np.ones((2, 3)), name="x"), Tensor(np.ones(4, np.float32), name="weights")
-    for operation in (lambda a, b: a + b, lambda a, b: b * a, ag.maximum, lambda a, b: a > b, ag.div):
+    for operation in (lambda a, b: a + b, lambda a, b: b * a, ag.maximum, lambda a, b: a > b, ag.divide):
         with pytest.raises(ShapeError) as error:
             operation(x, w)
         says(error, "x of shape (2, 3) float64", "weights of shape (4,) float32")

@@ -25,15 +25,11 @@ def leaf(*values):
 
 
 # ----- the namespace -----
-def test_everything_in_it_is_numpys_own():
-    own = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "asarray_chkfinite"}
-    modules = {"linalg", "fft", "random"}
+def test_the_namespace_is_that_of_numpy():
     assert set(np.__all__) == set(numpy.__all__)
-    for name in numpy.__all__:
-        assert (getattr(np, name) is getattr(numpy, name)) == (name not in own | modules), name
-    for name in modules:
-        for inner in getattr(numpy, name).__all__:
-            assert getattr(getattr(np, name), inner) is getattr(getattr(numpy, name), inner)
+    for name in ("linalg", "fft", "random"):
+        assert set(dir(getattr(np, name))) >= set(getattr(numpy, name).__all__)
+    assert np.char is numpy.char and np.float32 is numpy.float32 and np.linalg.LinAlgError is numpy.linalg.LinAlgError
     with pytest.raises(AttributeError, match="no_such_function"):
         np.no_such_function  # noqa: B018
 
@@ -263,7 +259,7 @@ def test_arguments_stand_where_numpy_has_them():
         if named(name) is None or version < ARGUMENTS_SINCE.get(name, "2.0.0"):
             continue
         theirs, ours = parameters_of(named(name)), parameters_of(override.call)
-        if isinstance(named(name), numpy.ufunc) or override.call.__name__ == "answer" or not theirs:
+        if isinstance(named(name), numpy.ufunc) or override.values or not theirs:
             continue
         places = [p.name for p in theirs if p.kind in positional]
         own = [p.name for p in ours if p.kind in positional]

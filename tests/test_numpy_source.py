@@ -9,7 +9,7 @@ import autograd as ag
 import nn
 from autograd import Tensor
 from autograd.backends.numpy_source import EXPRESSIONS
-from autograd.core.ops.shape import reduce_to
+from autograd.core.ops.shape import reduce_to_p
 from autograd.core.primitive import REGISTRY
 from tests.fuzz import close, program, same_bits
 from tests.samples import SAMPLES
@@ -214,5 +214,5 @@ def test_results_of_shape_empty_are_numbers(function, kind):
 @pytest.mark.parametrize("shape", [(2, 1), (3,), (1, 3), (2, 3), (1, 1)])
 def test_a_sum_down_to_a_shape_keeps_the_dtype(dtype, shape):
     x = np.ones((2, 3), dtype)
-    found = ag.compile(lambda x: reduce_to(x, shape), backend="numpy")(x)
-    assert found.dtype == x.dtype and np.array_equal(found, reduce_to(x, shape))
+    found = ag.compile(lambda x: reduce_to_p(x, shape=shape), backend="numpy")(x)
+    assert found.dtype == x.dtype and np.array_equal(found, reduce_to_p(x, shape=shape))

@@ -220,7 +220,7 @@ def test_assignment_keeps_the_dtype():
 METHODS = {
     "exp": (), "log": (), "sqrt": (), "sin": (), "cos": (), "tanh": (), "sigmoid": (), "relu": (), "softmax": (),
     "log_softmax": (), "sum": (), "mean": (), "max": (), "min": (), "prod": (), "var": (), "std": (), "norm": (),
-    "cumsum": (), "argmax": (), "argmin": (), "squeeze": (), "diagonal": (), "clip": (0.1, 1.0), "reshape": (3, 2),
+    "cumsum": (), "argmax": (), "argmin": (), "squeeze": (), "diagonal": (), "clip": (0.1, 1.0), "reshape": ((3, 2),),
     "swapaxes": (0, 1), "astype": (np.float32,), "transpose": ((1, 0),), "dot": (np.ones(3),),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from autograd.ir.graph import verify
 from autograd.passes.vectorise import LEAST, vectorise
 
 BACKENDS = ["numpy", "native"]
-UNARY = ["tanh", "relu", "sigmoid", "exp", "abs", "sin", "neg", "sign", "log1p", "sqrt"]
+UNARY = ["tanh", "relu", "sigmoid", "exp", "abs", "sin", "negative", "sign", "log1p", "sqrt"]
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
 
 

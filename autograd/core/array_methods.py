@@ -89,16 +89,7 @@ class ArrayMethods(Box):
     @property
     def T(self) -> Array:
         """The array with its axes reversed."""
-        return shape.transpose(self)
-
-    def transpose(self, *axes: Any) -> Array:
-        """Axes reversed, or in the given order."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return shape.transpose(self, order)
-
-    def flatten(self) -> Array:
-        """All elements in one axis."""
-        return shape.reshape(self, (-1,))
+        return shape.transpose_p(self, axes=tuple(range(len(self.shape)))[::-1])
 
     def __copy__(self) -> Any:
         return copy.deepcopy(self)
@@ -159,7 +150,7 @@ def _fresh(data: Any, requires_grad: bool, dtype: DTypeLike | None) -> Any:
         data = trace.constant(data)
     if isinstance(data, Box):
         if dtype is not None:
-            return elementwise.astype(data, dtype)
+            return elementwise.cast(data, dtype)
         return data if trace is None else trace.strong(data.kept())
     number = isinstance(data, (int, float)) and not isinstance(data, np.generic)
     if dtype is None and number and requires_grad:

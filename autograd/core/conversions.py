@@ -13,6 +13,7 @@ from .mode import DEPTH, current, refused
 from .ops import shape
 from .primitive import Array, Box
 from .source_location import at, users_frame
+from .subclasses import numbers
 
 
 def as_array(x: Any) -> Array:
@@ -21,7 +22,9 @@ def as_array(x: Any) -> Array:
         return x
     if isinstance(x, (list, tuple)) and any(isinstance(part, (Box, list, tuple)) for part in x):
         parts = [as_array(part) for part in x]
-        return shape.stack(parts) if any(isinstance(part, Box) for part in parts) else np.asarray(parts)
+        if any(isinstance(part, Box) for part in parts):
+            return shape.stack_p(*[part if isinstance(part, Box) else numbers(part) for part in parts], axis=0)
+        return np.asarray(parts)
     return np.asarray(x)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from .errors import GraphError
 from .inplace_checks import check_unchanged, freed_message
 from .mode import clock, current, switch
-from .ops.elementwise import astype
+from .ops.elementwise import cast
 from .ops.shape import reduce_to_p
 from .primitive import Array, Box
 
@@ -93,7 +93,7 @@ def fit(g: Array, owner: Array) -> Array:
     """Bring a cotangent to the shape and dtype of its owner: undo broadcasting, then cast."""
     if g.shape != owner.shape:
         g = (reduce_to_p.forward if type(g) is np.ndarray else reduce_to_p)(g, shape=owner.shape)
-    return g if g.dtype == owner.dtype else astype(g, owner.dtype)
+    return g if g.dtype == owner.dtype else cast(g, owner.dtype)
 
 
 def pull(

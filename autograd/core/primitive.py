@@ -29,6 +29,9 @@ Spec = tuple[tuple[int, ...], np.dtype[Any]]  # shape and dtype: all that is kno
 ShapeRule = Callable[..., Spec]
 
 
+_OF_UFUNCS = frozenset(("out", "where", "dtype", "casting", "order", "subok"))
+
+
 class Box:
     """Base of everything that stands for an array in a recorded computation."""
 
@@ -73,18 +76,12 @@ class Primitive:
     commutative: bool = False
     neutral: tuple[float | None, ...] = ()  # the number that, as this argument, gives back the other one in every bit
     by_value: bool = False  # a number among the arguments decides how it is computed
-    weak: bool = (
-        False  # of Python numbers it makes a Python number, by the operator or the function that `symbol` names
-    )
-    operands: str | tuple[str, ...] = (
-        "result"  # dtype it computes in: the "result"'s, the arguments' "common" one, "bool"
-    )
+    weak: bool = False  # of Python numbers it makes a Python number, as the operator or function named by `symbol` does
+    operands: str | tuple[str, ...] = "result"  # it computes in the dtype of the "result", a "common" one, or "bool"
     exact: bool = False  # never rounds: the result is an element of an argument, or a whole number
     cost: int = 2  # per element: 1 for a single instruction, 30 for an elementary function
     reduces: np.ufunc | None = None  # the ufunc that combines the elements along the reduced axes
-    view: bool | Callable[..., bool] = (
-        False  # the result shows the memory of the first argument; told by shapes and params
-    )
+    view: bool | Callable[..., bool] = False  # the result shows the first argument's memory; told by shapes and params
 
     def __post_init__(self, doc: str) -> None:
         if self.name in REGISTRY:
@@ -102,6 +99,8 @@ class Primitive:
 
     def __call__(self, *arrays: Array, **params: Any) -> Array:
         if (len(arrays) != self.arity and not self.variadic) or (params and not self.params):
+            if isinstance(self.ufunc, np.ufunc) and len(arrays) == self.arity and params.keys() <= _OF_UFUNCS:
+                return self.ufunc(*arrays, **params)  # which asks a Tensor among them
             self.check(arrays, params)
         box: Box | None = None
         for array in arrays:
@@ -140,6 +139,13 @@ class Primitive:
 
     def _one_by_one(self, which: Sequence[int], *given: Array, **params: Any) -> list[Array]:
         return [self.rule(index)(*given, **params) for index in which]  # type: ignore[misc]
+
+    def __getattr__(self, name: str) -> Any:
+        """Of an operation that is a ufunc of NumPy's what that has: reduce, accumulate, outer, nin, ..."""
+        ufunc = self.__dict__.get("ufunc")
+        if not isinstance(ufunc, np.ufunc) or name[0] == "_":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(ufunc, name)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

@@ -19,7 +19,7 @@ from .errors import DTypeError, GraphError, ShapeError
 from .inplace_checks import refuse_inside, refuse_lost, refuse_write
 from .mode import DEPTH, Mode, clock, current
 from .ops import elementwise, linalg
-from .ops.shape import reshape
+from .ops.shape import reshape_p
 from .primitive import Array, Box, Primitive
 from .source_location import OWN_FILES, Site, called, explained, here, line_of
 from .subclasses import numbers, operand
@@ -111,7 +111,7 @@ class Tensor(ArrayMethods):
         if new.dtype != dtype:
             if not np.can_cast(new.dtype, dtype, "same_kind"):
                 raise DTypeError(f"cannot put {new.dtype} into {into} of {dtype}: use .astype({dtype}) first")
-            new = elementwise.astype(new, dtype)
+            new = elementwise.cast(new, dtype)
         return new[()] if isinstance(new, np.ndarray) and new.ndim == 0 else new
 
     def assign(self, new: ArrayLike | Tensor) -> Tensor:
@@ -224,12 +224,12 @@ class Tensor(ArrayMethods):
             one = self.dtype.type(1)
             seed = one if mode.trace is None else mode.trace.number(one)
             if self.shape:
-                seed = reshape(seed, self.shape)
+                seed = reshape_p(seed, shape=self.shape)
         else:
             seed = raw_value(gradient)
             if np.shape(seed) != self.shape:
                 raise ShapeError(f"gradient has shape {np.shape(seed)}, {called(self)} needs the same shape")
-            seed = elementwise.astype(seed, self.dtype)
+            seed = elementwise.cast(seed, self.dtype)
         if DEPTH.get():
             refuse_inside(toposort([self]))
         freed = None if retain_graph or mode.keep else {"freed_at": here()}

@@ -4,9 +4,22 @@ Each has NumPy's name and arguments and is made of the package's operations, so 
 compiled steps come with it.  The few that need a rule of their own are in `special` and `decompositions`.
 """
 
-from . import calculus, decompositions, elementwise, linalg, methods, missing, movement, reductions, special, statistics
+from . import (
+    activations,
+    calculus,
+    decompositions,
+    elementwise,
+    linalg,
+    methods,
+    missing,
+    movement,
+    reductions,
+    special,
+    statistics,
+)
 
 __all__ = [
+    "activations",
     "calculus",
     "decompositions",
     "elementwise",

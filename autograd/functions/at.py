@@ -8,10 +8,20 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DTypeError
-from ..core.ops.elementwise import astype, where
-from ..core.ops.shape import ARRAY, broadcast_to, concatenate, getitem, getitem_p, reshape, scatter_add, split_index
+from ..core.ops.axes import lengths
+from ..core.ops.elementwise import cast, where
+from ..core.ops.shape import ARRAY, getitem, getitem_p, scatter_add_p, split_index
 from ..core.primitive import Array, Box
 from ..core.subclasses import numbers
+from .movement import broadcast_to, concatenate, reshape
+
+
+def scatter_add(x: Array, key: Any, shape: Any) -> Array:
+    """Zeros of a shape into which x is added at [key]: the adjoint of indexing; repeated indices add up."""
+    goal = lengths(shape)
+    template, arrays, wide = split_index(key, goal)
+    found = scatter_add_p(x, *arrays, index=template, shape=wide)
+    return found if wide == goal else reshape(found, goal)
 
 
 class At:
@@ -50,7 +60,7 @@ class At:
         x, value = self._x, self._fitted(value)
         last = self._last()
         if last is not None:
-            value = where(last, value, astype(0, x.dtype))
+            value = where(last, value, cast(0, x.dtype))
         named = scatter_add(np.ones(self._shape()), self._key, x.shape)
         return where(named > 0, scatter_add(value, self._key, x.shape), x)
 
@@ -59,7 +69,7 @@ class At:
         value, dtype = value if isinstance(value, Box) else numbers(value), self._x.dtype
         if not np.can_cast(value.dtype, dtype, "same_kind"):
             raise DTypeError(f"cannot put {value.dtype} into an array of {dtype}: use .astype({dtype}) first")
-        return broadcast_to(astype(value, dtype), self._shape())
+        return broadcast_to(cast(value, dtype), self._shape())
 
     def _shape(self) -> tuple[int, ...]:
         shape: tuple[int, ...] = getitem(np.broadcast_to(0, self._x.shape), self._key).shape

@@ -10,12 +10,13 @@ import numpy as np
 from ..core.conversions import as_array
 from ..core.errors import ArgumentError, DTypeError, ShapeError
 from ..core.ops.axes import axis_number, axis_numbers, whole
-from ..core.ops.elementwise import astype, clip, mod, sqrt, stop_gradient, where
+from ..core.ops.elementwise import cast, clip, mod, sqrt, stop_gradient, where
 from ..core.ops.linalg import matmul
-from ..core.ops.reduce import sum as sum_
-from ..core.ops.shape import broadcast_to, concatenate, expand_dims, flip, getitem, pad, reshape, stack
+from ..core.ops.shape import getitem
 from ..core.primitive import Array
+from .movement import broadcast_to, concatenate, expand_dims, flip, pad, reshape, stack
 from .protocols import as_double, implements, plain
+from .reductions import total
 from .special import searchsorted_p
 
 
@@ -55,7 +56,7 @@ def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
             end = reshape(as_array(end), (-1,))
             if not np.can_cast(end.dtype, flat.dtype, "same_kind"):
                 raise DTypeError(f"ediff1d of {flat.dtype} takes ends of that kind, got {end.dtype}")
-            parts.insert(place, astype(end, flat.dtype))
+            parts.insert(place, cast(end, flat.dtype))
     return concatenate(parts)
 
 
@@ -66,12 +67,12 @@ def gradient(f: Array, *varargs: Any, axis: Any = None, edge_order: int = 1) -> 
     if f.dtype == bool:
         raise DTypeError("truths have no slope: use .astype(float)")
     if f.dtype.kind in "iu":
-        f = astype(f, float)  # differences of unsigned numbers would wrap around
+        f = cast(f, float)  # differences of unsigned numbers would wrap around
     axes = range(f.ndim) if axis is None else axis_numbers(axis, f.ndim)
     spacings = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
     if len(spacings) != len(axes) or (varargs and not axes):
         raise ArgumentError(f"gradient takes no spacing, one, or one per axis: {len(varargs)} for {len(axes)} axes")
-    found = tuple(astype(_slope(f, h, i, edge_order), f.dtype) for h, i in zip(spacings, axes, strict=True))
+    found = tuple(cast(_slope(f, h, i, edge_order), f.dtype) for h, i in zip(spacings, axes, strict=True))
     return found[0] if len(found) == 1 else found
 
 
@@ -220,7 +221,7 @@ def polydiv(u: Array, v: Array) -> tuple[Array, Array]:
     """Coefficients of quotient and remainder (with leading zeros where NumPy looks at the values to drop them)."""
     u, v = (0.0 + reshape(as_array(x), (-1,)) for x in (u, v))
     dtype = np.result_type(u.dtype, v.dtype)
-    u, v = astype(u, dtype), astype(v, dtype)
+    u, v = cast(u, dtype), cast(v, dtype)
     quotient, rest = [], u
     for _ in range(u.size - v.size + 1):
         quotient.append(rest[0] / v[0])
@@ -249,7 +250,7 @@ def polyint(p: Array, m: int = 1, k: Any = None) -> Array:
 @implements("vander")
 def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
     """Columns of powers of x: x^(N-1) ... x^0, or the other way round."""
-    x = astype(x, np.result_type(x.dtype, int))
+    x = cast(x, np.result_type(x.dtype, int))
     powers = [x**i if i else np.ones(x.shape, x.dtype) for i in range(x.shape[0] if N is None else N)]
     return stack(powers if increasing else powers[::-1], -1)
 
@@ -264,7 +265,7 @@ def polyfit(x: Array, y: Array, deg: int, rcond: float | None = None, full: bool
     if w is not None:
         w = as_array(w)
         left, right = left * expand_dims(w, -1), y * (expand_dims(w, -1) if y.ndim == 2 else w)
-    scale = sqrt(sum_(left * left, 0))
+    scale = sqrt(total(left * left, 0))
     found = matmul(np.linalg.pinv(left / scale, x.shape[0] * 2.0**-52 if rcond is None else rcond), right)
     return found / (reshape(scale, (-1, 1)) if y.ndim == 2 else scale)
 
@@ -273,7 +274,7 @@ def polyfit(x: Array, y: Array, deg: int, rcond: float | None = None, full: bool
 def poly(seq_of_zeros: Array) -> Array:
     """Coefficients of Π (x - z) for a vector of zeros."""
     zeros = as_array(seq_of_zeros)
-    zeros = astype(zeros, float) if zeros.dtype.kind in "iub" or zeros.dtype == np.float16 else zeros
+    zeros = cast(zeros, float) if zeros.dtype.kind in "iub" or zeros.dtype == np.float16 else zeros
     if zeros.ndim != 1:
         raise ArgumentError(f"poly takes a vector of zeros here, got shape {zeros.shape}")
     p: Array = np.ones(1, zeros.dtype)
@@ -296,15 +297,15 @@ def linspace(
     """`num` numbers from start to stop at equal distances."""
     start, stop = (x if isinstance(x, (int, float)) else as_array(x) for x in (start, stop))
     kind = np.result_type(*(x if isinstance(x, (int, float)) else x.dtype for x in (start, stop)))
-    start, stop = (astype(as_array(x), kind if kind.kind == "f" else float) for x in (start, stop))
+    start, stop = (cast(as_array(x), kind if kind.kind == "f" else float) for x in (start, stop))
     parts = num - 1 if endpoint else num
     step = (stop - start) / parts if parts else math.nan * (stop - start)
     places = reshape(
         np.arange(num, dtype=start.dtype) / max(parts, 1), (-1, *(1,) * max(np.ndim(start), np.ndim(stop)))
     )
-    places = astype(places, (1.0 * (stop - start)).dtype)
+    places = cast(places, (1.0 * (stop - start)).dtype)
     found = start * (1 - places) + stop * places
-    found = np.moveaxis(found if dtype is None else astype(found, dtype), 0, axis_number(axis, found.ndim))
+    found = np.moveaxis(found if dtype is None else cast(found, dtype), 0, axis_number(axis, found.ndim))
     return (found, step) if retstep else found
 
 
@@ -320,7 +321,7 @@ def logspace(
 ) -> Array:
     """base ** x for `num` exponents x from start to stop at equal distances."""
     found = base ** linspace(start, stop, num, endpoint, axis=axis)
-    return found if dtype is None else astype(found, dtype)
+    return found if dtype is None else cast(found, dtype)
 
 
 @implements("geomspace")
@@ -330,4 +331,4 @@ def geomspace(
     """`num` numbers from start to stop with equal ratios."""
     start, stop = as_array(start), as_array(stop)
     found = start * (stop / start) ** linspace(0.0 * start, 0.0 * stop + 1.0, num, endpoint)
-    return np.moveaxis(found if dtype is None else astype(found, dtype), 0, axis_number(axis, found.ndim))
+    return np.moveaxis(found if dtype is None else cast(found, dtype), 0, axis_number(axis, found.ndim))

@@ -17,12 +17,13 @@ import numpy as np
 
 from ..core.mode import current
 from ..core.ops.elementwise import abs_p, stop_gradient, where
-from ..core.ops.reduce import max
-from ..core.ops.shape import expand_dims, getitem
+from ..core.ops.shape import getitem
 from ..core.primitive import Array, Box
 from ..core.source_location import at, here
 from ..core.tensor import Tensor
 from ..transforms.forward_mode import push
+from .movement import expand_dims
+from .reductions import max
 
 
 def _tolerance(dtype: Any, count: int) -> float:

@@ -15,11 +15,12 @@ from ..core.conversions import as_array
 from ..core.custom import unlisted
 from ..core.errors import ArgumentError
 from ..core.mode import clock
-from ..core.ops.elementwise import astype, where
+from ..core.ops.elementwise import cast, where
 from ..core.ops.linalg import matmul, solve
-from ..core.ops.shape import concatenate, expand_dims, getitem, swapaxes, tril
+from ..core.ops.shape import getitem, mT
 from ..core.primitive import Array, Spec, shape_of
 from .coincidence import check_zeros, coincide, divided, largest, near, over_zero, undefined, visible
+from .movement import concatenate, expand_dims, tril
 from .protocols import implements
 
 
@@ -45,10 +46,6 @@ class QRResult(NamedTuple):
     R: Array
 
 
-def _t(x: Array) -> Array:
-    return swapaxes(x, -1, -2)
-
-
 def _rows(x: Array, start: int, stop: int) -> Array:
     return getitem(x, (..., slice(start, stop), slice(None)))
 
@@ -66,7 +63,7 @@ def _spec(rows: Any) -> Any:
 def _floats(a: Array) -> Array:
     """What NumPy decomposes: integers and truths in double precision."""
     a = as_array(a)
-    return astype(a, float) if a.dtype.kind in "iub" else a
+    return cast(a, float) if a.dtype.kind in "iub" else a
 
 
 # ----- pseudo-inverse -----
@@ -77,11 +74,11 @@ def _pinv_forward(x: Array, *, rcond: Any, hermitian: bool) -> Array:
 def _pinv_rule(g: Array, y: Array, x: Array, *, rcond: Any, hermitian: bool) -> Array:
     """Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems", SIAM J. Numer.
     Anal. 10 (1973): dY = -Y dX Y + Y Yᵀ dXᵀ (1 - X Y) + (1 - Y X) dXᵀ Yᵀ Y, while the rank stays."""
-    up, back = _t(y), _t(g)
+    up, back = mT(y), mT(g)
     left = back - matmul(x, matmul(y, back))
     right = back - matmul(matmul(back, y), x)
     total = matmul(matmul(left, y), up) + matmul(up, matmul(y, right)) - matmul(matmul(up, g), up)
-    return 0.5 * (total + _t(total)) if hermitian else total
+    return 0.5 * (total + mT(total)) if hermitian else total
 
 
 _pinv_p = unlisted(
@@ -111,15 +108,15 @@ def _eigh_rule(g: Array, y: Array, x: Array, *, lower: bool) -> Array:
     """M. B. Giles, "Collected matrix derivative results" (2008), 3.1: U (diag(ḡ) + F ∘ (Uᵀ Ḡ)) Uᵀ, made symmetric."""
     n = y.shape[-1]
     vectors = _rows(y, 1, n + 1)
-    inner = matmul(_t(vectors), _rows(g, 1, n + 1))
+    inner = matmul(mT(vectors), _rows(g, 1, n + 1))
     gw = getitem(g, (..., 0, slice(None)))
-    pairs = divided(0.5 * (inner - _t(inner)), y, 0, -1, largest(inner), gw)
+    pairs = divided(0.5 * (inner - mT(inner)), y, 0, -1, largest(inner), gw)
     return _between(vectors, pairs + _diagonal(gw), vectors, symmetric=True)
 
 
 def _between(left: Array, middle: Array, right: Array, symmetric: bool = False) -> Array:
-    full = matmul(matmul(left, middle), _t(right))
-    return 0.5 * (full + _t(full)) if symmetric else full
+    full = matmul(matmul(left, middle), mT(right))
+    return 0.5 * (full + mT(full)) if symmetric else full
 
 
 def _diagonal(g: Array) -> Array:
@@ -187,16 +184,16 @@ def _svd_rule(g: Array, y: Array, x: Array) -> Array:
     m, n = x.shape[-2:]
     (u, v), (gu, gs, gv) = (_rows(y, 0, m), _rows(y, m + 1, m + 1 + n)), _factors(g, m, n)
     k = gs.shape[-1]
-    inner_u, inner_v = matmul(_t(u), gu), matmul(_t(v), gv)
-    left, right = inner_u - _t(inner_u), inner_v - _t(inner_v)
+    inner_u, inner_v = matmul(mT(u), gu), matmul(mT(v), gv)
+    left, right = inner_u - mT(inner_u), inner_v - mT(inner_v)
     size = largest(concatenate((inner_u, inner_v), inner_u.ndim - 1))
     check_zeros(inner_u, gs, y, m)
     middle = divided(0.5 * (left + right), y, m, -1, size, gs) + divided(0.5 * (left - right), y, m, 1, size)
     total = _between(u, middle + _diagonal(gs), v)
     if m > k:
-        total = total + matmul(over_zero(gu - matmul(u, inner_u), y, m, largest(gu)), _t(v))
+        total = total + matmul(over_zero(gu - matmul(u, inner_u), y, m, largest(gu)), mT(v))
     if n > k:
-        total = total + matmul(u, _t(over_zero(gv - matmul(v, inner_v), y, m, largest(gv))))
+        total = total + matmul(u, mT(over_zero(gv - matmul(v, inner_v), y, m, largest(gv))))
     return total
 
 
@@ -217,7 +214,7 @@ def _svdvals_forward(x: Array) -> Array:
 
 def _svdvals_rule(g: Array, y: Array, x: Array) -> Array:
     u, _, vh = svd(x, full_matrices=False)
-    return _between(u, _diagonal(where(near(y, y) & (g != 0), np.nan, g)) + undefined(g, y), _t(vh))
+    return _between(u, _diagonal(where(near(y, y) & (g != 0), np.nan, g)) + undefined(g, y), mT(vh))
 
 
 _svdvals_p = unlisted(
@@ -242,7 +239,7 @@ def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian
     y = _svd_p(a)
     clock.delicate = clock.tick()
     u, s, v = _factors(y, m, n)
-    return SVDResult(u, s, _t(v)) if compute_uv else s
+    return SVDResult(u, s, mT(v)) if compute_uv else s
 
 
 @implements("linalg.svdvals")
@@ -261,9 +258,9 @@ def _qr_rule(g: Array, y: Array, x: Array) -> Array:
     (Q̄ + Q sym(R R̄ᵀ - Q̄ᵀ Q)) R⁻ᵀ, where sym mirrors the lower triangle."""
     m, n = x.shape[-2:]
     (q, r), (gq, gr) = ((_rows(z, 0, m), _rows(z, m, m + n)) for z in (y, g))
-    inner = matmul(r, _t(gr)) - matmul(_t(gq), q)
-    mirrored = tril(inner) + _t(tril(inner, -1))
-    return _t(solve(r, _t(gq + matmul(q, mirrored))))
+    inner = matmul(r, mT(gr)) - matmul(mT(gq), q)
+    mirrored = tril(inner) + mT(tril(inner, -1))
+    return mT(solve(r, mT(gq + matmul(q, mirrored))))
 
 
 _qr_p = unlisted("qr", _qr_forward, (_qr_rule,), shape=_spec(lambda m, n: m + n))
@@ -284,5 +281,5 @@ def qr(a: Array, mode: str = "reduced") -> Any:
     y = _qr_p(getitem(a, (..., slice(0, k))))
     q, r = _rows(y, 0, m), _rows(y, m, m + k)
     if n > m:
-        r = concatenate((r, matmul(_t(q), getitem(a, (..., slice(k, n))))), r.ndim - 1)
+        r = concatenate((r, matmul(mT(q), getitem(a, (..., slice(k, n))))), r.ndim - 1)
     return r if mode == "r" else QRResult(q, r)

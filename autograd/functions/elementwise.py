@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..core.conversions import as_array
-from ..core.errors import DTypeError
+from ..core.errors import ArgumentError, DTypeError
 from ..core.ops import elementwise as ops
-from ..core.ops.axes import axis_number
-from ..core.ops.elementwise import astype, isfinite, isnan, stop_gradient, where
-from ..core.ops.shape import broadcast_to, getitem
+from ..core.ops.axes import axis_number, lengths
+from ..core.ops.elementwise import cast, isfinite, isnan, stop_gradient
+from ..core.ops.shape import broadcast_to_p, getitem
 from ..core.primitive import Array, result_dtype, spec_of
 from ..core.tensor import Tensor, raw_value
 from .at import At
@@ -24,7 +24,7 @@ def promoted(ufunc: np.ufunc, *arrays: Array) -> list[Array]:
     """The arrays in the dtype in which NumPy gives a ufunc of them."""
     parts = [x if isinstance(x, (int, float)) else as_array(x) for x in arrays]
     dtype = result_dtype(ufunc, *map(spec_of, parts))
-    return [x if hasattr(x, "dtype") and x.dtype == dtype else astype(as_array(x), dtype) for x in parts]
+    return [x if hasattr(x, "dtype") and x.dtype == dtype else cast(as_array(x), dtype) for x in parts]
 
 
 # ----- the same under another name, or with a factor -----
@@ -73,7 +73,7 @@ def imag(val: Array) -> Array:
 @implements("angle")
 def angle(z: Array, deg: bool = False) -> Array:
     """0 for numbers from 0 on, π (180 degrees) below; no gradient."""
-    z = astype(_of_reals(z), np.angle(np.zeros((), as_array(z).dtype)).dtype)
+    z = cast(_of_reals(z), np.angle(np.zeros((), as_array(z).dtype)).dtype)
     return where(signbit(z), 180.0 if deg else math.pi, 0.0 * stop_gradient(z))
 
 
@@ -125,9 +125,16 @@ def float_power(a: Array, b: Array) -> Array:
 
 
 @implements("astype")
-def astype_(x: Array, dtype: Any) -> Array:
-    """x cast to a dtype."""
-    return astype(x, dtype)
+def astype(x: Array, dtype: Any, /, *, copy: bool = True) -> Array:
+    """x cast to a dtype; the gradient is cast back to the dtype of x (none flows through integers and bools).
+
+    The bytes of tensors are in the machine's order, whatever that of the dtype is.
+
+    >>> import autograd as ag
+    >>> ag.astype(ag.Tensor([1, 2]), float).data
+    array([1., 2.])
+    """
+    return cast(x, dtype)
 
 
 @implements("copy")
@@ -138,9 +145,25 @@ def copy(a: Array) -> Array:
 
 # ----- selection -----
 @implements("where")
-def where_(condition: Array, x: Array | None = None, y: Array | None = None) -> Array:
-    """x where the condition holds, else y; without them the positions where it holds."""
-    return np.nonzero(condition) if x is None and y is None else where(condition, x, y)
+def where(condition: Array, x: Array | None = None, y: Array | None = None) -> Array:
+    """x where the condition holds, else y; without them the positions where it holds.
+
+    Args:
+        condition: array of truths; no gradient.
+        x, y: arrays that broadcast with it; gradients go to the chosen side only.
+
+    Where the side not chosen is nan or inf, its *gradient* can still be nan (0 * inf): make its input safe first,
+    ``where(x > 0, log(where(x > 0, x, 1.0)), 0.0)``.
+
+    >>> import autograd as ag
+    >>> ag.where(ag.Tensor([True, False]), 1.0, 2.0).data
+    array([1., 2.])
+    """
+    if x is None and y is None:
+        return np.nonzero(condition)
+    if x is None or y is None:
+        raise ArgumentError("where takes both x and y, or neither")
+    return ops.where(*(part if isinstance(part, (int, float)) else as_array(part) for part in (condition, x, y)))
 
 
 @implements("clip")
@@ -153,13 +176,26 @@ def clip(
     min: Array | None = None,
     max: Array | None = None,
 ) -> Array:
-    """min(max(x, a_min), a_max); the gradient passes at the bounds."""
+    """min(max(a, a_min), a_max); the gradient passes where a is within the bounds, the bounds included.
+
+    Args:
+        a: array.
+        a_min, min: the lower bound, under either name; None for none.
+        a_max, max: the upper bound.
+        out: refused.
+
+    >>> import autograd as ag
+    >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), -1.0, max=1.0).data
+    array([-1. ,  0.5,  1. ])
+    """
+    if not (a_min is None or min is None) or not (a_max is None or max is None):
+        raise ArgumentError("clip takes each bound under one name: a_min and a_max, or min and max")
     low, high = min if a_min is None else a_min, max if a_max is None else a_max
     a = as_array(a)
     if a.dtype.kind in "iub" and (low is None or high is None):  # (an infinite bound would make floats of them)
         a = a if low is None else ops.maximum(a, low)
         return (a if high is None else ops.minimum(a, high)).kept()
-    return ops.clip(a, low, high)
+    return ops.clip(a, -math.inf if low is None else low, math.inf if high is None else high)
 
 
 @implements("fmax")
@@ -198,8 +234,8 @@ def nan_to_num(
         return x
     largest = np.finfo(x.dtype).max
     high, low = (end if end is not None else big for end, big in ((posinf, largest), (neginf, -largest)))
-    found = where(x == math.inf, astype(high, x.dtype), where(x == -math.inf, astype(low, x.dtype), x))
-    return where(isnan(x), astype(nan, x.dtype), found)
+    found = where(x == math.inf, cast(high, x.dtype), where(x == -math.inf, cast(low, x.dtype), x))
+    return where(isnan(x), cast(nan, x.dtype), found)
 
 
 @implements("select")
@@ -211,7 +247,7 @@ def select(condlist: Any, choicelist: Any, default: Array = 0) -> Array:
         default = raw_value(default)  # (which NumPy does not ask)
     choices = [c if isinstance(c, (int, float)) else as_array(c) for c in (*choicelist, default)]
     dtype = np.result_type(*(c if isinstance(c, (int, float)) else c.dtype for c in choices))
-    *choices, result = (astype(c, dtype) for c in choices)
+    *choices, result = (cast(c, dtype) for c in choices)
     for condition, choice in reversed(list(zip(condlist, choices, strict=True))):
         if as_array(condition).dtype != bool:
             raise DTypeError(f"select takes conditions that are truths, got dtype {as_array(condition).dtype}")
@@ -220,10 +256,17 @@ def select(condlist: Any, choicelist: Any, default: Array = 0) -> Array:
 
 
 @implements("choose")
-def choose(a: Array, choices: Any, out: None = None) -> Array:
+def choose(a: Array, choices: Any, out: None = None, mode: str = "raise") -> Array:
     """Of the choices, element by element, the one that `a` numbers."""
     a, parts = as_array(a), list(choices)
-    return select([a == i for i in range(len(parts))], parts, np.nan if len(parts) == 0 else parts[-1])
+    if mode == "raise" and not getattr(a, "traced", False):
+        numbers = plain(a)
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(parts)):
+            raise ArgumentError(
+                f"choose between {len(parts)} takes numbers from 0 to {len(parts) - 1}, or another mode"
+            )
+    a = a % len(parts) if mode == "wrap" else clip(a, 0, len(parts) - 1) if mode == "clip" else a
+    return select([a == i for i in range(len(parts))], parts, parts[-1])
 
 
 @implements("piecewise")
@@ -250,10 +293,15 @@ def trunc(x: Array, out: None = None) -> Array:
 
 @implements("round", "around")
 def round(a: Array, decimals: int = 0, out: None = None) -> Array:
-    """x rounded to that many decimals, halves to even; no gradient."""
+    """The elements rounded to that many decimals, halves to even; no gradient.
+
+    >>> import autograd as ag
+    >>> ag.round(ag.Tensor([0.126, 1.5, 2.5]), 2).data, ag.round(ag.Tensor([0.126, 1.5, 2.5])).data
+    (array([0.13, 1.5 , 2.5 ]), array([0., 2., 2.]))
+    """
     a = as_array(a)
     if a.dtype.kind in "iu":
-        return a.kept() if decimals >= 0 else astype(round(astype(a, float), decimals), a.dtype)
+        return a.kept() if decimals >= 0 else cast(round(cast(a, float), decimals), a.dtype)
     if decimals == 0:
         return ops.round_p(a)
     scale = 10.0 ** abs(decimals)
@@ -277,7 +325,7 @@ def divmod(a: Array, b: Array) -> tuple[Array, Array]:
 @implements("modf")
 def modf(x: Array) -> tuple[Array, Array]:
     """The part of x after the decimal point, and the whole number (no gradient)."""
-    x = astype(as_array(x), np.modf(np.zeros((), as_array(x).dtype))[0].dtype)
+    x = cast(as_array(x), np.modf(np.zeros((), as_array(x).dtype))[0].dtype)
     whole = trunc(x)
     return where(isfinite(x), x - whole, 0.0 * stop_gradient(where(isfinite(x), x, ops.sign(x)))), whole
 
@@ -290,7 +338,7 @@ def ldexp(x: Array, i: Array) -> Array:
     wide = np.dtype(float) if dtype.itemsize < 8 else dtype
     half = ops.floor_divide(i, 2)  # 2**i may be beyond the largest number where the product is not
     powers = [ops.power(wide.type(2), part) for part in (half, i - half)]
-    return astype(astype(as_array(x), wide) * powers[0] * powers[1], dtype)
+    return cast(cast(as_array(x), wide) * powers[0] * powers[1], dtype)
 
 
 # ----- truths -----
@@ -322,7 +370,7 @@ def logical_xor(a: Array, b: Array) -> Array:
 def isclose(a: Array, b: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Array:
     """|a - b| <= atol + rtol |b|, or equal; no gradient."""
     a, b = as_array(a), as_array(b)
-    b = astype(b, np.result_type(b.dtype, 1.0))
+    b = cast(b, np.result_type(b.dtype, 1.0))
     near = (ops.abs_p(a - b) <= atol + rtol * ops.abs_p(b)) & isfinite(b) | (a == b)
     return near | (isnan(a) & isnan(b)) if equal_nan else near
 
@@ -356,7 +404,9 @@ def unwrap(p: Array, discont: float | None = None, axis: int = -1, *, period: fl
 @implements("full_like")
 def full_like(a: Array, fill_value: Array, dtype: Any = None, *, shape: Any = None) -> Array:
     """The fill value in the shape and dtype of a."""
-    return broadcast_to(astype(as_array(fill_value), dtype or a.dtype), a.shape if shape is None else shape)
+    return broadcast_to_p(
+        cast(as_array(fill_value), dtype or a.dtype), shape=a.shape if shape is None else lengths(shape)
+    )
 
 
 @implements("zeros_like")

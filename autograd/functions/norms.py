@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversions import as_array
 from ..core.errors import ArgumentError
 from ..core.ops.axes import Axis, axis_numbers, normal_axis
-from ..core.ops.elementwise import abs_p, astype, power, sqrt, where
-from ..core.ops.reduce import kept_shape, max, min, sum
-from ..core.ops.shape import reshape, transpose
-from ..core.primitive import Array, Box
-from ..core.subclasses import numbers
+from ..core.ops.elementwise import abs_p, cast, power, sqrt, where
+from ..core.ops.reduce import kept_shape
+from ..core.ops.shape import reshape_p, transpose_p
+from ..core.primitive import Array
+from .protocols import implements
+from .reductions import max, min, total
 
 
+@implements("linalg.norm")
 def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
     """Norm of vectors (one axis) or matrices (two); by default √Σ x² over all elements.  Its gradient at 0 is 0.
 
@@ -45,18 +48,18 @@ def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -
 
 
 def _inexact(x: Array) -> Array:
-    x = x if isinstance(x, Box) else numbers(x)
-    return x if x.dtype.kind == "f" else astype(x, float)
+    x = as_array(x)
+    return x if x.dtype.kind == "f" else cast(x, float)
 
 
 def _euclidean(x: Array, axis: Axis, keepdims: bool) -> Array:
-    square = sum(x * x, axis, keepdims)
+    square = total(x * x, axis, keepdims)
     return where(square == 0, _flat(square), sqrt(where(square == 0, 1.0, square)))
 
 
-def _flat(total: Array) -> Array:
-    """0 where the total is 0, with the derivative 0, as is the convention there, and without a second one: nan."""
-    return power(where(total == 0, total, 1.0), 1.5)
+def _flat(square: Array) -> Array:
+    """0 where the sum is 0, with the derivative 0, as is the convention there, and without a second one: nan."""
+    return power(where(square == 0, square, 1.0), 1.5)
 
 
 def vector_norm(x: Array, ord: Any, axis: Axis, keepdims: bool) -> Array:
@@ -66,22 +69,22 @@ def vector_norm(x: Array, ord: Any, axis: Axis, keepdims: bool) -> Array:
     if ord == math.inf:
         return _largest(size, axis, keepdims)
     if ord == -math.inf:
-        return min(size, axis, keepdims)
+        return min(size, axis, keepdims=keepdims)
     if ord == 0:
-        return astype(sum(x != 0, axis, keepdims), x.dtype)
+        return cast(total(x != 0, axis, keepdims), x.dtype)
     if ord == 1:
-        return sum(size, axis, keepdims)
+        return total(size, axis, keepdims)
     if ord == 2:
         return _euclidean(x, axis, keepdims)
     if isinstance(ord, str):
         raise ArgumentError(f"the norm {ord!r} is one of matrices, got an axis of vectors: pass two axes")
-    total = sum(power(size, float(ord)), axis, keepdims)
-    return where(total == 0, _flat(total) if ord > 0 else math.inf, power(where(total == 0, 1.0, total), 1 / ord))
+    powers = total(power(size, float(ord)), axis, keepdims)
+    return where(powers == 0, _flat(powers) if ord > 0 else math.inf, power(where(powers == 0, 1.0, powers), 1 / ord))
 
 
 def _largest(x: Array, axis: Axis, keepdims: bool = False) -> Array:
     """The largest of elements that are not negative, 0 where there are none."""
-    return max(x, axis, keepdims, initial=None if x.size else 0.0)
+    return max(x, axis, keepdims=keepdims, initial=None if x.size else 0.0)
 
 
 def matrix_norm(x: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
@@ -91,13 +94,13 @@ def matrix_norm(x: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Ar
     if ord in ("fro", "f"):
         return _euclidean(x, (row, column), keepdims)
     rest = [i for i in range(x.ndim) if i not in (row, column)]
-    matrices = transpose(x, (*rest, row, column))
+    matrices = transpose_p(x, axes=(*rest, row, column))
     if ord in (1, -1, math.inf, -math.inf):
-        sums = sum(abs_p(matrices), -2 if abs(ord) == 1 else -1)
+        sums = total(abs_p(matrices), -2 if abs(ord) == 1 else -1)
         found = _largest(sums, -1) if ord > 0 else min(sums, -1)
     elif ord in (2, -2, "nuc"):
         values = np.linalg.svd(matrices, compute_uv=False)
-        found = sum(values, -1) if ord == "nuc" else _largest(values, -1) if ord == 2 else min(values, -1)
+        found = total(values, -1) if ord == "nuc" else _largest(values, -1) if ord == 2 else min(values, -1)
     else:
         raise ArgumentError(f"matrices have the norms 'fro', 'nuc', ±1, ±2 and ±inf, got {ord!r}")
-    return reshape(found, kept_shape(x.shape, (row, column))) if keepdims else found
+    return reshape_p(found, shape=kept_shape(x.shape, (row, column))) if keepdims else found

@@ -21,7 +21,7 @@ def _elementwise(name: str, forward: Any, *rules: Any, doc: str) -> Primitive:
     def shape(*specs: Spec | type) -> Spec:
         return np.broadcast_shapes(*(shape_of(s) for s in specs)), result_dtype(forward, *specs)
 
-    made = unlisted(name, forward, rules, shape=shape, doc=doc)
+    made = unlisted(name, forward, rules, shape=shape, doc=doc, ufunc=forward)
     implements(name)(made)
     return made
 
@@ -84,6 +84,11 @@ argsort_p = positions("argsort", _argsort, lambda x, *, axis, kind: x)
 argpartition_p = positions("argpartition", _argpartition, lambda x, *, axis, kth: x)
 searchsorted_p = positions("searchsorted", _searchsorted, lambda a, v, *, side: v)
 signbit = unlisted(
-    "signbit", np.signbit, (None,), shape=lambda x: (shape_of(x), np.dtype(bool)), doc="is -0.0 or less; no gradient"
+    "signbit",
+    np.signbit,
+    (None,),
+    shape=lambda x: (shape_of(x), np.dtype(bool)),
+    doc="is -0.0 or less; no gradient",
+    ufunc=np.signbit,
 )
 implements("signbit")(signbit)

@@ -10,15 +10,16 @@ import numpy as np
 
 from ..core.conversions import as_array
 from ..core.errors import ArgumentError, DTypeError, ShapeError
-from ..core.ops import reduce
 from ..core.ops.axes import Axis, axis_number, normal_axis
-from ..core.ops.elementwise import astype, ceil, clip, floor, isnan, round_p, stop_gradient, where
+from ..core.ops.elementwise import cast, ceil, clip, floor, isnan, round_p, stop_gradient, where
 from ..core.ops.linalg import matmul
 from ..core.ops.reduce import kept_shape
-from ..core.ops.shape import diagonal, getitem, reshape, scatter_add, take_along_axis, transpose
+from ..core.ops.shape import getitem
 from ..core.primitive import Array, Box
+from .at import scatter_add
+from .movement import diagonal, reshape, take_along_axis, transpose
 from .protocols import as_double, implements, plain
-from .reductions import average, cast, present
+from .reductions import average, in_dtype, present, total
 from .special import argpartition_p, argsort_p
 
 
@@ -138,7 +139,7 @@ def _quantile(a: Array, q: Array, axis: Axis, method: str, keepdims: bool, skip:
     if levels.size and not (levels.min() >= 0 and levels.max() <= 1):
         raise ArgumentError(f"quantiles lie between 0 and 1 (percentiles between 0 and 100), got {q}")
     rows, axes = _rows(a, axis)
-    n: Array = astype(reduce.sum(present(rows), -1, True), levels.dtype) if skip else rows.shape[-1]
+    n: Array = cast(total(present(rows), -1, True), levels.dtype) if skip else rows.shape[-1]
     alpha, beta = _PARAMETERS.get(method, (1.0, 1.0))
     flat = levels.reshape(-1)
     place = n * flat + (alpha + flat * (1 - alpha - beta)) - 1
@@ -148,13 +149,13 @@ def _quantile(a: Array, q: Array, axis: Axis, method: str, keepdims: bool, skip:
     below = floor(place)
     share = place - below
     shape = (*rows.shape[:-1], flat.size)
-    numbers = [np.broadcast_to(astype(i, np.intp), shape) for i in (below, ceil(place))]
+    numbers = [np.broadcast_to(cast(i, np.intp), shape) for i in (below, ceil(place))]
     low, high = (take_along_axis(rows, i, -1) for i in numbers)
     distance = high - low
     found = where(share < 0.5, low + distance * share, high - distance * (1 - share))
     if method in ("lower", "higher", "nearest"):
         found = low
-    spoilt = n == 0 if skip else reduce.sum(isnan(rows), -1, True) > 0
+    spoilt = n == 0 if skip else total(isnan(rows), -1, True) > 0
     if found.dtype.kind == "f":
         found = where(spoilt, math.nan, found)
     found = reshape(transpose(found, (len(shape) - 1, *range(len(shape) - 1))), (*levels.shape, *shape[:-1]))
@@ -227,7 +228,7 @@ def median(
 ) -> Array:
     """The middle element, or the mean of the two in the middle."""
     a = as_array(a)
-    return _quantile(astype(a, float) if a.dtype == bool else a, 0.5, axis, "linear", keepdims, skip=False)
+    return _quantile(cast(a, float) if a.dtype == bool else a, 0.5, axis, "linear", keepdims, skip=False)
 
 
 @implements("nanmedian")
@@ -253,16 +254,16 @@ def cov(
 ) -> Array:
     """Covariances of variables that are rows: Σ_k w_k (x_ik - mean_i)(x_jk - mean_j) / (Σ w - ddof)."""
     x = np.concatenate([_variables(part, rowvar) for part in ([m] if y is None else [m, y])], axis=0)
-    x = cast(x, dtype or np.result_type(x.dtype, float))
+    x = in_dtype(x, dtype or np.result_type(x.dtype, float))
     free = (0 if bias else 1) if ddof is None else ddof
     if fweights is None and aweights is None:
-        centred = x - reduce.sum(x, 1, True) / x.shape[1]
+        centred = x - total(x, 1, True) / x.shape[1]
         return np.squeeze(matmul(centred, transpose(centred)) / max(x.shape[1] - free, 0))
     w = 1.0 * as_array(1 if fweights is None else fweights) * as_array(1 if aweights is None else aweights)
-    mean, total = average(x, 1, w, True)
-    spread = 1 if aweights is None else reduce.sum(w * as_array(aweights)) / total[0]
+    mean, weight = average(x, 1, w, True)
+    spread = 1 if aweights is None else total(w * as_array(aweights)) / weight[0]
     centred = x - reshape(mean, (-1, 1))
-    return np.squeeze(matmul(centred * w, transpose(centred)) / (total[0] - free * spread))
+    return np.squeeze(matmul(centred * w, transpose(centred)) / (weight[0] - free * spread))
 
 
 def _variables(m: Array, rowvar: bool) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 import sys
 from collections.abc import Callable, Sequence
@@ -20,24 +19,6 @@ from .graph import Atom
 
 if TYPE_CHECKING:
     from .trace import Trace
-
-# Methods of arrays that tensors do not have.
-_FUNCTIONS_OF_ARRAYS = frozenset(
-    {
-        "all",
-        "any",
-        "argpartition",
-        "argsort",
-        "conj",
-        "conjugate",
-        "cumprod",
-        "ravel",
-        "repeat",
-        "round",
-        "take",
-        "trace",
-    }
-)
 
 
 class Tracer(ArrayMethods):
@@ -81,11 +62,9 @@ class Tracer(ArrayMethods):
         return np.ndarray if self.atom.shape else self.atom.dtype.type
 
     def __getattr__(self, name: str) -> Any:
-        """What arrays have and tensors do not: NumPy's functions of the same name; what is about memory is refused."""
+        """What arrays have and tensors do not: their parts; what is about memory is refused."""
         if name in ("real", "imag"):
             return getattr(np, name)(self)
-        if name in _FUNCTIONS_OF_ARRAYS:
-            return functools.partial(getattr(np, name), self)
         if name[:2] == "__" or not hasattr(np.ndarray, name):
             raise AttributeError(f"an array has no attribute {name!r}")
         raise self.recorder.refused(
@@ -183,7 +162,7 @@ def _in_place(name: str) -> Callable[[Tracer, Any], Any]:
             raise ShapeError(
                 f"{at(here())} cannot put shape {new.shape} {new.dtype} into shape {self.shape} {self.dtype} in place"
             )
-        self.atom = (new if new.dtype == self.dtype else elementwise.astype(new, self.dtype)).atom
+        self.atom = (new if new.dtype == self.dtype else elementwise.cast(new, self.dtype)).atom
         for tensor in [tensor for tensor, value in self.recorder.values.items() if value is self]:
             self.recorder.write(tensor, self)
         return self

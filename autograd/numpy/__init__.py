@@ -1,9 +1,8 @@
 """NumPy's namespace for code that is to be differentiated: ``import autograd.numpy as np``.
 
-Everything is NumPy's own.  Its functions ask a Tensor or Tracer among their arguments what to do (see
-`autograd.functions.protocols`), and arrays are computed as always; so ``np.sum`` here and ``numpy.sum`` are one
-and the same.  Only what makes arrays of lists needs a look into the lists first: `array`, `asarray` and the like keep
-the Tensors in them.
+Plain arrays are computed by NumPy's own functions.  Where a Tensor or Tracer is given, also in a list, the function of that
+name here answers, which is the one that ``numpy.sum(tensor)`` gets too (see `autograd.functions.protocols`); `array`,
+`full`, `r_` and their like keep the Tensors in what they are given.
 What is covered, and what is not and why, stands in ``COVERAGE.md`` beside this file (``python -m autograd.numpy``).
 
 >>> import autograd.numpy as np
@@ -12,22 +11,24 @@ What is covered, and what is not and why, stands in ``COVERAGE.md`` beside this 
 np.float64(13.0)
 """
 
+from types import ModuleType
 from typing import Any
 
 import numpy
 
 from .. import functions as functions  # tells NumPy's functions what to do with Tensors
+from ..functions.protocols import ours
+from . import creation
 from . import fft as fft
 from . import linalg as linalg
 from . import random as random
-from .creation import array as array
-from .creation import asanyarray as asanyarray
-from .creation import asarray as asarray
-from .creation import asarray_chkfinite as asarray_chkfinite
-from .creation import ascontiguousarray as ascontiguousarray
-from .creation import asfortranarray as asfortranarray
 
 __all__ = list(numpy.__all__)
+
+for _name in __all__:
+    _found = getattr(creation, _name, None) if _name in creation.__all__ else ours(getattr(numpy, _name))
+    if not isinstance(_found, ModuleType):
+        globals()[_name] = _found
 
 
 def __getattr__(name: str) -> Any:

@@ -48,7 +48,7 @@ def status(name: str) -> tuple[str, str]:
     override = OVERRIDES.get(name) or next((o for n, o in OVERRIDES.items() if named(n) is target is not None), None)
     if override is not None:
         how = (inspect.getdoc(override.call) or "").splitlines()[0]
-        return ("answered" if override.call.__name__ == "answer" else "recorded"), how
+        return ("answered" if override.values else "recorded"), how
     primitive = next((p for p in REGISTRY.values() if p.ufunc is not None and p.ufunc is target), None)
     if primitive is not None:
         return "recorded", str(primitive.__doc__).splitlines()[0]

@@ -1,3 +1,15 @@
-"""`numpy.fft`, whose functions ask a Tensor among their arguments what to do."""
+"""`numpy.fft`, with the functions of Tensors in place of NumPy's own that they stand for."""
 
-from numpy.fft import *  # noqa: F403
+from typing import Any
+
+import numpy.fft
+
+from ..functions.protocols import ours
+
+__all__ = list(numpy.fft.__all__)
+
+globals().update({name: ours(getattr(numpy.fft, name)) for name in __all__})
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(numpy.fft, name)

@@ -1,3 +1,15 @@
-"""`numpy.linalg`, whose functions ask a Tensor among their arguments what to do."""
+"""`numpy.linalg`, with the functions of Tensors in place of NumPy's own that they stand for."""
 
-from numpy.linalg import *  # noqa: F403
+from typing import Any
+
+import numpy.linalg
+
+from ..functions.protocols import ours
+
+__all__ = list(numpy.linalg.__all__)
+
+globals().update({name: ours(getattr(numpy.linalg, name)) for name in __all__})
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(numpy.linalg, name)

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..core.array_methods import ArrayMethods
+from ..core.conversions import as_array
 from ..core.errors import ArgumentError, BatchError
-from ..core.ops.reduce import kept_shape
-from ..core.ops.reduce import sum as total_of
-from ..core.ops.shape import ARRAY, broadcast_to, expand_dims, getitem_p, reshape, stack, transpose
+from ..core.ops.reduce import kept_shape, sum_p
+from ..core.ops.shape import ARRAY, broadcast_to_p, getitem_p, reshape_p, stack_p, transpose_p, with_axis
 from ..core.primitive import Array, Primitive, spec_of
 from ..core.source_location import at, here
 from .run import Run
@@ -102,28 +102,28 @@ def own(frame: Frame, x: Array) -> bool:
 
 def rows(frame: Frame, x: Array) -> Array:
     """The rows of x along axis 0; an array that is the same for all of them becomes a single one."""
-    return x.content if own(frame, x) else expand_dims(x if hasattr(x, "ndim") else np.asarray(x), 0)
+    return x.content if own(frame, x) else with_axis(x if hasattr(x, "ndim") else np.asarray(x), 0)
 
 
 def full(frame: Frame, content: Array) -> Array:
     """All rows, each by itself."""
     if content.shape[0] == frame.size:
         return content
-    return broadcast_to(content, (frame.size, *content.shape[1:]))
+    return broadcast_to_p(content, shape=(frame.size, *content.shape[1:]))
 
 
 def single(frame: Frame, x: Array) -> Array:
     """The array that all rows of x are; None where they differ."""
     if not own(frame, x):
         return x
-    return reshape(x.content, x.shape) if x.content.shape[0] == 1 else None
+    return reshape_p(x.content, shape=x.shape) if x.content.shape[0] == 1 else None
 
 
 def moved(x: Array, source: int, target: int) -> Array:
     """x with one axis at another place."""
     order = [i for i in range(x.ndim) if i != source]
     order.insert(target, source)
-    return x if source == target else transpose(x, order)
+    return x if source == target else transpose_p(x, axes=order)
 
 
 def _ndim(x: Array) -> int:
@@ -134,7 +134,7 @@ def _aligned(frame: Frame, x: Array, ndim: int) -> Array:
     """Rows with as many axes behind the first as the widest operand has, so that they broadcast row by row."""
     if not own(frame, x) or x.ndim == ndim:
         return x.content if own(frame, x) else x
-    return reshape(x.content, (x.content.shape[0], *(1,) * (ndim - x.ndim), *x.shape))
+    return reshape_p(x.content, shape=(x.content.shape[0], *(1,) * (ndim - x.ndim), *x.shape))
 
 
 def _together(frame: Frame, arrays: Sequence[Array]) -> list[Array]:
@@ -154,12 +154,10 @@ def _looped(frame: Frame, op: Primitive, *arrays: Array, **params: Any) -> Array
     if not frame.size:
         raise ArgumentError(f"{op.name} at {at(here())} has no rule for batches, and without rows it cannot be tried")
     parts = [full(frame, a.content) if own(frame, a) else None for a in arrays]
-    return stack(
-        [
-            op(*[a if part is None else part[i] for a, part in zip(arrays, parts, strict=True)], **params)
-            for i in range(frame.size)
-        ]
-    )
+    rows_of = [
+        [a if part is None else part[i] for a, part in zip(arrays, parts, strict=True)] for i in range(frame.size)
+    ]
+    return stack_p(*[as_array(op(*row, **params)) for row in rows_of], axis=0)
 
 
 def _reduction(frame: Frame, op: Primitive, x: Array, *, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
@@ -171,8 +169,8 @@ def _index_of(frame: Frame, op: Primitive, x: Array, *, axis: int | None, keepdi
     if axis is not None:
         return op(x.content, axis=axis + 1, keepdims=keepdims)
     count = x.content.shape[0]
-    flat = op(reshape(x.content, (count, x.size)), axis=1, keepdims=False)
-    return reshape(flat, (count, *kept_shape(x.shape, None))) if keepdims else flat
+    flat = op(reshape_p(x.content, shape=(count, x.size)), axis=1, keepdims=False)
+    return reshape_p(flat, shape=(count, *kept_shape(x.shape, None))) if keepdims else flat
 
 
 def _stacked(frame: Frame, op: Primitive, x: Array) -> Array:
@@ -187,7 +185,7 @@ def _joined(frame: Frame, op: Primitive, *arrays: Array, axis: int) -> Array:
 def _triangle(frame: Frame, op: Primitive, x: Array, *, k: int) -> Array:
     content = x.content
     if x.ndim == 1:  # a vector becomes the rows of a matrix
-        content = broadcast_to(expand_dims(content, 1), (content.shape[0], *x.shape, *x.shape))
+        content = broadcast_to_p(with_axis(content, 1), shape=(content.shape[0], *x.shape, *x.shape))
     return op(content, k=k)
 
 
@@ -202,8 +200,8 @@ def _axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
 def _roll(frame: Frame, op: Primitive, x: Array, *, shift: Any, axis: int | tuple[int, ...] | None) -> Array:
     if axis is not None:
         return op(x.content, shift=shift, axis=_axes(axis, x.ndim))
-    flat = reshape(x.content, (x.content.shape[0], x.size))
-    return reshape(op(flat, shift=int(np.sum(shift)), axis=1), x.content.shape)
+    flat = reshape_p(x.content, shape=(x.content.shape[0], x.size))
+    return reshape_p(op(flat, shift=int(np.sum(shift)), axis=1), shape=x.content.shape)
 
 
 def _reshape(frame: Frame, op: Primitive, x: Array, *, shape: tuple[int, ...]) -> Array:
@@ -216,30 +214,32 @@ def _broadcast_to(frame: Frame, op: Primitive, x: Array, *, shape: tuple[int, ..
 
 def _reduce_to(frame: Frame, op: Primitive, x: Array, *, shape: tuple[int, ...]) -> Array:
     count = x.content.shape[0]
-    return reshape(op(x.content, shape=(count, *(1,) * (x.ndim - len(shape)), *shape)), (count, *shape))
+    return reshape_p(op(x.content, shape=(count, *(1,) * (x.ndim - len(shape)), *shape)), shape=(count, *shape))
 
 
 # ----- products and solving -----
 def _matmul(frame: Frame, op: Primitive, a: Array, b: Array) -> Array:
     left, right = single(frame, a), single(frame, b)
     if left is not None and right is not None:
-        return expand_dims(op(left, right), 0)
+        return with_axis(op(left, right), 0)
     if right is not None and b.ndim <= 2:  # one matrix for all rows: a single product
         lead = a.content.shape[:-1]
-        return reshape(op(reshape(a.content, (math.prod(lead), a.shape[-1])), right), (*lead, *b.shape[1:]))
+        return reshape_p(
+            op(reshape_p(a.content, shape=(math.prod(lead), a.shape[-1])), right), shape=(*lead, *b.shape[1:])
+        )
     if left is not None and a.ndim == 1 and b.ndim > 1:
         return op(left, b.content)
     if left is not None and b.ndim == 1 and a.ndim <= 2:
-        return op(b.content, transpose(left))
+        return op(b.content, left.T)
     if a.ndim == b.ndim == 1:
-        return total_of(a.content * b.content, axis=1)
+        return sum_p(a.content * b.content, axis=(1,), keepdims=False)
     x, y = rows(frame, a), rows(frame, b)
-    x, y = (expand_dims(x, 1) if a.ndim == 1 else x), (expand_dims(y, -1) if b.ndim == 1 else y)
+    x, y = (with_axis(x, 1) if a.ndim == 1 else x), (with_axis(y, -1) if b.ndim == 1 else y)
     ndim = max(x.ndim, y.ndim)
-    x, y = (reshape(z, (z.shape[0], *(1,) * (ndim - z.ndim), *z.shape[1:])) for z in (x, y))
+    x, y = (reshape_p(z, shape=(z.shape[0], *(1,) * (ndim - z.ndim), *z.shape[1:])) for z in (x, y))
     product = op(x, y)
     shape = product.shape if b.ndim > 1 else product.shape[:-1]
-    return reshape(product, shape if a.ndim > 1 else (*shape[: ndim - 2], *shape[ndim - 1 :]))
+    return reshape_p(product, shape=shape if a.ndim > 1 else (*shape[: ndim - 2], *shape[ndim - 1 :]))
 
 
 def _einsum(frame: Frame, op: Primitive, *arrays: Array, subscripts: str) -> Array:
@@ -247,7 +247,7 @@ def _einsum(frame: Frame, op: Primitive, *arrays: Array, subscripts: str) -> Arr
     row = next(c for c in string.ascii_letters if c not in subscripts)
     shared = [single(frame, a) for a in arrays]
     if not any(s is None for s in shared):
-        return expand_dims(op(*shared, subscripts=subscripts), 0)
+        return with_axis(op(*shared, subscripts=subscripts), 0)
     terms = [term if s is not None else row + term for term, s in zip(left.split(","), shared, strict=True)]
     operands = [a.content if s is None else s for a, s in zip(arrays, shared, strict=True)]
     return op(*operands, subscripts=",".join(terms) + "->" + row + result)
@@ -255,11 +255,11 @@ def _einsum(frame: Frame, op: Primitive, *arrays: Array, subscripts: str) -> Arr
 
 def _solve(frame: Frame, op: Primitive, a: Array, b: Array) -> Array:
     x, y = rows(frame, a), rows(frame, b)
-    y = expand_dims(y, -1) if b.ndim == 1 else y
+    y = with_axis(y, -1) if b.ndim == 1 else y
     ndim = max(x.ndim, y.ndim)
-    x, y = (reshape(z, (z.shape[0], *(1,) * (ndim - z.ndim), *z.shape[1:])) for z in (x, y))
+    x, y = (reshape_p(z, shape=(z.shape[0], *(1,) * (ndim - z.ndim), *z.shape[1:])) for z in (x, y))
     found = op(x, y)
-    return reshape(found, found.shape[:-1]) if b.ndim == 1 else found
+    return reshape_p(found, shape=found.shape[:-1]) if b.ndim == 1 else found
 
 
 # ----- indexing -----
@@ -295,7 +295,7 @@ def _getitem(frame: Frame, op: Primitive, x: Array, *arrays: Array, index: tuple
         return moved(op(one, *aligned, index=index), first, 0)
     found = op(x.content, _numbers(frame, inner), *aligned, index=(ARRAY, *index))
     rest = [0, *range(1 + inner, found.ndim)]
-    return transpose(found, (*rest[: 1 + first], *range(1, 1 + inner), *rest[1 + first :]))
+    return transpose_p(found, axes=(*rest[: 1 + first], *range(1, 1 + inner), *rest[1 + first :]))
 
 
 def _numbers(frame: Frame, ndim: int) -> Array:
@@ -308,7 +308,7 @@ def _scatter_add(
     shared = [single(frame, a) for a in arrays]
     inner = max(map(_ndim, arrays), default=0)
     wanted = getitem_p.shape((shape, x.dtype), *map(spec_of, arrays), index=index)[0]
-    content = broadcast_to(_widened(rows(frame, x), len(wanted)), (rows(frame, x).shape[0], *wanted))
+    content = broadcast_to_p(_widened(rows(frame, x), len(wanted)), shape=(rows(frame, x).shape[0], *wanted))
     if not any(s is None for s in shared):
         if arrays and _scattered(index):
             content = moved(content, 0, inner)
@@ -316,13 +316,13 @@ def _scatter_add(
     first = _places(index, len(shape))
     content = full(frame, content)
     rest = [i for i in range(content.ndim) if not first < i <= first + inner]
-    content = transpose(content, (0, *range(first + 1, first + inner + 1), *rest[1:]))
+    content = transpose_p(content, axes=(0, *range(first + 1, first + inner + 1), *rest[1:]))
     aligned = [_aligned(frame, a, inner) for a in arrays]
     return op(content, _numbers(frame, inner), *aligned, index=(ARRAY, *index), shape=(frame.size, *shape))
 
 
 def _widened(content: Array, ndim: int) -> Array:
-    return reshape(content, (content.shape[0], *(1,) * (ndim + 1 - content.ndim), *content.shape[1:]))
+    return reshape_p(content, shape=(content.shape[0], *(1,) * (ndim + 1 - content.ndim), *content.shape[1:]))
 
 
 def _take_along_axis(frame: Frame, op: Primitive, x: Array, indices: Array, *, axis: int) -> Array:

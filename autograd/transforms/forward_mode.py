@@ -16,8 +16,8 @@ import numpy as np
 from ..core.engine import between, fit, pull
 from ..core.inplace_checks import check_unchanged
 from ..core.mode import clock, current, switch
-from ..core.ops.elementwise import astype
-from ..core.ops.shape import broadcast_to
+from ..core.ops.elementwise import cast
+from ..core.ops.shape import broadcast_to_p
 from ..core.primitive import Array, Box, Primitive
 from ..core.tensor import Tensor
 from .argument import tie, variable
@@ -60,8 +60,8 @@ def _walk(order: Sequence[Any], found: dict[Any, Array], graph: bool, wanted: se
             y, values = seen(tensor), [seen(a) for a in inputs]
             part = _pushed(tensor.creator, moving, y, values, tensor.params)
             if part.shape != y.shape:
-                part = broadcast_to(part, y.shape)
-            found[tensor] = part if part.dtype == y.dtype else astype(part, y.dtype)
+                part = broadcast_to_p(part, shape=y.shape)
+            found[tensor] = part if part.dtype == y.dtype else cast(part, y.dtype)
         for i in moving:
             if last[inputs[i]] is tensor and inputs[i] not in wanted:
                 found.pop(inputs[i], None)

@@ -19,8 +19,8 @@ from ..core import tree
 from ..core.engine import Span, between, pull
 from ..core.errors import ArgumentError, DTypeError, ShapeError
 from ..core.mode import DEPTH, MODE, RUN, clock, current, switch
-from ..core.ops.elementwise import astype
-from ..core.ops.shape import concatenate, expand_dims, reshape
+from ..core.ops.elementwise import cast
+from ..core.ops.shape import concatenate_p, reshape_p, with_axis
 from ..core.primitive import Array, Box
 from ..core.source_location import at, here
 from ..core.tensor import Tensor, constant
@@ -195,7 +195,7 @@ def _one(y: Tensor) -> Array:
     trace = current().trace
     one = y.dtype.type(1)
     seed = one if trace is None else trace.number(one)
-    return reshape(seed, y.shape) if y.shape else seed
+    return reshape_p(seed, shape=y.shape) if y.shape else seed
 
 
 def _chosen(what: str, argnums: int | Sequence[int], args: tuple[Any, ...]) -> list[int]:
@@ -325,7 +325,7 @@ def _matching(what: str, given: Any, likes: Sequence[Any], structure: Any) -> li
             raise ShapeError(f"{what} has shape {np.shape(leaf)}, what it belongs to has shape {np.shape(like)}")
         value: Any = leaf if isinstance(leaf, Box) else np.asarray(leaf)[()]
         wanted = getattr(like, "dtype", np.dtype(float))
-        fitted.append(value if value.dtype == wanted or wanted.kind != "f" else astype(value, wanted))
+        fitted.append(value if value.dtype == wanted or wanted.kind != "f" else cast(value, wanted))
     return fitted
 
 
@@ -477,7 +477,7 @@ def _blocks(run: _Run, y: Any, graph: bool) -> list[Any]:
 def _block(y: Any, leaf: Tensor, part: Array | None) -> Array:
     """The Jacobian of one output by one leaf in its shape; zeros where there is none."""
     shape = (*np.shape(y), *leaf.shape)
-    return np.zeros(shape, leaf.dtype) if part is None else reshape(part, shape)
+    return np.zeros(shape, leaf.dtype) if part is None else reshape_p(part, shape=shape)
 
 
 def _units(size: int, most: int, like: Tensor) -> Iterator[Any]:
@@ -495,12 +495,12 @@ def _rows(run: _Run, y: Tensor, graph: bool, most: int, span: Span) -> list[Any]
     for units in _units(y.size, most, y):
         if most == 1:
             gs = run.pull([y], [units[0]], graph, span)
-            chunks.append([None if g is None else expand_dims(g, 0) for g in gs])
+            chunks.append([None if g is None else with_axis(g, 0) for g in gs])
         else:
             frame = Frame(len(units), run.what)
             gs = run.pull([y], [Batched(frame, units)], graph, span)
             chunks.append([None if g is None else leave(g, frame=frame, axis=0) for g in gs])
-    return [None if rows[0] is None else concatenate(rows) for rows in zip(*chunks, strict=True)]
+    return [None if rows[0] is None else concatenate_p(*rows, axis=0) for rows in zip(*chunks, strict=True)]
 
 
 def _columns(y: Tensor, leaf: Tensor, most: int, since: int) -> Array:
@@ -512,7 +512,7 @@ def _columns(y: Tensor, leaf: Tensor, most: int, since: int) -> Array:
         if tangent is None:
             return None
         chunks.append(leave(tangent, frame=frame, axis=y.ndim))
-    return concatenate(chunks, axis=y.ndim) if chunks else None
+    return concatenate_p(*chunks, axis=y.ndim) if chunks else None
 
 
 def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:

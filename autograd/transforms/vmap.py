@@ -16,8 +16,8 @@ import numpy as np
 from ..core import tree
 from ..core.errors import ArgumentError, InplaceError
 from ..core.mode import MODE, RUN, clock, current
-from ..core.ops.reduce import sum as total_of
-from ..core.ops.shape import broadcast_to, expand_dims
+from ..core.ops.reduce import sum_p
+from ..core.ops.shape import broadcast_to_p, with_axis
 from ..core.primitive import REGISTRY, Array, Box, Primitive
 from ..core.source_location import at, called, here
 from ..core.subclasses import numbers
@@ -56,18 +56,18 @@ def _enter(x: Array, *, frame: Frame, axis: int) -> Array:
 def _leave(x: Array, *, frame: Frame, axis: int) -> Array:
     if isinstance(x, Batched) and x.level > frame.level:
         return Batched(x.frame, _leave(x.content, frame=frame, axis=axis + 1))
-    return moved(full(frame, x.content if own(frame, x) else expand_dims(x, 0)), 0, axis)
+    return moved(full(frame, x.content if own(frame, x) else with_axis(x, 0)), 0, axis)
 
 
 def _share(x: Array, *, frame: Frame) -> Array:
-    return _enter(expand_dims(x, 0), frame=frame, axis=0)
+    return _enter(with_axis(x, 0), frame=frame, axis=0)
 
 
 def _total(x: Array, *, frame: Frame) -> Array:
     if isinstance(x, Batched) and x.level > frame.level:
         return Batched(x.frame, _total(x.content, frame=frame))
     if own(frame, x) and x.content.shape[0] == frame.size:
-        return total_of(x.content, axis=0)
+        return sum_p(x.content, axis=(0,), keepdims=False)
     return (x.content[0] if own(frame, x) else x) * frame.size
 
 
@@ -235,8 +235,8 @@ def _output(name: str, y: Any, frame: Frame, axis: int | None, boxed: bool) -> A
     if has_rows:
         y = leave(y, frame=frame, axis=axis)
     else:
-        y = expand_dims(y, axis)
-        y = broadcast_to(y, (*y.shape[:axis], frame.size, *y.shape[axis + 1 :]))
+        y = with_axis(y, axis)
+        y = broadcast_to_p(y, shape=(*y.shape[:axis], frame.size, *y.shape[axis + 1 :]))
     if isinstance(y, Tensor) and not (boxed or y.requires_grad):
         y = y.data
     elif boxed and not isinstance(y, Tensor):

@@ -23,7 +23,7 @@ import numpy as np
 import autograd as ag
 import nn
 from autograd import Tensor
-from autograd.core.primitive import REGISTRY
+from autograd.core.primitive import REGISTRY, Primitive
 from autograd.ir.randomness import METHODS
 from tests import numpy_calls
 from tests.fuzz.arrays import domain_of
@@ -123,8 +123,8 @@ def _found() -> Iterator[Operation]:
     for prefix, module, names in modules:
         for name in names:
             function = getattr(module, name)
-            of_tensors = name in REGISTRY or getattr(function, "__module__", "").startswith(
-                ("autograd.core.ops", "autograd.functions.composite", "nn.loss", "nn.activations")
+            of_tensors = isinstance(function, Primitive) or getattr(function, "__module__", "").startswith(
+                ("autograd.functions", "nn.loss", "nn.activations")
             )
             if name[0] == "_" or isinstance(function, type) or not of_tensors:
                 continue

@@ -29,13 +29,9 @@ mul = operator(
     commutative=True, neutral=(1.0, 1.0), weak=True, cost=1,
 )  # fmt: skip
 div = operator(
-    "div",
-    "/",
-    np.true_divide,
-    (lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b),
-    neutral=(None, 1.0),
-    weak=True,
-)
+    "div", "/", np.true_divide, (lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b),
+    neutral=(None, 1.0), weak=True,
+)  # fmt: skip
 neg = elementwise(
     "neg", np.negative, (lambda g, y, x: -g,), symbol="-", numpy="-{0}", doc="-x", weak=True, exact=True, cost=1
 )
@@ -123,11 +119,11 @@ def _share(g: Array, winner: Array, other: Array) -> Array:
     return where(winner > other, g, where(winner == other, g * 0.5, 0.0))
 
 
-where_p = _exact(
+where: Primitive = _exact(
     "where", np.where, (None, lambda g, y, c, a, b: where(c, g, 0.0), lambda g, y, c, a, b: where(c, 0.0, g)),
     numpy="np.where({0}, {1}, {2})", operands=("bool", "result", "result"),
 )  # fmt: skip
-clip_p = _exact(
+clip = _exact(
     "clip",
     lambda x, low, high: np.minimum(np.maximum(x, low), high),
     (
@@ -137,33 +133,6 @@ clip_p = _exact(
     ),
     numpy="np.minimum(np.maximum({0}, {1}), {2})",
 )
-
-
-def where(condition: Array, a: Array, b: Array) -> Array:
-    """a where the condition holds, else b; gradients go to the chosen side only.
-
-    Args:
-        condition: bool array; no gradient.
-        a, b: arrays that broadcast with it.
-
-    Where the side not chosen is nan or inf, its *gradient* can still be nan (0 * inf): make its input safe first,
-    ``where(x > 0, log(where(x > 0, x, 1.0)), 0.0)``.
-
-    >>> import autograd as ag
-    >>> ag.where(ag.Tensor([True, False]), 1.0, 2.0).data
-    array([1., 2.])
-    """
-    return where_p(condition, a, b)
-
-
-def clip(x: Array, a_min: Array = None, a_max: Array = None) -> Array:
-    """min(max(x, a_min), a_max); the gradient passes where x is within the bounds, the bounds included.
-
-    >>> import autograd as ag
-    >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), -1.0, 1.0).data
-    array([-1. ,  0.5,  1. ])
-    """
-    return clip_p(x, -math.inf if a_min is None else a_min, math.inf if a_max is None else a_max)
 
 
 # ----- no gradient -----
@@ -224,14 +193,10 @@ astype_p = Primitive(
 )
 
 
-def astype(x: Array, dtype: np.typing.DTypeLike) -> Array:
-    """x cast to a dtype; the gradient is cast back to the dtype of x (none flows through integers and bools).
+def cast(x: Array, dtype: np.typing.DTypeLike) -> Array:
+    """x in that dtype; the gradient is cast back to the dtype of x (none flows through integers and bools).
 
     The bytes of tensors are in the machine's order, whatever that of the dtype is.
-
-    >>> import autograd as ag
-    >>> ag.astype(ag.Tensor([1, 2]), float).data
-    array([1., 2.])
     """
     target = np.dtype(dtype).newbyteorder("=")
     if target.kind not in "biufc":

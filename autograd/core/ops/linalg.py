@@ -15,32 +15,27 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..primitive import Array, Primitive, Rule, ShapeRule, Spec
-from .elementwise import stop_gradient
-from .shape import broadcast_to, expand_dims, reshape, swapaxes, tril
-
-
-def _t(x: Array) -> Array:
-    return swapaxes(x, -1, -2)
+from .shape import broadcast_to_p, mT, reshape_p, tril_p, with_axis
 
 
 def _matmul_vjp_a(g: Array, y: Array, a: Array, b: Array) -> Array:
     if a.ndim == b.ndim == 2:
         return g @ b.T
     if b.ndim == 1:
-        return g * b if a.ndim == 1 else expand_dims(g, -1) * b
+        return g * b if a.ndim == 1 else with_axis(g, -1) * b
     if a.ndim == 1:
-        return reshape(b @ expand_dims(g, -1), b.shape[:-1])
-    return g @ _t(b)
+        return reshape_p(b @ with_axis(g, -1), shape=b.shape[:-1])
+    return g @ mT(b)
 
 
 def _matmul_vjp_b(g: Array, y: Array, a: Array, b: Array) -> Array:
     if a.ndim == b.ndim == 2:
         return a.T @ g
     if a.ndim == 1:
-        return g * a if b.ndim == 1 else expand_dims(a, -1) * expand_dims(g, -2)
+        return g * a if b.ndim == 1 else with_axis(a, -1) * with_axis(g, -2)
     if b.ndim == 1:
-        return reshape(_t(a) @ expand_dims(g, -1), (*a.shape[:-2], a.shape[-1]))
-    return _t(a) @ g
+        return reshape_p(mT(a) @ with_axis(g, -1), shape=(*a.shape[:-2], a.shape[-1]))
+    return mT(a) @ g
 
 
 def _matmul_shape(a: Spec, b: Spec) -> Spec:
@@ -85,7 +80,7 @@ def _einsum_rule(index: int) -> Rule:
             wanted += letter
         part = einsum_p(*operands, subscripts=",".join(letters) + "->" + wanted)
         # An axis that is of length one in all other operands is repeated over by this one.
-        return part if part.shape == x.shape else broadcast_to(part, np.broadcast_shapes(part.shape, x.shape))
+        return part if part.shape == x.shape else broadcast_to_p(part, shape=np.broadcast_shapes(part.shape, x.shape))
 
     return rule
 
@@ -112,42 +107,6 @@ einsum_p = Primitive(
     "einsum", lambda *arrays, subscripts: np.einsum(subscripts, *arrays, optimize=len(arrays) > 2), _einsum_rule,
     kind="contraction", shape=_einsum_shape, linear="each", view=lambda x, *others, subscripts: not others,
 )  # fmt: skip
-
-
-def einsum(subscripts: str, *operands: Array) -> Array:
-    """Einstein summation: multiply, then sum over the indices that the result does not name.
-
-    Args:
-        subscripts: as for NumPy, "ij,jk->ik"; with "..." and without "->" too.
-        operands: one array per term.
-
-    >>> import autograd as ag
-    >>> ag.einsum("ij,j->i", ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([1.0, 1.0])).data
-    array([3., 7.])
-    """
-    text = subscripts.replace(" ", "")
-    left, arrow, result = text.partition("->")
-    terms = left.split(",")
-    if len(terms) != len(operands):
-        raise ArgumentError(f"einsum {subscripts!r} names {len(terms)} operands, but {len(operands)} were given")
-    if not arrow:
-        named = left.replace(",", "").replace("...", "")
-        result = ("..." if "..." in left else "") + "".join(sorted(c for c in set(named) if named.count(c) == 1))
-    if "..." in text:
-        free = [c for c in string.ascii_letters if c not in text]
-        extra = [
-            np.ndim(x) - len(term.replace("...", "")) if "..." in term else 0
-            for term, x in zip(terms, operands, strict=True)
-        ]
-        most = max(extra)
-        terms = [term.replace("...", "".join(free[most - n : most])) for term, n in zip(terms, extra, strict=True)]
-        result = result.replace("...", "".join(free[:most]))
-    for term, x in zip(terms, operands, strict=True):
-        if len(term) != np.ndim(x):
-            raise ArgumentError(
-                f"einsum {subscripts!r}: the term {term!r} names {len(term)} axes, its operand has shape {np.shape(x)}"
-            )
-    return einsum_p(*operands, subscripts=",".join(terms) + "->" + result)
 
 
 # ----- solving and decompositions -----
@@ -179,27 +138,27 @@ def _solve_shape(a: Spec, b: Spec) -> Spec:
 def _solve_vjp_a(g: Array, y: Array, a: Array, b: Array) -> Array:
     back = _back_solved(g, a, b)
     if b.ndim == 1:
-        return -expand_dims(back, -1) * expand_dims(y, -2)
-    return -back @ _t(y)
+        return -with_axis(back, -1) * with_axis(y, -2)
+    return -back @ mT(y)
 
 
 def _back_solved(g: Array, a: Array, b: Array) -> Array:
     """a.T⁻¹ g, where g may be a stack of vectors (b a single vector, a a stack of matrices)."""
     if b.ndim == 1 and a.ndim > 2:
-        return reshape(solve(_t(a), expand_dims(g, -1)), g.shape)
-    return solve(_t(a), g)
+        return reshape_p(solve(mT(a), with_axis(g, -1)), shape=g.shape)
+    return solve(mT(a), g)
 
 
 def _cholesky_vjp(g: Array, y: Array, x: Array) -> Array:
     size = y.shape[-1]
     half = np.tril(np.ones((size, size), y.dtype)) - 0.5 * np.eye(size, dtype=y.dtype)
-    inner = solve(_t(y), (_t(y) @ tril(g)) * half)
-    outer = _t(solve(_t(y), _t(inner)))
-    return 0.5 * (outer + _t(outer))
+    inner = solve(mT(y), (mT(y) @ tril_p(g, k=0)) * half)
+    outer = mT(solve(mT(y), mT(inner)))
+    return 0.5 * (outer + mT(outer))
 
 
 def _column(g: Array) -> Array:
-    return expand_dims(expand_dims(g, -1), -1)
+    return with_axis(with_axis(g, -1), -1)
 
 
 def _linalg(name: str, forward: Any, vjps: Sequence[Rule], shape: ShapeRule, doc: str, **facts: Any) -> Primitive:
@@ -213,14 +172,14 @@ solve = _linalg(
     numpy="np.linalg.solve({0}, {1})", linear=(1,),
 )  # fmt: skip
 inv = _linalg(
-    "inv", np.linalg.inv, (lambda g, y, x: -(_t(y) @ g @ _t(y)),), _matrix_shape, "Inverse of square matrices."
+    "inv", np.linalg.inv, (lambda g, y, x: -(mT(y) @ g @ mT(y)),), _matrix_shape, "Inverse of square matrices."
 )
 det = _linalg(
-    "det", np.linalg.det, (lambda g, y, x: _column(g * y) * _t(inv(x)),), _scalar_shape,
+    "det", np.linalg.det, (lambda g, y, x: _column(g * y) * mT(inv(x)),), _scalar_shape,
     "Determinant of square matrices (gradient: invertible ones only).",
 )  # fmt: skip
 logabsdet = _linalg(
-    "logabsdet", lambda x: np.linalg.slogdet(x)[1], (lambda g, y, x: _column(g) * _t(inv(x)),), _scalar_shape,
+    "logabsdet", lambda x: np.linalg.slogdet(x)[1], (lambda g, y, x: _column(g) * mT(inv(x)),), _scalar_shape,
     "log |det x|, without overflow.", numpy="np.linalg.slogdet({0})[1]",
 )  # fmt: skip
 cholesky = _linalg(
@@ -231,14 +190,3 @@ detsign = _linalg(
     "detsign", lambda x: np.linalg.slogdet(x)[0], (), _scalar_shape, "Sign of the determinant; no gradient.",
     numpy="np.linalg.slogdet({0})[0]",
 )  # fmt: skip
-
-
-def slogdet(x: Array) -> tuple[Array, Array]:
-    """Sign (no gradient) and logarithm of the absolute value of the determinant.
-
-    >>> import autograd as ag
-    >>> sign, logarithm = ag.slogdet(ag.Tensor([[1.0, 0.0], [0.0, -1.0]]))
-    >>> float(sign), float(logarithm)
-    (-1.0, 0.0)
-    """
-    return detsign(stop_gradient(x)), logabsdet(x)

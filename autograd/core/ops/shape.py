@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +12,7 @@ import numpy as np
 from .. import numpy_helpers
 from ..errors import ArgumentError, OutOfBoundsError, ShapeError
 from ..primitive import Array, Box, Primitive, Rule, Spec, hollow, shape_of
-from ..subclasses import numbers
-from .axes import axis_number, axis_numbers, lengths, whole
+from .axes import axis_number
 
 Shape = tuple[int, ...]
 
@@ -43,30 +41,15 @@ def _viewing(name: str, forward: Callable[..., Array], vjps: Any, numpy: str = "
     return Primitive(name, forward, vjps, kind="movement", shape=spec_rule, **facts)
 
 
-def _same_shape(forward: Callable[..., Array]) -> Callable[..., Shape]:
-    """The shape rule of a movement within the array; what it is told is tried on the smallest array of that rank."""
-
-    def shape(x: Shape, **params: Any) -> Shape:
-        forward(np.zeros([n and 1 for n in x]), **params)
-        return x
-
-    return shape
-
-
-def _arrays(arrays: Sequence[Array]) -> list[Array]:
-    return [a if isinstance(a, Box) else numbers(a) for a in arrays]
-
-
 # ----- shape -----
-reshape_p = _viewing(
-    "reshape", lambda x, *, shape: np.reshape(x, shape), (lambda g, y, x, *, shape: reshape(g, x.shape),),
+reshape_p: Primitive = _viewing(
+    "reshape", lambda x, *, shape: np.reshape(x, shape), (lambda g, y, x, *, shape: reshape_p(g, shape=x.shape),),
     numpy="np.reshape({0}, {shape})",
 )  # fmt: skip
-transpose_p = _viewing(
-    "transpose",
-    lambda x, *, axes: np.transpose(x, axes),
-    (lambda g, y, x, *, axes: transpose(g, tuple(axes.index(i) for i in range(len(axes)))),),
-)
+transpose_p: Primitive = _viewing(
+    "transpose", lambda x, *, axes: np.transpose(x, axes),
+    (lambda g, y, x, *, axes: transpose_p(g, axes=tuple(axes.index(i) for i in range(len(axes)))),),
+)  # fmt: skip
 
 
 def _broadcast_forward(x: Array, *, shape: Shape) -> Array:
@@ -90,110 +73,26 @@ def _reduce_shape(x: Shape, *, shape: Shape) -> Shape:
 
 
 broadcast_to_p = _viewing(
-    "broadcast_to", _broadcast_forward, (lambda g, y, x, *, shape: reduce_to(g, x.shape),),
+    "broadcast_to", _broadcast_forward, (lambda g, y, x, *, shape: reduce_to_p(g, shape=x.shape),),
     numpy="np.broadcast_to({0}, {shape})",
 )  # fmt: skip
-reduce_to_p = _movement(
-    "reduce_to", _reduce_forward, (lambda g, y, x, *, shape: broadcast_to(g, x.shape),), _reduce_shape,
+reduce_to_p: Primitive = _movement(
+    "reduce_to", _reduce_forward, (lambda g, y, x, *, shape: broadcast_to_p(g, shape=x.shape),), _reduce_shape,
     exact=False, reduces=np.add, view=lambda x, *, shape: x == shape,
 )  # fmt: skip
 
 
-def reshape(x: Array, *shape: int | Sequence[int]) -> Array:
-    """The same elements in another shape; one length may be -1 and is then worked out.
-
-    >>> import autograd as ag
-    >>> ag.reshape(ag.Tensor([1.0, 2.0, 3.0, 4.0]), (2, -1)).shape
-    (2, 2)
-    """
-    wanted = lengths(shape[0] if len(shape) == 1 else shape)
-    if -1 in wanted:
-        known = -math.prod(wanted)
-        size = math.prod(np.shape(x))
-        if wanted.count(-1) > 1 or (size % known if known else size):
-            raise ArgumentError(
-                f"cannot reshape {np.shape(x)} to {wanted}: at most one -1, and the rest must divide {size}"
-            )
-        wanted = tuple((size // known if known else 0) if n == -1 else n for n in wanted)
-    return reshape_p(x, shape=wanted)
+def with_axis(x: Array, place: int) -> Array:
+    """x with a new axis of length one, which is axis number `place` of the result (-1: the last one)."""
+    shape = x.shape
+    place %= len(shape) + 1
+    return reshape_p(x, shape=(*shape[:place], 1, *shape[place:]))
 
 
-def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
-    """Axes in the given order; reversed by default.
-
-    >>> import autograd as ag
-    >>> ag.transpose(ag.Tensor([[1.0, 2.0, 3.0]])).shape
-    (3, 1)
-    """
-    ndim = np.ndim(x)
-    order = tuple(range(ndim))[::-1] if axes is None else axis_numbers(axes, ndim)
-    if len(order) != ndim:
-        raise ArgumentError(f"transpose of shape {np.shape(x)} needs {ndim} axes, got {axes}")
-    return transpose_p(x, axes=order)
-
-
-def swapaxes(x: Array, a: int, b: int) -> Array:
-    """Exchange two axes.
-
-    >>> import autograd as ag
-    >>> ag.swapaxes(ag.Tensor([[1.0, 2.0, 3.0]]), 0, 1).shape
-    (3, 1)
-    """
-    ndim = np.ndim(x)
-    a, b, axes = axis_number(a, ndim), axis_number(b, ndim), list(range(ndim))
-    axes[a], axes[b] = b, a
-    return transpose(x, axes)
-
-
-def expand_dims(x: Array, axis: int | Sequence[int]) -> Array:
-    """New axes of length one at the given places of the result.
-
-    >>> import autograd as ag
-    >>> ag.expand_dims(ag.Tensor([1.0, 2.0]), -1).shape
-    (2, 1)
-    """
-    shape = np.shape(x)
-    if type(axis) is int and -len(shape) - 1 <= axis <= len(shape):
-        place = axis % (len(shape) + 1)
-        return reshape_p(x, shape=(*shape[:place], 1, *shape[place:]))
-    ndim = len(shape) + (len(axis) if isinstance(axis, Sequence) else 1)
-    places, rest = axis_numbers(axis, ndim), iter(shape)
-    return reshape_p(x, shape=tuple(1 if i in places else next(rest) for i in range(ndim)))
-
-
-def squeeze(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
-    """Axes of length one removed: all of them, or those named.
-
-    >>> import autograd as ag
-    >>> ag.squeeze(ag.Tensor([[1.0, 2.0]])).shape
-    (2,)
-    """
-    shape = np.shape(x)
-    axes = [i for i, n in enumerate(shape) if n == 1] if axis is None else axis_numbers(axis, len(shape))
-    if any(shape[i] != 1 for i in axes):
-        raise ArgumentError(f"cannot squeeze axis {axis} of shape {shape}: its length is not 1")
-    return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
-
-
-def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
-    """Repeat x along new and length-one axes up to `shape` (NumPy's broadcasting); its adjoint is `reduce_to`.
-
-    >>> import autograd as ag
-    >>> ag.broadcast_to(ag.Tensor([1.0, 2.0]), (2, 2)).data
-    array([[1., 2.],
-           [1., 2.]])
-    """
-    return broadcast_to_p(x, shape=lengths(shape))
-
-
-def reduce_to(x: Array, shape: Sequence[int]) -> Array:
-    """Sum x down to `shape`: the adjoint of broadcasting `shape` up to that of x.
-
-    >>> import autograd as ag
-    >>> ag.reduce_to(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), (2,)).data
-    array([4., 6.])
-    """
-    return reduce_to_p(x, shape=lengths(shape))
+def mT(x: Array) -> Array:
+    """Matrices with rows and columns exchanged."""
+    n = x.ndim
+    return transpose_p(x, axes=(*range(n - 2), n - 1, n - 2))
 
 
 # ----- order -----
@@ -203,108 +102,48 @@ flip_p: Primitive = _viewing(
 )  # fmt: skip
 
 
-def _roll_forward(x: Array, *, shift: Any, axis: Any) -> Array:
-    return np.roll(x, shift, axis)
+def _roll_vjp(g: Array, y: Array, x: Array, *, shift: Any, axis: Any) -> Array:
+    return roll_p(g, shift=tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis=axis)
 
 
-roll_p = _movement(
-    "roll",
-    _roll_forward,
-    (lambda g, y, x, *, shift, axis: roll(g, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis),),
-    _same_shape(_roll_forward), numpy="np.roll({0}, shift={shift}, axis={axis})",
+def _roll_shape(x: Shape, *, shift: Any, axis: Any) -> Shape:
+    np.roll(np.zeros([n and 1 for n in x]), shift, axis)  # (which refuses what it would refuse of any length)
+    return x
+
+
+roll_p: Primitive = _movement(
+    "roll", lambda x, *, shift, axis: np.roll(x, shift, axis), (_roll_vjp,), _roll_shape,
+    numpy="np.roll({0}, shift={shift}, axis={axis})",
 )  # fmt: skip
 
 
 def _triangle(name: str, function: Callable[..., Array]) -> Primitive:
     made: Primitive = _movement(
-        name,
-        lambda x, *, k: function(x, k),
-        (lambda g, y, x, *, k: made(g, k=k),),
+        name, lambda x, *, k: function(x, k), (lambda g, y, x, *, k: made(g, k=k),),
         lambda x, *, k: x if len(x) > 1 else (*x, *x),  # a vector becomes the rows of a matrix, as in NumPy
         numpy=f"np.{name}({{0}}, k={{k}})",
-    )
+    )  # fmt: skip
     return made
 
 
 tril_p, triu_p = _triangle("tril", np.tril), _triangle("triu", np.triu)
 
 
-def flip(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
-    """Elements in reverse order along the axes (all by default).
-
-    >>> import autograd as ag
-    >>> ag.flip(ag.Tensor([1.0, 2.0])).data
-    array([2., 1.])
-    """
-    return flip_p(x, axis=None if axis is None else axis_numbers(axis, np.ndim(x)))
-
-
-def roll(x: Array, shift: int | tuple[int, ...], axis: int | tuple[int, ...] | None = None) -> Array:
-    """Elements moved cyclically by `shift` places; over the flattened array where axis is None.
-
-    >>> import autograd as ag
-    >>> ag.roll(ag.Tensor([1.0, 2.0, 3.0]), 1).data
-    array([3., 1., 2.])
-    """
-    if axis is None:
-        return roll_p(x, shift=int(np.sum(shift)), axis=None)
-    shifts, axes = np.broadcast_arrays(shift, axis_numbers(axis, np.ndim(x), repeated=True))
-    if shifts.ndim != 1 or shifts.dtype.kind not in "iu":
-        raise ArgumentError(f"roll shifts by an integer or one for each axis, got {shift!r} for axis {axis}")
-    return roll_p(x, shift=tuple(shifts.tolist()), axis=tuple(axes.tolist()))
-
-
-def tril(x: Array, k: int = 0) -> Array:
-    """Lower triangle of the last two axes, zeros elsewhere; `k` counts diagonals above the main one.
-
-    >>> import autograd as ag
-    >>> ag.tril(ag.Tensor([[1.0, 2.0], [3.0, 4.0]])).data
-    array([[1., 0.],
-           [3., 4.]])
-    """
-    return tril_p(x, k=k)
-
-
-def triu(x: Array, k: int = 0) -> Array:
-    """Upper triangle of the last two axes, zeros elsewhere; `k` counts diagonals above the main one.
-
-    >>> import autograd as ag
-    >>> ag.triu(ag.Tensor([[1.0, 2.0], [3.0, 4.0]])).data
-    array([[1., 2.],
-           [0., 4.]])
-    """
-    return triu_p(x, k=k)
-
-
 # ----- pad, join -----
-pad_p = _movement(
-    "pad",
-    lambda x, *, width, value: np.pad(x, width, constant_values=value),
-    (
-        lambda g, y, x, *, width, value: getitem(
-            g, tuple(slice(b, b + n) for (b, _), n in zip(width, x.shape, strict=True))
-        ),
-    ),
-    lambda x, *, width, value: _pad_shape(x, width),
-    numpy="np.pad({0}, pad_width={width}, constant_values={value})",
-)
+def _pad_vjp(g: Array, y: Array, x: Array, *, width: Any, value: Any) -> Array:
+    return getitem_p(g, index=tuple(slice(b, b + n) for (b, _), n in zip(width, x.shape, strict=True)))
 
 
-def _pad_shape(x: Shape, width: Any) -> Shape:
+def _pad_shape(x: Shape, *, width: Any, value: Any) -> Shape:
     if any(n < 0 for pair in width for n in pair):
         raise ArgumentError(f"a border cannot have a negative width, got {width}")
     return tuple(n + before + after for n, (before, after) in zip(x, width, strict=True))
 
 
-def pad(x: Array, width: int | Sequence[Any], value: float = 0.0) -> Array:
-    """A border of `value` around x; width as in NumPy: n, (before, after), or one such pair per axis.
-
-    >>> import autograd as ag
-    >>> ag.pad(ag.Tensor([1.0]), (1, 2)).data
-    array([0., 1., 0., 0.])
-    """
-    pairs = np.broadcast_to(np.asarray(width), (np.ndim(x), 2))
-    return pad_p(x, width=tuple((int(b), int(a)) for b, a in pairs), value=value)
+pad_p = _movement(
+    "pad", lambda x, *, width, value: np.pad(x, width, constant_values=value), (_pad_vjp,), _pad_shape,
+    numpy="np.pad({0}, pad_width={width}, constant_values={value})",
+)  # fmt: skip
 
 
 def _each(jointly: Callable[..., Sequence[Array]]) -> Callable[[int], Rule]:
@@ -315,7 +154,7 @@ def _each(jointly: Callable[..., Sequence[Array]]) -> Callable[[int], Rule]:
 def _concatenate_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array, axis: int) -> list[Array]:
     stops = list(itertools.accumulate([a.shape[axis] for a in arrays], initial=0))
     head = (slice(None),) * axis
-    return [getitem(g, (*head, slice(stops[i], stops[i + 1]))) for i in which]
+    return [getitem_p(g, index=(*head, slice(stops[i], stops[i + 1]))) for i in which]
 
 
 def _concatenate_shape(*shapes: Shape, axis: int) -> Shape:
@@ -334,7 +173,7 @@ concatenate_p = _movement(
 
 def _stack_parts(which: Sequence[int], g: Array, y: Array, *arrays: Array, axis: int) -> list[Array]:
     head = (slice(None),) * axis
-    return [getitem(g, (*head, i)) for i in which]
+    return [getitem_p(g, index=(*head, i)) for i in which]
 
 
 def _stack_shape(*shapes: Shape, axis: int) -> Shape:
@@ -347,55 +186,6 @@ def _stack_shape(*shapes: Shape, axis: int) -> Shape:
 stack_p = _movement(
     "stack", lambda *arrays, axis: np.stack(arrays, axis), _each(_stack_parts), _stack_shape, jointly=_stack_parts
 )
-
-
-def concatenate(arrays: Sequence[Array], axis: int = 0) -> Array:
-    """Arrays joined along an axis that they have.
-
-    >>> import autograd as ag
-    >>> ag.concatenate([ag.Tensor([1.0]), ag.Tensor([2.0, 3.0])]).data
-    array([1., 2., 3.])
-    """
-    parts = _joinable("concatenate", arrays)
-    return concatenate_p(*parts, axis=axis_number(axis, parts[0].ndim))
-
-
-def _joinable(name: str, arrays: Sequence[Array]) -> list[Array]:
-    parts = _arrays(arrays)
-    if not parts:
-        raise ArgumentError(f"{name} needs one array at least")
-    return parts
-
-
-def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
-    """Arrays of one shape joined along a new axis.
-
-    >>> import autograd as ag
-    >>> ag.stack([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])]).shape
-    (2, 2)
-    """
-    parts = _joinable("stack", arrays)
-    return stack_p(*parts, axis=axis_number(axis, parts[0].ndim + 1))
-
-
-def split(x: Array, sections: int | Sequence[int], axis: int = 0) -> list[Array]:
-    """x cut along an axis: into equal sections, or before the given positions.
-
-    >>> import autograd as ag
-    >>> [part.shape for part in ag.split(ag.Tensor([1.0, 2.0, 3.0]), [1])]
-    [(1,), (2,)]
-    """
-    axis = axis_number(axis, np.ndim(x))
-    length = np.shape(x)[axis]
-    places: Any = sections
-    if np.ndim(places) == 0:
-        n = whole(places, "a number of sections")
-        if n < 1 or length % n:
-            raise ArgumentError(f"axis {axis} of shape {np.shape(x)} does not split into {n} equal sections")
-        places = range(length // n, length, length // n) if length else [0] * (n - 1)
-    bounds = [0, *places, length]
-    head = (slice(None),) * axis
-    return [getitem(x, (*head, slice(a, b))) for a, b in itertools.pairwise(bounds)]
 
 
 # ----- indexing -----
@@ -425,7 +215,7 @@ def _getitem_deposit(total: np.ndarray[Any, Any], g: Array, *arrays: Array, inde
         total[index] += g
 
 
-getitem_p = Primitive(
+getitem_p: Primitive = Primitive(
     "getitem", lambda x, *arrays, index: np.asarray(x)[_index(index, arrays)], lambda i: _getitem_vjp if i == 0 else None,
     kind="indexing", shape=_getitem_shape, symbol="[ ]", deposit=_getitem_deposit, linear="each", exact=True,
     view=lambda x, *arrays, index: not any(arrays),  # (of arrays with a shape the elements are copied)
@@ -505,29 +295,9 @@ def _masks_as_positions(parts: list[Any], shape: Shape) -> tuple[list[Any], Shap
 
 
 def getitem(x: Array, key: Any) -> Array:
-    """x[key] with all of NumPy's indexing; repeated indices add up in the gradient.
-
-    >>> import autograd as ag
-    >>> x = ag.Tensor([1.0, 2.0], requires_grad=True)
-    >>> ag.getitem(x, [0, 0]).sum().backward()
-    >>> x.grad
-    array([2., 0.])
-    """
+    """x[key] with all of NumPy's indexing; repeated indices add up in the gradient."""
     template, arrays, shape = split_index(key, np.shape(x))
-    return getitem_p(x if shape == np.shape(x) else reshape(x, shape), *arrays, index=template)
-
-
-def scatter_add(x: Array, key: Any, shape: Sequence[int]) -> Array:
-    """Zeros of `shape` into which x is added at [key]: the adjoint of `getitem`; repeated indices add up.
-
-    >>> import autograd as ag
-    >>> ag.scatter_add(ag.Tensor([1.0, 2.0]), [1, 1], (3,)).data
-    array([0., 3., 0.])
-    """
-    goal = lengths(shape)
-    template, arrays, wide = split_index(key, goal)
-    found = scatter_add_p(x, *arrays, index=template, shape=wide)
-    return found if wide == goal else reshape(found, goal)
+    return getitem_p(x if shape == np.shape(x) else reshape_p(x, shape=shape), *arrays, index=template)
 
 
 def _along(indices: Array, axis: int) -> tuple[Any, ...]:
@@ -537,10 +307,14 @@ def _along(indices: Array, axis: int) -> tuple[Any, ...]:
     return tuple(indices if i == axis else grid for i, grid in enumerate(grids))
 
 
+def _take_vjp(g: Array, y: Array, x: Array, indices: Array, *, axis: int) -> Array:
+    return scatter_add_p(g, *_along(indices, axis), index=(ARRAY,) * x.ndim, shape=x.shape)
+
+
 take_along_axis_p = Primitive(
     "take_along_axis",
     lambda x, indices, *, axis: np.take_along_axis(x, indices, axis),
-    (lambda g, y, x, indices, *, axis: scatter_add(g, _along(indices, axis), x.shape), None),
+    (_take_vjp, None),
     kind="indexing", shape=lambda x, indices, *, axis: (_taken_shape(x[0], indices[0], axis), x[1]),
     numpy="np.take_along_axis({0}, {1}, axis={axis})", linear="each", exact=True,
 )  # fmt: skip
@@ -553,34 +327,11 @@ def _taken_shape(x: Shape, indices: Shape, axis: int) -> Shape:
     return np.broadcast_shapes((*x[:axis], 1, *x[axis + 1 :]), indices)
 
 
-def take_along_axis(x: Array, indices: Array, axis: int) -> Array:
-    """Element indices[...] of x along an axis, the other indices staying as they are.
-
-    Args:
-        x: array.
-        indices: integer array with as many axes as x, equal to it in length on the other axes.
-        axis: the axis that the indices count along.
-
-    >>> import autograd as ag
-    >>> ag.take_along_axis(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], axis=1).data
-    array([[2.],
-           [3.]])
-    """
-    x, indices = _arrays((x, indices))
-    axis = axis_number(axis, x.ndim)
-    if indices.ndim != x.ndim or any(
-        n != m for i, (n, m) in enumerate(zip(x.shape, indices.shape, strict=True)) if i != axis
-    ):
-        raise ArgumentError(f"indices {indices.shape} must match x {x.shape} on every axis but {axis}")
-    return take_along_axis_p(x, indices, axis=axis)
-
-
 diagonal_p = _viewing(
-    "diagonal",
-    lambda x, *, offset, axes: np.diagonal(x, offset, axes[0], axes[1]),
+    "diagonal", lambda x, *, offset, axes: np.diagonal(x, offset, axes[0], axes[1]),
     (lambda g, y, x, *, offset, axes: make_diagonal_p(g, offset=offset, axes=axes, shape=x.shape),),
     numpy="np.diagonal({0}, {offset}, *{axes})",
-)
+)  # fmt: skip
 
 
 def _make_diagonal_shape(x: Shape, *, offset: int, axes: tuple[int, int], shape: Shape) -> Shape:
@@ -597,14 +348,3 @@ make_diagonal_p: Primitive = _movement(
     (lambda g, y, x, *, offset, axes, shape: diagonal_p(g, offset=offset, axes=axes),),
     _make_diagonal_shape, numpy="make_diagonal({0}, offset={offset}, axes={axes}, shape={shape})",
 )  # fmt: skip
-
-
-def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-    """The diagonal over two axes, as the last axis of the result.
-
-    >>> import autograd as ag
-    >>> ag.diagonal(ag.Tensor([[1.0, 2.0], [3.0, 4.0]])).data
-    array([1., 4.])
-    """
-    axes = axis_numbers((axis1, axis2), np.ndim(x))
-    return diagonal_p(x, offset=whole(offset, "an offset"), axes=(axes[0], axes[1]))
