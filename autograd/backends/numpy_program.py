@@ -238,7 +238,7 @@ class _Writer:
         for a, r in zip(self.graph.outputs, roots, strict=True):
             shared = a.shape and a not in self.buffers and (a is not r or r in claimed)
             # Movements and choices give arrays of shape (), perhaps views; a ufunc's results are NumPy's numbers already.
-            view = not a.shape and a in made and not (_ufunc(made[a]) or _reduction(made[a]))
+            view = not a.shape and not a.weak and a in made and not (_ufunc(made[a]) or _reduction(made[a]))
             texts.append(f"{self._show(a)}.copy()" if shared else f"{self._show(a)}[()]" if view else self._show(a))
             claimed.add(r)
         return texts

@@ -50,12 +50,15 @@ def _method(name: str) -> Callable[..., Any]:
         if current().trace is not self.trace:
             return getattr(self.generator, name)(*args, **kwargs)
         # Shape and dtype are those of a draw from a copy, so that the real generator stays where it is.
-        probe = np.asarray(getattr(copy.deepcopy(self.generator), name)(*args, **kwargs))
+        found = getattr(copy.deepcopy(self.generator), name)(*args, **kwargs)
+        probe = np.asarray(found)
         params = {
             "generator": self.generator, "method": name, "args": args, "kwargs": tuple(sorted(kwargs.items())),
             "shape": probe.shape, "dtype": probe.dtype,
         }  # fmt: skip
-        return self.trace.emit(draw, (), params)
+        drawn = self.trace.emit(draw, (), params)
+        drawn.atom.weak = type(found) in (float, int, bool)  # a single draw is mostly a number of Python's
+        return drawn
 
     method.__name__, method.__doc__ = name, f"`numpy.random.Generator.{name}`, as an equation while tracing."
     return method

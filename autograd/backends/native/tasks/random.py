@@ -30,6 +30,8 @@ class Random(Task):
     def supported(cls, eqn: Eqn) -> bool:
         """That method with nothing but a size and a dtype."""
         params = eqn.params
+        if eqn.out.weak and (len(params["args"]) > 1 or "dtype" in dict(params["kwargs"])):
+            return False  # (a single draw in single precision comes as a Python number)
         return (
             eqn.primitive.name == "draw"
             and params["method"] == "random"
