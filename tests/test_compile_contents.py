@@ -1,5 +1,7 @@
 """Contents of arrays, of any size, that a traced function read by NumPy or Python: a change of them is seen."""
 
+import collections
+import functools
 import types
 
 import numpy as np
@@ -114,3 +116,28 @@ def test_targets_that_a_loss_has_checked_are_checked_again():
     targets[17] = 2.0
     with pytest.raises(ValueError, match="outside 0..1"):
         step()
+
+
+HOLDERS = {
+    "namespace": lambda a: types.SimpleNamespace(a=a),
+    "list in a namespace": lambda a: types.SimpleNamespace(a=[a]),
+    "deque": lambda a: collections.deque([a]),
+    "partial": lambda a: functools.partial(np.multiply, a),
+    "keywords of a partial": lambda a: functools.partial(lambda x, a: x * a, a=a),
+    "closure": lambda a: lambda x: x * a,
+    "default": lambda a: lambda x, a=a: x * a,
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_arrays_that_objects_among_the_arguments_hold_are_the_ones_of_the_call(holder, backend):
+    def read(held, x):
+        if callable(held):
+            return held(x)
+        held = held[0] if isinstance(held, collections.deque) else held.a
+        return x * (held[0] if isinstance(held, list) else held)
+
+    step, x = ag.compile(read, backend=backend), np.ones(2)
+    for value in (1.0, 1.0, 7.0, 7.0, 3.0):
+        assert np.array_equal(step(HOLDERS[holder](np.full(2, value)), x), np.full(2, value))

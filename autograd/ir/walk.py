@@ -130,10 +130,7 @@ class Walk(Attributes):
                 self.generators.append((value, put))
             return None
         if isinstance(value, np.ndarray):
-            if by_shape:
-                self.must_be(label, f"({name}.shape, {name}.dtype)", (value.shape, value.dtype))
-            else:
-                self.must_be(f"shape of {label}", f"({name}.shape, {name}.strides)", (value.shape, value.strides))
+            self.must_be(f"shape of {label}", f"({name}.shape, {name}.strides)", (value.shape, value.strides))
             if self.reads is not None and "flags" in self.reads.names:
                 self.must_be(f"flags of {label}", f"{name}.flags.num", value.flags.num)
             self.arrays.append((value, label, name))
@@ -146,7 +143,7 @@ class Walk(Attributes):
         """Whether an argument is told by what it holds rather than by its identity."""
         if isinstance(value, FunctionType):
             return self.codes is None or value.__code__ in self.codes
-        return type(value) in _BY_SHAPE or (type(value) is np.ndarray and not value.dtype.hasobject)
+        return type(value) in _BY_SHAPE
 
     def _parts(self, value: Any, label: str, name: str) -> Iterator[Part]:
         """What a value holds."""
