@@ -327,7 +327,9 @@ def compile(
 
     Read: tensors and arrays are inputs by reference, random draws are drawn anew, float arguments may vary.  Everything else
     (numbers, strings, functions, methods and attributes in closures, globals and arguments, shapes and dtypes) is guarded:
-    a change traces anew.  A number that has changed becomes an input, so a schedule of learning rates traces twice.
+    a change traces anew.  A float or array that has changed becomes an input, so a schedule of learning rates traces twice.
+    So it is with objects of libraries, bytes and files in memory, names and flags of tensors; what no guard can see (the
+    state of a random generator, ``np.geterr()``) is refused.
 
     Bound anew: parameters, gradients and optimizer state, and also attributes, variables, keys of dicts and items of lists
     (``self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)``, ``self.out = x @ w``, ``count += 1``), with the types that they
