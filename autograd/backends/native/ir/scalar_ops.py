@@ -94,68 +94,63 @@ def _relation(symbol: str) -> Emit:
     return lambda a, b: a.compare(symbol, b)
 
 
-ELEMENTWISE: dict[str, Emit] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "neg": lambda x: -x,
-    "abs": _abs,
-    "sign": _sign,
-    "sqrt": _intrinsic("sqrt"),
-    "exp": functions.exp,
-    "expm1": functions.expm1,
-    "log": functions.log,
-    "log1p": functions.log1p,
-    "sin": functions.sin,
-    "cos": functions.cos,
-    "tanh": functions.tanh,
-    "sigmoid": functions.sigmoid,
-    "softplus": functions.softplus,
-    "erf": functions.erf,
-    "tan": functions.from_library("tan"),
-    "arcsin": functions.from_library("asin"),
-    "arccos": functions.from_library("acos"),
-    "arctan": functions.from_library("atan"),
-    "arctan2": functions.from_library("atan2"),
-    "sinh": functions.from_library("sinh"),
-    "cosh": functions.from_library("cosh"),
-    "power": power,
-    "relu": _relu,
-    "maximum": maximum,
-    "minimum": minimum,
-    "where": lambda c, a, b: a.code.select(c, a, b),
-    "clip": lambda x, low, high: minimum(maximum(x, low), high),
-    "equal": _relation("=="),
-    "not_equal": _relation("!="),
-    "less": _relation("<"),
-    "less_equal": _relation("<="),
-    "greater": _relation(">"),
-    "greater_equal": _relation(">="),
-    "logical_and": lambda a, b: a & b,
-    "logical_or": lambda a, b: a | b,
-    "logical_not": lambda x: x ^ x.like(1),
-    "bitwise_and": lambda a, b: a & b,
-    "bitwise_or": lambda a, b: a | b,
-    "bitwise_xor": lambda a, b: a ^ b,
-    "invert": lambda x: x ^ x.like(1 if x.kind == "i1" else -1),
-    "isfinite": _isfinite,
-    "isnan": lambda x: x.is_nan(),
-    "floor": _intrinsic("floor"),
-    "ceil": _intrinsic("ceil"),
-    "round": _intrinsic("rint"),
-    "floor_divide": _floor_divide,
-    "mod": _mod,
-    "stop_gradient": lambda x: x,
-    "astype": lambda x: x,
-    "broadcast_to": lambda x: x,
+# The instructions, and the kinds of dtypes that they compute in: floats, integers, booleans.
+ELEMENTWISE: dict[str, tuple[Emit, str]] = {
+    "add": (lambda a, b: a + b, "fi"),
+    "sub": (lambda a, b: a - b, "fi"),
+    "mul": (lambda a, b: a * b, "fi"),
+    "div": (lambda a, b: a / b, "f"),
+    "neg": (lambda x: -x, "fi"),
+    "abs": (_abs, "fi"),
+    "sign": (_sign, "fi"),
+    "sqrt": (_intrinsic("sqrt"), "f"),
+    "exp": (functions.exp, "f"),
+    "expm1": (functions.expm1, "f"),
+    "log": (functions.log, "f"),
+    "log1p": (functions.log1p, "f"),
+    "sin": (functions.sin, "f"),
+    "cos": (functions.cos, "f"),
+    "tanh": (functions.tanh, "f"),
+    "sigmoid": (functions.sigmoid, "f"),
+    "softplus": (functions.softplus, "f"),
+    "erf": (functions.erf, "f"),
+    "tan": (functions.from_library("tan"), "f"),
+    "arcsin": (functions.from_library("asin"), "f"),
+    "arccos": (functions.from_library("acos"), "f"),
+    "arctan": (functions.from_library("atan"), "f"),
+    "arctan2": (functions.from_library("atan2"), "f"),
+    "sinh": (functions.from_library("sinh"), "f"),
+    "cosh": (functions.from_library("cosh"), "f"),
+    "power": (power, "f"),
+    "relu": (_relu, "fi"),
+    "maximum": (maximum, "fib"),
+    "minimum": (minimum, "fib"),
+    "where": (lambda c, a, b: a.code.select(c, a, b), "fib"),
+    "clip": (lambda x, low, high: minimum(maximum(x, low), high), "fi"),
+    "equal": (_relation("=="), "fib"),
+    "not_equal": (_relation("!="), "fib"),
+    "less": (_relation("<"), "fib"),
+    "less_equal": (_relation("<="), "fib"),
+    "greater": (_relation(">"), "fib"),
+    "greater_equal": (_relation(">="), "fib"),
+    "logical_and": (lambda a, b: a & b, "b"),
+    "logical_or": (lambda a, b: a | b, "b"),
+    "logical_not": (lambda x: x ^ x.like(1), "b"),
+    "bitwise_and": (lambda a, b: a & b, "ib"),
+    "bitwise_or": (lambda a, b: a | b, "ib"),
+    "bitwise_xor": (lambda a, b: a ^ b, "ib"),
+    "invert": (lambda x: x ^ x.like(1 if x.kind == "i1" else -1), "ib"),
+    "isfinite": (_isfinite, "f"),
+    "isnan": (lambda x: x.is_nan(), "f"),
+    "floor": (_intrinsic("floor"), "f"),
+    "ceil": (_intrinsic("ceil"), "f"),
+    "round": (_intrinsic("rint"), "f"),
+    "floor_divide": (_floor_divide, "f"),
+    "mod": (_mod, "f"),
+    "stop_gradient": (lambda x: x, "fib"),
+    "astype": (lambda x: x, "fib"),
+    "broadcast_to": (lambda x: x, "fib"),
 }
-_BITWISE = frozenset({"bitwise_and", "bitwise_or", "bitwise_xor", "invert"})
-_WHOLE = _BITWISE | {"add", "sub", "mul", "neg", "abs", "sign", "relu", "maximum", "minimum", "where", "clip",
-                     "stop_gradient", "broadcast_to", "astype"}  # fmt: skip
-_RELATIONS = frozenset({"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
-_OF_ANY = frozenset({"isfinite", "isnan"})
-_LOGICAL = frozenset({"logical_and", "logical_or", "logical_not"})
 
 
 def promoting(atom: Atom) -> Any:
@@ -173,14 +168,12 @@ def holds(dtype: np.dtype, atom: Any) -> bool:
 
 def operand_dtypes(eqn: Eqn) -> list[np.dtype]:
     """The dtype that each argument is converted to before the operation."""
-    name = eqn.primitive.name
-    if name in _LOGICAL:
-        return [np.dtype(bool)] * len(eqn.inputs)
-    if name in _RELATIONS or name in _OF_ANY:
-        return [np.result_type(*(promoting(a) for a in eqn.inputs))] * len(eqn.inputs)
-    if name == "where":
-        return [np.dtype(bool), eqn.out.dtype, eqn.out.dtype]
-    return [eqn.out.dtype] * len(eqn.inputs)
+    operands = eqn.primitive.operands
+    each = (operands,) * len(eqn.inputs) if isinstance(operands, str) else operands
+    dtypes = {"bool": np.dtype(bool), "result": eqn.out.dtype}
+    if "common" in each:
+        dtypes["common"] = np.result_type(*map(promoting, eqn.inputs))
+    return [dtypes[which] for which in each]
 
 
 def supported(eqn: Eqn) -> bool:
@@ -191,13 +184,9 @@ def supported(eqn: Eqn) -> bool:
     wanted = operand_dtypes(eqn)
     if any(d not in KINDS for d in wanted) or not all(map(holds, wanted, eqn.inputs)):
         return False
-    if name == "astype" or name in _LOGICAL or name in _RELATIONS:
-        return name != "astype" or not (eqn.inputs[0].dtype.kind == "f" and eqn.out.dtype.kind == "i")
-    if name in _OF_ANY:
-        return wanted[0].kind == "f"
-    if eqn.out.dtype.kind == "b":
-        return name in ("where", "stop_gradient", "broadcast_to", "maximum", "minimum") or name in _BITWISE
-    return eqn.out.dtype.kind == "f" or name in _WHOLE
+    if name == "astype":
+        return not (eqn.inputs[0].dtype.kind == "f" and eqn.out.dtype.kind == "i")
+    return wanted[-1].kind in ELEMENTWISE[name][1]
 
 
 def emit(eqn: Eqn, args: list[Value]) -> Value:
@@ -208,4 +197,4 @@ def emit(eqn: Eqn, args: list[Value]) -> Value:
         by = eqn.inputs[1]
         exponent = by.value if isinstance(by, Literal) else None
         return power(converted[0], converted[1], None if exponent is None else float(exponent))
-    return ELEMENTWISE[name](*converted)
+    return ELEMENTWISE[name][0](*converted)

@@ -10,8 +10,6 @@ from ....ir.graph import Eqn, Var
 from ..tasks.base import Task
 from ..tasks.loops import Loop
 
-_CHEAP = frozenset({"add", "sub", "mul", "neg"})
-
 
 def sink(tasks: Sequence[Task], kept: AbstractSet[Var]) -> list[Task]:
     """The tasks with such equations moved from loop to loop.
@@ -32,7 +30,7 @@ def sink(tasks: Sequence[Task], kept: AbstractSet[Var]) -> list[Task]:
             continue
         for eqn in reversed(task.eqns):
             goals = {reader for reader, _ in readers.get(eqn.out, ())}
-            if len(goals) != 1 or eqn.out in kept or eqn.primitive.name not in _CHEAP:
+            if len(goals) != 1 or eqn.out in kept or eqn.primitive.cost > 1:
                 continue
             (goal,) = goals
             other = tasks[goal]
@@ -56,7 +54,7 @@ def _with_sources(
     wanted = {x for x in eqn.inputs if isinstance(x, Var)}
     for other in reversed(own):
         alone = other.out in wanted and all(out in moved for _, out in readers[other.out])
-        if alone and other.out not in kept and other.primitive.name in _CHEAP:
+        if alone and other.out not in kept and other.primitive.cost == 1:
             moved.add(other.out)
             wanted.update(x for x in other.inputs if isinstance(x, Var))
     return [e for e in own if e.out in moved]

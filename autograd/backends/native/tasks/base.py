@@ -11,7 +11,7 @@ from typing import ClassVar
 from ....ir.graph import Eqn, Var
 from ..ir.module import Module
 
-ACCESS, SIMPLE, FUNCTION = 4, 2, 30  # cost per element: read or written, computed with, of an elementary function
+ACCESS, SIMPLE = 4, 2  # cost per element: read or written, computed with at least
 
 
 @dataclass(frozen=True, slots=True, eq=False)

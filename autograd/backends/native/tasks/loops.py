@@ -16,13 +16,10 @@ from ..ir.layout import Layout, row_major_strides
 from ..ir.module import Module, Scratch
 from ..ir.tiles import Cut, cut, section
 from . import nest as nests
-from .base import ACCESS, FUNCTION, SIMPLE, Task
+from .base import ACCESS, SIMPLE, Task
 from .nest import Body, LoopNest, Reduction, add_up, collapse, each_once
 
 REDUCTIONS = {"sum": "sum", "prod": "prod", "max": "max", "min": "min", "reduce_to": "sum"}
-_FUNCTIONS = frozenset(
-    {"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "power", "mod"}
-)
 
 
 def is_reduction(eqn: Eqn) -> bool:
@@ -62,7 +59,7 @@ class Loop(Task):
 
     def cost(self) -> int:
         """What is read, written and computed for each element."""
-        operations = sum(FUNCTION if eqn.primitive.name in _FUNCTIONS else SIMPLE for eqn in self.eqns)
+        operations = sum(max(SIMPLE, eqn.primitive.cost) for eqn in self.eqns)
         elements = max(math.prod(x.shape) for x in (*self.eqn.inputs, self.eqn.out))
         return elements * (operations + ACCESS * (len(self.inputs) + 1))
 
