@@ -124,15 +124,12 @@ where: Primitive = _exact(
     numpy="np.where({0}, {1}, {2})", operands=("bool", "result", "result"),
 )  # fmt: skip
 clip = _exact(
-    "clip",
-    lambda x, low, high: np.minimum(np.maximum(x, low), high),
-    (
+    "clip", lambda x, low, high: np.minimum(np.maximum(x, low), high), (
         lambda g, y, x, low, high: where((x >= low) & (x <= high), g, 0.0),
         lambda g, y, x, low, high: where((x < low) & (low < high), g, 0.0),
         lambda g, y, x, low, high: where(maximum(x, low) > high, g, 0.0),
-    ),
-    numpy="np.minimum(np.maximum({0}, {1}), {2})",
-)
+    ), numpy="np.minimum(np.maximum({0}, {1}), {2})",
+)  # fmt: skip
 
 
 # ----- no gradient -----

@@ -17,17 +17,14 @@ from .axes import axis_number
 Shape = tuple[int, ...]
 
 
-def _movement(
-    name: str, forward: Callable[..., Array], vjps: Any, shape: Callable[..., Shape], **facts: Any
-) -> Primitive:
+def _movement(name: str, forward: Any, vjps: Any, shape: Callable[..., Shape], **facts: Any) -> Primitive:
     """A primitive that only moves elements: the dtype stays."""
 
     def spec_rule(*specs: Spec, **params: Any) -> Spec:
         return tuple(shape(*map(shape_of, specs), **params)), np.result_type(*(s[1] for s in specs))
 
-    return Primitive(
-        name, forward, vjps, kind="movement", shape=spec_rule, linear="jointly", **{"exact": True, **facts}
-    )
+    facts = {"linear": "jointly", "exact": True, **facts}
+    return Primitive(name, forward, vjps, kind="movement", shape=spec_rule, **facts)
 
 
 def _viewing(name: str, forward: Callable[..., Array], vjps: Any, numpy: str = "") -> Primitive:
