@@ -165,7 +165,7 @@ FUNCTIONS = [  # name, arguments, keywords, what NumPy or SciPy says
     ("logsumexp", (X,), {"axis": 1, "keepdims": True}, special.logsumexp(X, 1, keepdims=True)),
     ("gelu", (X,), {}, X * special.ndtr(X)),
     ("silu", (X,), {}, X * special.expit(X)),
-    ("leaky_relu", (X,), {"slope": 0.2}, np.where(X > 0, X, 0.2 * X)),
+    ("leaky_relu", (X,), {"negative_slope": 0.2}, np.where(X > 0, X, 0.2 * X)),
     ("norm", (X,), {}, np.linalg.norm(X)),
     ("norm", (X,), {"axis": 1, "keepdims": True}, np.linalg.norm(X, axis=1, keepdims=True)),
     ("dot", (X, Y.T), {}, np.dot(X, Y.T)),
