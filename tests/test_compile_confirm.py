@@ -2,6 +2,7 @@
 
 import itertools
 import time
+import types
 import warnings
 
 import numpy as np
@@ -245,3 +246,56 @@ def test_fit_of_a_model_with_an_iterator_is_that_of_the_plain_loop():
     with ag.disable_compile():
         models[1].fit(X, y, loss=nn.MSE(), epochs=4, batch_size=4, verbose=0)
     np.testing.assert_allclose(models[0].dense.weight.data, models[1].dense.weight.data, rtol=1e-12)
+
+
+def calls_itself(x):
+    def count(n):
+        return n and 1 + count(n - 1)
+
+    return x * 2.0, count
+
+
+class Uncertain:
+    """Its == gives an array, of which nobody can say whether it is true."""
+
+    def __eq__(self, other):
+        return np.array([True, False])
+
+    __hash__ = None
+
+
+DEEP = {
+    "lists": lambda x: [[[[[[[[[[x * 2.0]]]]]]]]]],
+    "dicts": lambda x: (x * 2.0, {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1.0}}}}}}}}}),
+    "a function that calls itself": calls_itself,
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", DEEP)
+def test_deep_and_circular_constants_are_the_same_each_time(name, backend):
+    step = ag.compile(DEEP[name], backend=backend)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(4):
+            step(X)
+    assert step.trace_count <= 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_constants_whose_equality_cannot_be_told_are_no_crash(backend):
+    step = ag.compile(lambda x: (x * 2.0, Uncertain()), backend=backend)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(4):
+            assert np.array_equal(step(X)[0], X * 2.0)
+
+
+def test_names_of_arguments_within_names_of_attributes_are_no_variables():
+    """a1, the second argument's variable, occurs in alpha1: the two attributes are to be told apart."""
+    held = types.SimpleNamespace(alpha1=0.1, alph=0.5)
+    step = ag.compile(lambda x, held: x * held.alpha1 + held.alph)
+    for number in range(8):
+        held.alpha1 = 0.1 * number
+        assert np.array_equal(step(X, held), X * held.alpha1 + 0.5)
+    assert step.trace_count <= 3

@@ -79,9 +79,10 @@ class Attributes:
 
     def key(self, guard: Guard) -> tuple[Any, str]:
         """What a guard looks at, whichever way the walk came there: the object or argument, and the access to it."""
-        found = re.search(r"(?<!['\"\w])(g_r|a)\d+\b", guard.path)
+        found = re.search(r"(?<!['\"\w.])(g_r|a)\d+\b", guard.path)
         assert found is not None
-        return id(self.roots[found[0]]) if found[0] in self.roots else found[0], guard.path.replace(found[0], "")
+        access = re.sub(rf"(?<!['\"\w.]){found[0]}\b", "", guard.path)
+        return id(self.roots[found[0]]) if found[0] in self.roots else found[0], access
 
     def must_be(self, label: str, path: str, expected: Any, by_value: bool = True, put: Put | None = None) -> None:
         """Add a guard."""
