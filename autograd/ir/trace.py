@@ -20,7 +20,7 @@ from ..core.errors import TraceError
 from ..core.mode import clock, current, switch
 from ..core.ops.elementwise import astype_p, stop_gradient
 from ..core.primitive import Array, Primitive
-from ..core.source_location import CORE_FILES, OWN_FILES, at, here, is_library
+from ..core.source_location import CORE_FILES, OWN_FILES, Site, at, here, is_library
 from ..core.subclasses import check_array
 from ..core.tensor import Tensor
 from ..transforms.run import Run
@@ -100,6 +100,7 @@ class Trace(Run):
         self.foreign = False  # whether a primitive of the user's is among the equations
         self._stamps: dict[Tensor, int] = {}
         self.context = contextvars.copy_context()
+        self.asked: str | None = None  # what it asked first that answers otherwise at another time, and where
         self._error_state = False  # whether NumPy may have been told to do something about errors
 
     # ----- building -----
@@ -371,6 +372,10 @@ class Trace(Run):
         for tensor, stamp in self._stamps.items():
             tensor.changed = stamp
 
+    def asks(self, site: Site | None, what: str) -> None:
+        """Note that the function asks something whose answer no guard can watch."""
+        self.asked = self.asked or f"{at(site)} calls {what}(), whose answer nobody can watch"
+
     def variables_set(self) -> list[str]:
         """Names of the context variables that the function has set, which were dropped with its context."""
         before = contextvars.copy_context()
@@ -393,6 +398,8 @@ class Trace(Run):
                     self.codes[code] = frame.f_globals
                 self._error_state = self._error_state or code in _ERROR_STATE
                 self._judged[id(code)] = code, not library and filename not in OWN_FILES
+                if code in files.THREADED:
+                    files.note_thread(self, frame)
         elif event == "c_call":
             files.refuse(self, frame, argument)
         elif event == "return" and self._judged.get(id(frame.f_code), (None, False))[1]:
