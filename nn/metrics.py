@@ -63,7 +63,8 @@ def confusion_matrix(prediction: Any, target: Any, *, threshold: float = 0.5, cl
 
 
 def _classes(prediction: Any, target: Any, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    scores, labels = (np.asarray(v.data if isinstance(v, Tensor) else v) for v in (prediction, target))
+    given = (Tensor(v) if isinstance(v, np.ndarray) else v for v in (prediction, target))
+    scores, labels = (np.asarray(v.data if isinstance(v, Tensor) else v) for v in given)
     if scores.ndim > 1 and scores.shape[-1] > 1:
         predicted = scores.argmax(axis=-1)
         if labels.shape == scores.shape:

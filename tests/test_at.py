@@ -239,3 +239,24 @@ def test_masks_of_other_lengths_are_refused(mask):
     for call in (lambda: x[array], lambda: x[mask], lambda: x.at[array].set(0.0), lambda: x[Tensor(array)]):
         with pytest.raises(errors.OutOfBoundsError, match=r"a mask of shape .* does not fit|too many indices"):
             call()
+
+
+# ----- keys out of bounds -----
+FAR = np.array([1, 5])
+OUTSIDE = {
+    "number": lambda x, i: x[5],
+    "index": lambda x, i: x[i],
+    "take": lambda x, i: np.take(x, i),
+    "take_along_axis": lambda x, i: np.take_along_axis(x, i, 0),
+    "set": lambda x, i: Tensor(x).at[i].set(1.0),
+    "add": lambda x, i: Tensor(x).at[i].add(1.0),
+    "set of a number": lambda x, i: Tensor(x).at[5].set(1.0),
+}
+
+
+@pytest.mark.parametrize("backend", [None, "numpy", "native"])
+@pytest.mark.parametrize("function", OUTSIDE.values(), ids=OUTSIDE)
+def test_an_index_out_of_bounds_is_our_error(function, backend):
+    step = function if backend is None else ag.compile(function, backend=backend)
+    with pytest.raises(errors.OutOfBoundsError, match="index 5 is out of bounds for axis 0 with size 3"):
+        step(Tensor(np.ones(3)) if backend is None else np.ones(3), FAR)

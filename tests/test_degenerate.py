@@ -326,3 +326,13 @@ def test_a_pass_that_takes_limits_frees_and_keeps_like_any_other():
     np.testing.assert_allclose(x.grad, 2 * first)
     with pytest.raises(errors.GraphError, match="already freed"):
         y.backward()
+
+
+@pytest.mark.parametrize("point", [(0.0, 0.0), (0.0, 2.0), (-3.0, 4.0)], ids=str)
+def test_hypot_at_zero_has_no_second_derivative(point):
+    def f(x):
+        return np.hypot(x[0], x[1]) ** 2
+
+    found = ag.hessian(f)(np.array(point))
+    np.testing.assert_allclose(found, 2 * np.eye(2) if any(point) else np.full((2, 2), NAN), atol=1e-14)
+    np.testing.assert_allclose(ag.grad(f)(np.array(point)), 2 * np.array(point))

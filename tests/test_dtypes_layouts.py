@@ -380,3 +380,30 @@ def test_compiled_steps_refuse_them_at_every_call(name, backend):
     with pytest.raises(DTypeError):
         reading(one)
     np.testing.assert_array_equal(step(plain).data, plain * 2)
+
+
+MASKED = np.ma.masked_array([1.0, 2.0, 3.0], [0, 1, 0])
+TRUTHS = np.ma.masked_array([True, True, False], [1, 0, 0])
+PLACES = np.ma.masked_array([0, 1], [1, 0])
+WAYS_IN = {
+    "index": lambda x: Tensor(x)[TRUTHS],
+    "positions": lambda x: Tensor(x)[PLACES],
+    "part of an index": lambda x: Tensor(np.eye(3))[0, TRUTHS],
+    "at": lambda x: Tensor(x).at[TRUTHS].set(1.0),
+    "value": lambda x: Tensor(x).at[:].add(MASKED),
+    "write": lambda x: Tensor(x).__setitem__(TRUTHS, 1.0),
+    "written": lambda x: Tensor(x).__setitem__(slice(None), MASKED),
+    "tangent": lambda x: ag.jvp(np.sin, (x,), (MASKED,)),
+    "direction": lambda x: ag.hvp(lambda x: (x**3).sum(), x, MASKED),
+    "cotangent": lambda x: ag.vjp(np.sin, x)[1](MASKED),
+    "seed": lambda x: Tensor(x, requires_grad=True).backward(MASKED),
+    "point": lambda x: ag.gradcheck(lambda x: x * 2.0, MASKED),
+    "prediction": lambda x: nn.accuracy(MASKED, x),
+    "labels": lambda x: nn.confusion_matrix(x, MASKED),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN.values(), ids=WAYS_IN)
+def test_masks_are_not_lost_on_any_way_in(way):
+    with pytest.raises(DTypeError, match="masked array, whose mask would be lost"):
+        way(np.ones(3))

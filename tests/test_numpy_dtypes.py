@@ -66,3 +66,30 @@ def compare(call, dtype):
 def test_dtypes_are_numpys(call):
     for dtype in DTYPES:
         compare(call, dtype)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_half_precision_of_more_elements_than_its_largest_number(compiled):
+    x = np.zeros(66_000, np.float16)
+
+    def run(function):
+        return np.asarray((ag.compile(function) if compiled else function)(x if compiled else Tensor(x)))
+
+    wanted = np.float16(np.log(66_000))
+    for function, value in ((ag.logsumexp, wanted), (ag.log_softmax, -wanted), (ag.softmax, np.float16(1 / 66_000))):
+        found = run(function)
+        assert found.dtype == np.float16
+        assert (found == value).all()
+    for function in (np.median, np.nanmedian, lambda x: np.quantile(x, 0.5)):
+        found = run(function)
+        assert (found.dtype, found) == (np.float16, 0)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_methods_that_keep_the_dtype(backend):
+    for dtype in DTYPES:
+        x = np.arange(3).astype(dtype)
+        for function in (lambda x: x.conjugate(), lambda x: x.conj(), lambda x: x.clip()):
+            for found in (function(Tensor(x)).data, ag.compile(function, backend=backend)(x)):
+                assert found.dtype == dtype
+                assert (found == x).all()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core import numpy_helpers
+from ..core.errors import OutOfBoundsError
 from ..core.ops.elementwise import power
 from ..core.ops.linalg import matmul
 from ..core.ops.shape import reduce_to_p
@@ -173,8 +174,22 @@ def compile_graph(
     text = f"def program({', '.join(inputs)}):\n    {body}\n"
     exec(compile(text, f"<autograd {graph.name}>", "exec"), writer.environment)
     run = writer.environment["program"]
+    if any(eqn.primitive.kind == "indexing" for eqn in graph.eqns):
+        run = _bounded(run)
     kept = {i: buffers[a] for i, a in enumerate(graph.outputs) if isinstance(a, Var) and a in buffers}
     return NumpyProgram(graph, run, text, plan, kept, reuse)
+
+
+def _bounded(program: Callable[..., Any]) -> Callable[..., Any]:
+    """The program, with NumPy's complaint about an index as our error."""
+
+    def run(*inputs: Any) -> Any:
+        try:
+            return program(*inputs)
+        except IndexError as error:
+            raise OutOfBoundsError(str(error)) from error
+
+    return run
 
 
 def _reused(graph: Graph, root: Mapping[Atom, Atom], overwrite: Mapping[int, int], settled: int) -> dict[int, int]:

@@ -15,6 +15,7 @@ from ..core.errors import ArgumentError, DTypeError, GradientError
 from ..core.mode import no_grad
 from ..core.primitive import Box
 from ..core.source_location import at
+from ..core.subclasses import numbers
 from ..core.tensor import Tensor, constant, tape
 from ..transforms.reverse import jvp, vjp
 
@@ -317,7 +318,7 @@ def _plain(leaf: Any) -> Any:
     """Floats as arrays of double precision; anything else as it is."""
     value = leaf.data if isinstance(leaf, Tensor) else leaf
     if isinstance(value, float) or getattr(_dtype(value), "kind", "") == "f":
-        return np.array(value, np.float64)
+        return np.array(numbers(value, "an argument of gradcheck"), np.float64)
     return leaf
 
 

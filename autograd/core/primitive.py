@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import SignatureError
+from .errors import OutOfBoundsError, SignatureError
 from .subclasses import check_all
 
 Array = Any  # an ndarray, a NumPy scalar, or a Box standing for one
@@ -110,6 +110,8 @@ class Primitive:
                 check_all(array, f"an argument of {self.name}")
         try:
             return self.forward(*arrays, **params) if box is None else box.apply_op(self, arrays, params)
+        except IndexError as error:
+            raise error if isinstance(error, OutOfBoundsError) else OutOfBoundsError(str(error)) from error
         except TypeError:
             self.check(arrays, params)  # Python itself refuses the params that a function does not have
             check_all(arrays, f"an argument of {self.name}")

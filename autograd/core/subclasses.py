@@ -32,9 +32,7 @@ def check_array(array: np.ndarray[Any, Any], what: str = "this") -> None:
                 raise DTypeError(f"{what} is {instead}")
         raise DTypeError(f"{what} is a {kind.__name__}, of which only the numbers would be kept: use np.asarray(x)")
     if array.dtype.kind not in "biufc":
-        raise DTypeError(
-            f"{what} is an array of dtype {array.dtype}, not of numbers: use x.astype(float), or one field"
-        )
+        raise DTypeError(f"{what} is an array of {array.dtype}, not of numbers: use x.astype(float), or one field")
 
 
 def check_all(values: Any, what: str = "this") -> Any:

@@ -22,7 +22,7 @@ from .ops import elementwise, linalg
 from .ops.shape import reshape_p
 from .primitive import Array, Box, Primitive
 from .source_location import OWN_FILES, Site, called, explained, here, line_of
-from .subclasses import numbers, operand
+from .subclasses import check_all, numbers, operand
 
 _new = object.__new__
 _frame = sys._getframe
@@ -315,7 +315,7 @@ class Tensor(ArrayMethods):
             refuse_lost(self)
         refuse_write(self)
         fresh = np.array(self._concrete("x[i] = v"))
-        fresh[key] = raw_value(new)
+        fresh[check_all(key, "an index")] = raw_value(new)
         self.data = fresh
 
     def __repr__(self) -> str:

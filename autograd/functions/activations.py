@@ -9,7 +9,7 @@ from ..core.ops.axes import Axis, normal_axis
 from ..core.ops.elementwise import erf, exp, isfinite, log, sigmoid, stop_gradient, where
 from ..core.primitive import Array
 from .movement import reshape
-from .reductions import max, total
+from .reductions import max, narrowed, total, widened
 
 
 def _top(x: Array, axis: Axis) -> Array:
@@ -27,7 +27,8 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """
     x = as_array(x)
     top = _top(x, axis)
-    found = log(total(exp(x - top), axis, True)) + top
+    powers = exp(x - top)
+    found = narrowed(log(total(widened(powers), axis, True)) + top, powers)
     return found if keepdims else reshape(found, _dropped(x, axis))
 
 
@@ -53,7 +54,8 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     if not x.size:
         return _nothing(x, axis)
     powers = exp(x - _top(x, axis))
-    return powers / total(powers, axis, True)
+    wide = widened(powers)
+    return narrowed(wide / total(wide, axis, True), powers)
 
 
 def log_softmax(x: Array, axis: Axis = -1) -> Array:
@@ -67,7 +69,8 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
     if not x.size:
         return _nothing(x, axis)
     shifted = x - _top(x, axis)
-    return shifted - log(total(exp(shifted), axis, True))
+    powers = exp(shifted)
+    return narrowed(shifted - log(total(widened(powers), axis, True)), powers)
 
 
 def gelu(x: Array) -> Array:

@@ -18,7 +18,7 @@ from .protocols import array_function, array_ufunc
 _OF_ARRAYS = (
     (reductions, "sum prod max min mean var std all any ptp argmax argmin cumsum cumprod"),
     (movement, "ravel swapaxes squeeze repeat take diagonal trace"),
-    (elementwise, "round choose conjugate"),
+    (elementwise, "round choose"),
     (statistics, "argsort argpartition"),
     (linalg, "dot"),
     (norms, "norm"),
@@ -73,6 +73,10 @@ class _Methods:
     def clip(self: Any, min: Any = None, max: Any = None, out: None = None) -> Array:
         """Within the bounds, either of which may be left out."""
         return elementwise.clip(self, min, max, out)
+
+    def conjugate(self: Any) -> Array:
+        """The array itself: it is real (`numpy.conjugate` makes int8 of bools, arrays keep them)."""
+        return elementwise.real(self).kept()
 
     def compress(self: Any, condition: Any, axis: int | None = None, out: None = None) -> Array:
         """The slices along an axis where the condition, a vector, holds; the condition is looked at."""

@@ -36,12 +36,20 @@ arccosh = _elementwise(
 arctanh = _elementwise(
     "arctanh", np.arctanh, lambda g, y, x: g / ((1 - x) * (1 + x)), doc="inverse hyperbolic tangent, |x| < 1"
 )
+
+
+def _share(y: Array, a: Array) -> Array:
+    """a / y, and 0 where both are: by a root, so that the derivative there, which is none, comes out as nan."""
+    kink = y == 0
+    return where(kink, sqrt(abs(where(kink, a, 1.0))), a / where(kink, 1.0, y))
+
+
 hypot = _elementwise(
     "hypot",
     np.hypot,
-    lambda g, y, a, b: g * a / where(y == 0, 1.0, y),
-    lambda g, y, a, b: g * b / where(y == 0, 1.0, y),
-    doc="√(a² + b²) without overflow; its gradient at 0 is 0",
+    lambda g, y, a, b: g * _share(y, a),
+    lambda g, y, a, b: g * _share(y, b),
+    doc="√(a² + b²) without overflow; its gradient at 0 is 0, its second derivatives there are nan",
 )
 logaddexp = _elementwise(
     "logaddexp",

@@ -19,7 +19,7 @@ from ..core.primitive import Array, Box
 from .at import scatter_add
 from .movement import diagonal, reshape, take_along_axis, transpose
 from .protocols import as_double, implements, plain
-from .reductions import average, in_dtype, present, total
+from .reductions import average, in_dtype, narrowed, present, total, widened
 from .special import argpartition_p, argsort_p
 
 
@@ -139,15 +139,15 @@ def _quantile(a: Array, q: Array, axis: Axis, method: str, keepdims: bool, skip:
     if levels.size and not (levels.min() >= 0 and levels.max() <= 1):
         raise ArgumentError(f"quantiles lie between 0 and 1 (percentiles between 0 and 100), got {q}")
     rows, axes = _rows(a, axis)
-    n: Array = cast(total(present(rows), -1, True), levels.dtype) if skip else rows.shape[-1]
     alpha, beta = _PARAMETERS.get(method, (1.0, 1.0))
-    flat = levels.reshape(-1)
+    flat = widened(levels.reshape(-1))  # (positions in float16 would end at 65,504)
+    n: Array = cast(total(present(rows), -1, True), flat.dtype) if skip else rows.shape[-1]
     place = n * flat + (alpha + flat * (1 - alpha - beta)) - 1
     place = stop_gradient(clip(place, 0, np.maximum(n - 1, 0) if skip else max(n - 1, 0)))
     if method in _STEPS:
         place = _STEPS[method](place)
     below = floor(place)
-    share = place - below
+    share = narrowed(place - below, levels)
     shape = (*rows.shape[:-1], flat.size)
     numbers = [np.broadcast_to(cast(i, np.intp), shape) for i in (below, ceil(place))]
     low, high = (take_along_axis(rows, i, -1) for i in numbers)

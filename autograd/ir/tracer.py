@@ -46,7 +46,7 @@ class Tracer(ArrayMethods):
         """Append an equation to the trace that this tracer belongs to."""
         try:
             out = self.recorder.emit(primitive, arrays, params)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, IndexError) as error:
             raise explained(error, primitive, arrays) from error
         if primitive.view and self.recorder.phase != "backward":
             self.recorder.viewed |= {out.atom, *(a.atom for a in arrays if isinstance(a, Tracer))}

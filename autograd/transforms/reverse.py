@@ -23,6 +23,7 @@ from ..core.ops.elementwise import cast
 from ..core.ops.shape import concatenate_p, reshape_p, with_axis
 from ..core.primitive import Array, Box
 from ..core.source_location import at, here
+from ..core.subclasses import numbers
 from ..core.tensor import Tensor, constant
 from .argument import Argument, locked, tie, variable
 from .batching import Batched, Frame
@@ -323,7 +324,7 @@ def _matching(what: str, given: Any, likes: Sequence[Any], structure: Any) -> li
     for leaf, like in zip(leaves, likes, strict=True):
         if np.shape(leaf) != np.shape(like):
             raise ShapeError(f"{what} has shape {np.shape(leaf)}, what it belongs to has shape {np.shape(like)}")
-        value: Any = leaf if isinstance(leaf, Box) else np.asarray(leaf)[()]
+        value: Any = leaf if isinstance(leaf, Box) else numbers(leaf, what)[()]
         wanted = getattr(like, "dtype", np.dtype(float))
         fitted.append(value if value.dtype == wanted or wanted.kind != "f" else cast(value, wanted))
     return fitted

@@ -12,6 +12,7 @@ import numpy as np
 from .. import numpy_helpers
 from ..errors import ArgumentError, OutOfBoundsError, ShapeError
 from ..primitive import Array, Box, Primitive, Rule, Spec, hollow, shape_of
+from ..subclasses import check_all
 from .axes import axis_number
 
 Shape = tuple[int, ...]
@@ -255,7 +256,7 @@ def _index_part(part: Any) -> Any:
         return part
     if isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
         return int(part)
-    array: Any = part if isinstance(part, Box) else np.asarray(part)
+    array: Any = part if isinstance(part, Box) else np.asarray(check_all(part, "an index"))
     if not isinstance(part, Box) and array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.intp)  # an empty list has no integers to tell its dtype by
     if array.dtype.kind not in "iub":
@@ -279,9 +280,7 @@ def _masks_as_positions(parts: list[Any], shape: Shape) -> tuple[list[Any], Shap
     axis, lengths_of = 0, list(shape)
     for part, mask, n in zip(parts, masks, taken, strict=True):
         if mask and part.shape != shape[axis : axis + n]:
-            raise OutOfBoundsError(
-                f"a mask of shape {part.shape} does not fit axes {axis}.. of an array of shape {shape}"
-            )
+            raise OutOfBoundsError(f"a mask of shape {part.shape} does not fit axes {axis}.. of shape {shape}")
         if mask and n == 0:
             lengths_of.insert(axis + len(lengths_of) - len(shape), 1)
             new.append(np.arange(int(part)))

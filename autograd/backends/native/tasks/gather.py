@@ -119,9 +119,9 @@ def with_checks(tasks: Iterable[Task]) -> list[Task]:
 
 
 def complain(eqn: Eqn, arrays: Sequence[Any]) -> None:
-    """Let NumPy raise its own error for the indices of an equation."""
+    """Raise the error that the eager operation raises for the indices of an equation."""
     first = np.zeros(eqn.inputs[0].shape, eqn.inputs[0].dtype)
-    eqn.primitive.forward(first, *arrays, **eqn.params)
+    eqn.primitive(first, *arrays, **eqn.params)
 
 
 @dataclass(frozen=True, slots=True)
