@@ -195,3 +195,30 @@ def test_parameters_of_a_model_may_be_an_argument():
     expected = sum(float((p.data**2).sum()) for p in model.parameters())
     assert float(norm(model.parameters()).data) == pytest.approx(expected)
     assert float(ag.compile(norm)(model.parameters())) == pytest.approx(expected)
+
+
+def list_in_itself():
+    held = [np.ones(2)]
+    held.append(held)
+    return held
+
+
+def dict_in_itself():
+    held = {"a": np.ones(2)}
+    held["b"] = (held,)
+    return held
+
+
+@pytest.mark.parametrize("make", [list_in_itself, dict_in_itself])
+def test_a_container_that_holds_itself_is_refused(make):
+    x = np.ones(2)
+    for call in (
+        lambda: ag.grad(lambda held: 1.0)(make()),
+        lambda: ag.vmap(lambda held: 1.0)(make()),
+        lambda: ag.vjp(lambda x: make(), x),
+        lambda: ag.checkpoint(lambda held: x)(make()),
+        lambda: ag.compile(lambda held: x)(make()),
+        lambda: ag.compile(lambda x: make())(x),
+    ):
+        with pytest.raises(errors.ArgumentError, match="holds itself"):
+            call()

@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable, Container, Iterator
 from typing import Any
 
+from .errors import ArgumentError
+
 Structure = Any  # a hashable description of a container with its leaves left out
 LEAF = "*"
 
@@ -18,13 +20,19 @@ def flatten(tree: Any, like: Structure = None, whole: Container[int] = ()) -> tu
     same keys, they are taken in its order instead, so that leaves of the two can be matched.
     Containers whose id is in `whole` are leaves.
 
+    Raises:
+        ArgumentError: a container holds itself.
+
     >>> flatten({"b": [1, 2], "a": 3})[0]
     [1, 2, 3]
     >>> flatten({"b": [1, 2], "a": 3}, like=flatten({"a": 0, "b": [0, 0]})[1])[0]
     [3, 1, 2]
     """
     leaves: list[Any] = []
-    return leaves, _flatten(tree, leaves, like, whole)
+    try:
+        return leaves, _flatten(tree, leaves, like, whole)
+    except RecursionError:
+        raise ArgumentError("a container holds itself, or others nested too deep: pass a tree of them") from None
 
 
 def _flatten(tree: Any, leaves: list[Any], like: Structure, whole: Container[int]) -> Structure:
@@ -40,11 +48,8 @@ def _flatten(tree: Any, leaves: list[Any], like: Structure, whole: Container[int
     if isinstance(tree, dict) and names != like[1] and set(names) == set(like[1] or ()):
         names = like[1]
         parts = [tree[key] for key in names]
-    return (
-        kind,
-        names,
-        tuple([_flatten(part, leaves, other, whole) for part, other in zip(parts, like[2], strict=True)]),
-    )
+    pairs = zip(parts, like[2], strict=True)
+    return kind, names, tuple([_flatten(part, leaves, other, whole) for part, other in pairs])
 
 
 def _apart(tree: Any) -> tuple[Any, Any, Any] | None:
