@@ -54,7 +54,7 @@ def refuse(trace: Trace, frame: FrameType, function: Any) -> None:
     opens = function in _OPENERS
     reads = not opens and function.__name__ in _READERS and isinstance(function.__self__, io.IOBase)
     told = function.__name__[:2] != "__" and isinstance(getattr(function, "__self__", None), _OF_THREADS)
-    asks = told or function in _ASKING
+    asks = (told or function in _ASKING) and frame.f_code.co_filename not in OWN_FILES
     if opens or reads or asks:
         site, wanted = _asked_by(frame)
         if wanted and asks:
