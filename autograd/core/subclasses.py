@@ -15,7 +15,6 @@ _INSTEAD = (
     (np.ma.MaskedArray, "a masked array, whose mask would be lost: use x.filled(...), or leave elements out"),
     (np.matrix, "a matrix, whose operators are others than those of arrays: use np.asarray(x)"),
     (np.recarray, "an array of records: use np.asarray of one of its fields"),
-    (np.char.chararray, "an array of text: use numbers"),
 )
 
 
