@@ -377,3 +377,30 @@ def test_fit_trains_a_hand_written_batch_normalisation_as_eager_steps_do(loss):
     fast, slow = run(True), run(False)
     for a, b in zip(fast, slow, strict=True):
         assert np.allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("keep", ["result", "detached", "not in the loss"])
+def test_gradients_do_not_go_on_into_what_earlier_calls_kept(backend, keep):
+    """Eager mode keeps the graph with the value, and a later backward pass through it adds earlier calls' gradients."""
+
+    def run(compiled):
+        w, state = Tensor(np.ones(3), requires_grad=True), types.SimpleNamespace(mean=Tensor(0.5))
+
+        def step(x):
+            w.grad = None
+            y, old = w * x, state.mean
+            kept = y.mean().detach() if keep == "detached" else y.mean()
+            state.mean = 0.75 * state.mean + 0.25 * kept
+            loss = (y * y if keep == "not in the loss" else y - old).sum()
+            loss.backward()
+            return loss
+
+        step = ag.compile(step, backend=backend) if compiled else step
+        return [(step(X[row]).item(), w.grad.tolist(), state.mean.item()) for row in range(4)]
+
+    if keep == "result":
+        with pytest.raises(TraceError, match="goes backward through what was kept there"):
+            run(True)
+    else:
+        assert run(True) == run(False)

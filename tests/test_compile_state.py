@@ -606,8 +606,9 @@ def test_a_result_with_a_graph_in_a_state_that_is_read_is_refused():
 
     @ag.compile
     def step(x):
-        held.h = held.h * w + x
-        loss = held.h.sum()
+        h = held.h * w + x
+        held.h = h.detach()
+        loss = h.sum()
         loss.backward()
         return loss
 

@@ -341,6 +341,10 @@ def compile(
     runs without compilation, with one warning that names the line.  A trace that is refused or fails leaves everything in
     reach as it was; but an iterator that it has advanced stays advanced.
 
+    Printing and logging happen while the function is traced, and not afterwards; the text of a traced value is its name and
+    shape.  What nothing depends on is not computed, so its errors do not come.  Not seen are an iterator from outside whose
+    first two values agree, and whether two arrays among the arguments are one.
+
     Results have the types that they have without compilation, and carry no graph.  Machine code may round the last bits of
     them differently.  A program computes inf and nan without the warnings and errors that NumPy may be told to give
     (`np.errstate` and `np.seterr` inside the step are refused); where Python numbers among the arguments divide by zero,
@@ -348,6 +352,7 @@ def compile(
 
     Calls of one step from several threads run one after the other.  What it writes (values of tensors, their gradients) may
     be seen half done by a thread that reads it meanwhile, or in a process forked meanwhile: only a call's result is its own.
+    No other thread should change, or compute with, what a step can reach while it is traced.
     A step that changes something is refused where it is called from within itself, by a primitive or a signal handler.
 
     Args:

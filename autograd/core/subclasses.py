@@ -54,7 +54,7 @@ def numbers(values: Any, what: str = "an argument") -> Any:
     return in_own_order(np.asarray(check_all(values, what)))
 
 
-def operand(value: Any) -> Any:
+def operand(x: Any) -> Any:
     """The same of an array beside tensors in an operation; numbers and all else as they are."""
-    plain = type(value) is np.ndarray and value.dtype.isnative and value.dtype.kind in "biufc"
-    return numbers(value, "an operand") if isinstance(value, np.ndarray) and not plain else value
+    odd = not (x.dtype.isnative and x.dtype.kind in "biufc") if type(x) is np.ndarray else isinstance(x, np.ndarray)
+    return numbers(x, "an operand") if odd else x

@@ -238,7 +238,7 @@ class Tensor(ArrayMethods):
             tensor.grad = g.copy() if isinstance(g, np.ndarray) else g
 
         if mode.trace is not None:
-            mode.trace.name_locals()
+            mode.trace.begin_backward(self)
         with np.errstate(all="ignore"):
             leaves = pull([self], [seed], freed=freed, visit=keep if mode.keep else None)
         given = {id(seed)}

@@ -7,6 +7,7 @@ library that library's.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from types import CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, SimpleNamespace
@@ -49,7 +50,7 @@ class Guard:
     put: Put | None = None  # replaces the value where it is held
 
 
-class Attributes:
+class Attributes(ABC):
     """Guards, and the parts of objects and classes that the code which ran can have read."""
 
     def __init__(
@@ -239,6 +240,6 @@ class Attributes:
         else:
             yield part, label, self.root(part), None
 
+    @abstractmethod
     def _function(self, function: FunctionType, label: str, name: str) -> Iterator[Part]:
         """What a function reads besides its arguments."""
-        raise NotImplementedError

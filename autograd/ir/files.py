@@ -35,16 +35,23 @@ _TELLING = frozenset(
     ("set", "clear", "wait", "wait_for", "notify", "notify_all", "acquire", "release", "put", "get", "put_nowait",
      "get_nowait", "join")
 )  # fmt: skip
-THREADED: frozenset[CodeType] = frozenset(
-    part.__code__
+THREADED: dict[int, CodeType] = {
+    id(part.__code__): part.__code__
     for kind in (threading.Event, threading.Condition, threading.Semaphore, queue.Queue)
     for name, part in vars(kind).items()
     if name in _TELLING and hasattr(part, "__code__")
-)
+}
+# Most calls are of none of these, which their names tell at once.
+NAMES = frozenset(
+    {
+        *(function.__name__ for function in (*_OPENERS, *_ASKING)), *_READERS,
+        *(name for kind in _OF_THREADS for name in dir(kind) if name[:2] != "__"),
+    }
+)  # fmt: skip
 
 
 def refuse(trace: Trace, frame: FrameType, function: Any) -> None:
-    """Raise if a built-in function, called in a frame during the trace, opens or reads a file for the user.
+    """Raise if a built-in function of one of NAMES, called in a frame during the trace, opens or reads a file for the user.
 
     Where it asks a clock, for the state of a file, or for what other threads have done, that is noted.
 
@@ -53,7 +60,7 @@ def refuse(trace: Trace, frame: FrameType, function: Any) -> None:
     """
     opens = function in _OPENERS
     reads = not opens and function.__name__ in _READERS and isinstance(function.__self__, io.IOBase)
-    told = function.__name__[:2] != "__" and isinstance(getattr(function, "__self__", None), _OF_THREADS)
+    told = isinstance(getattr(function, "__self__", None), _OF_THREADS)
     asks = (told or function in _ASKING) and frame.f_code.co_filename not in OWN_FILES
     if opens or reads or asks:
         site, wanted = _asked_by(frame)

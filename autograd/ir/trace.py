@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FrameType
 from typing import Any
 
@@ -31,7 +31,7 @@ from .tracer import Tracer
 from .undo import Undo
 
 # Code that says what NumPy does about errors in arithmetic.
-_ERROR_STATE = frozenset({np.errstate.__enter__.__code__, np.seterr.__code__})
+_ERROR_STATE = {id(f.__code__): f for f in (np.errstate.__enter__, np.seterr)}
 # What to write instead where a value is needed, by what it is needed for.
 _ADVICE = {
     "a condition (if, while, and, or, not)": " Use autograd.where(condition, a, b) instead of a branch, or name the argument "
@@ -100,6 +100,7 @@ class Trace(Run):
         self.foreign = False  # whether a primitive of the user's is among the equations
         self._stamps: dict[Tensor, int] = {}
         self.context = contextvars.copy_context()
+        self.roots: list[Atom] = []  # what backward passes started from
         self.asked: str | None = None  # what it asked first that answers otherwise at another time, and where
         self._error_state = False  # whether NumPy may have been told to do something about errors
 
@@ -300,8 +301,11 @@ class Trace(Run):
 
         return named
 
-    def name_locals(self) -> None:
-        """Name traced values after the local variables of the user's functions that are running."""
+    def begin_backward(self, root: Tensor) -> None:
+        """Note what a backward pass starts from; name traced values after local variables of the functions that run."""
+        value = self.value_of(root)
+        if isinstance(value, Tracer):
+            self.roots.append(value.atom)
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code is not Trace.run.__code__:
             self._watch(frame, "return", None)
@@ -326,11 +330,16 @@ class Trace(Run):
 
     def _sources(self, var: Any) -> list[Var]:
         """The arguments that a value was computed from."""
-        needed = {var}
+        needed = self.ancestors([var])
+        return [given for given in self.arguments.values() if given in needed]
+
+    def ancestors(self, atoms: Iterable[Atom]) -> set[Any]:
+        """These, and all that they were computed from."""
+        needed: set[Any] = set(atoms)
         for eqn in reversed(self.eqns):
             if eqn.out in needed:
                 needed.update(eqn.inputs)
-        return [given for given in self.arguments.values() if given in needed]
+        return needed
 
     def needs_value(self, thing: Tensor | Tracer, what: str) -> TraceError:
         """The error for code that needs a number where there is none."""
@@ -396,12 +405,13 @@ class Trace(Run):
                     self.inside.update(code.co_names, code.co_freevars)
                 elif filename not in CORE_FILES:
                     self.codes[code] = frame.f_globals
-                self._error_state = self._error_state or code in _ERROR_STATE
+                self._error_state = self._error_state or id(code) in _ERROR_STATE
                 self._judged[id(code)] = code, not library and filename not in OWN_FILES
-                if code in files.THREADED:
+                if id(code) in files.THREADED:
                     files.note_thread(self, frame)
         elif event == "c_call":
-            files.refuse(self, frame, argument)
+            if argument.__name__ in files.NAMES:
+                files.refuse(self, frame, argument)
         elif event == "return" and self._judged.get(id(frame.f_code), (None, False))[1]:
             for name, value in frame.f_locals.items():
                 if isinstance(value, Tensor):

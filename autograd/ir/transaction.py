@@ -211,6 +211,7 @@ def _record(call: Call, lift: Identities, tried: list[Place], probing: bool = Fa
         differs = built.differs(state.known) if _changes_containers(outcome) or compares(recorder.codes) else None
         passes = {t: t.passes for t in recorder.gradients if t.serial < recorder.start}
         _check_slots(recorder, slots, given[count:], [v for _, v in places])
+        _check_kept(recorder, changes, {id(value): thing for thing, value in stands})
     return Traced(
         recorder, outcome, structure, count, names, kinds, values, given, slots, host, passes, frozenset(), differs
     )
@@ -284,6 +285,20 @@ def _given(recorder: Trace, value: Any, name: str, kind: str) -> Any:
     if kind == "int":
         return recorder.input((), np.dtype(np.int64), name, weak=True)
     return value if kind == "static" else stand_in(recorder, value, name)
+
+
+def _check_kept(recorder: Trace, changes: list[Any], stands: dict[int, Any]) -> None:
+    """Refuse to keep a result in whose graph the next call's backward pass would go on: what a program keeps has none."""
+    needed = recorder.ancestors(recorder.roots)
+    for change in changes:
+        if isinstance(change, Change) and isinstance(change.old, Tensor) and isinstance(change.new, Tensor):
+            old = stands.get(id(change.old), change.old)
+            read = recorder.arguments.get(old, recorder.captured.get(old))
+            if read in needed and change.new.requires_grad and change.new.creator is not None:
+                raise TraceError(
+                    f"{recorder.name!r} keeps a result with its graph in {change.place.label}, and goes backward through what "
+                    "was kept there: gradients of earlier calls would flow on. Keep x.detach() there, or leave it uncompiled"
+                )
 
 
 def _check_slots(recorder: Trace, slots: list[Place], given: list[Any], held: list[Any]) -> None:
