@@ -1,8 +1,10 @@
 """Steps that ask what nobody can watch (clocks, files, other threads) run without compilation from the third call on."""
 
+import itertools
 import logging
 import os
 import queue
+import signal
 import threading
 import time
 import warnings
@@ -11,6 +13,8 @@ import numpy as np
 import pytest
 
 import autograd as ag
+import nn
+from autograd.core.mode import current
 
 X = np.array([1.0, 2.0])
 
@@ -67,3 +71,19 @@ def test_logging_and_warnings_stay_allowed():
         for _ in range(4):
             assert np.array_equal(compiled(X), X * 2)
     assert compiled.trace_count == 1
+
+
+def test_a_signal_handler_of_ours_asks_nothing_for_the_step():
+    """Ctrl-C while `fit` traces its step sets an Event; the step goes on being compiled, and training ends."""
+    X, y = np.ones((4, 2)), np.ones((4, 1))
+    runs = itertools.count()  # (a list would be put back)
+
+    def loss(prediction, target):
+        if current().trace is not None and next(runs) == 0:
+            signal.raise_signal(signal.SIGINT)
+        return nn.mean_squared_error(prediction, target)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = nn.MLP([2, 3, 1], seed=0).fit(X, y, loss=loss, epochs=1000, verbose=0)
+    assert history.interrupted and 0 < history.epochs < 1000

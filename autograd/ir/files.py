@@ -61,7 +61,7 @@ def refuse(trace: Trace, frame: FrameType, function: Any) -> None:
     opens = function in _OPENERS
     reads = not opens and function.__name__ in _READERS and isinstance(function.__self__, io.IOBase)
     told = isinstance(getattr(function, "__self__", None), _OF_THREADS)
-    asks = (told or function in _ASKING) and frame.f_code.co_filename not in OWN_FILES
+    asks = (told or function in _ASKING) and not _by_us(frame)
     if opens or reads or asks:
         site, wanted = _asked_by(frame)
         if wanted and asks:
@@ -78,8 +78,15 @@ def refuse(trace: Trace, frame: FrameType, function: Any) -> None:
 def note_thread(trace: Trace, frame: FrameType) -> None:
     """Note that a method by which threads tell each other something was called during the trace."""
     site, wanted = _asked_by(frame)
-    if wanted:
+    if wanted and not _by_us(frame):
         trace.asks(site, frame.f_code.co_name)
+
+
+def _by_us(frame: FrameType) -> bool:
+    """Whether it is for the package itself that Python's own code runs there: its locks, its signal handlers."""
+    while is_library(frame.f_code.co_filename) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_filename in OWN_FILES
 
 
 def _asked_by(frame: FrameType) -> tuple[Site | None, bool]:
